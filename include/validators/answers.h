@@ -1,0 +1,100 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Prepared answers: what full responses said of their validators, in a table
+ * of fixed slots in memory shared by all children.  Knows nothing of httpd
+ * and nothing of the index.  Part of answers/.
+ *
+ * Any number of processes and threads read and write at once.  A reader takes
+ * no lock and never waits; what it gets has been copied out and checked, or
+ * it gets nothing.  A writer that dies at any instruction leaves a slot that
+ * is refused and later reused. */
+#ifndef VALIDATORS_ANSWERS_H
+#define VALIDATORS_ANSWERS_H
+
+#include "validators/types.h"
+
+/* Octets of one slot, its bookkeeping included: an answer that does not fit
+ * is not remembered. */
+#define VLD_ANSWER_SLOT 2048
+
+/* The most pairs in one answer. */
+#define VLD_ANSWER_MAX_VARY 8
+#define VLD_ANSWER_MAX_FIELDS 16
+
+/* flags */
+#define VLD_ANSWER_QUICK 0x01u    /* may be replayed before access control */
+#define VLD_ANSWER_INDEXED 0x02u  /* the digest came from a record */
+
+/* A field of a message: name and value, both NUL-terminated in answers that
+ * were read from the table (len excludes the NUL). */
+typedef struct vld_field {
+    vld_span name;
+    vld_span value;
+} vld_field;
+
+/* One prepared answer.  When written, every span is the caller's; when read,
+ * every span points into the caller's buffer and is NUL-terminated. */
+typedef struct vld_answer {
+    uint32_t flags;
+    uint32_t verify;        /* vld_verify */
+    int64_t born_us;        /* when the full response was made, microseconds
+                             * since 1970 */
+    uint64_t index_txn;     /* the index's transaction number then */
+    vld_identity identity;  /* of the file, settled */
+    vld_digest digest;      /* of its content */
+    int64_t last_modified;  /* the date of that content, seconds */
+    bool date_sent;         /* whether the response carried it */
+    vld_span path;          /* the file */
+    vld_span etag;          /* as sent; ptr == NULL: none */
+    uint32_t vary_count;    /* request fields that the answer depends on; */
+    uint32_t field_count;   /* fields of the 304 */
+    vld_field vary[VLD_ANSWER_MAX_VARY];     /* value.ptr == NULL: the
+                                              * request had no such field */
+    vld_field fields[VLD_ANSWER_MAX_FIELDS];
+} vld_answer;
+
+/* A process's handle on the table; plain data, may be copied. */
+typedef struct vld_answers {
+    unsigned char *base;
+    uint32_t slots;
+    uint64_t seed;
+} vld_answers;
+
+/* Octets of shared memory that a table of `slots` needs (rounded up to whole
+ * sets of ways).  0 when slots is 0 or too many. */
+size_t vld_answers_size(uint32_t slots);
+
+/* Lay out an empty table in zeroed memory of vld_answers_size(slots) octets,
+ * aligned to 64; seed makes slots unpredictable to clients. */
+void vld_answers_init(vld_answers *table, void *memory, uint32_t slots,
+                      uint64_t seed);
+
+/* The keyed 64-bit hash (xxh3) of a key: for both calls below. */
+uint64_t vld_answers_hash(const vld_answers *table, const void *key,
+                          size_t len);
+
+/* Whether the answer's `vary` fits the request at hand. */
+typedef bool (*vld_answer_fits)(void *baton, const vld_answer *answer);
+
+/* Find the answer under key that fits (NULL fits: any).  buf (aligned to 8)
+ * of VLD_ANSWER_SLOT octets receives the copy that *out points into.  Only
+ * as many octets as the slot uses are copied.  False: none. */
+bool vld_answers_find(const vld_answers *table, uint64_t hash,
+                      const void *key, size_t len, vld_answer_fits fits,
+                      void *baton, void *buf, vld_answer *out);
+
+/* Remember an answer under key: in the place of one with the same key and
+ * the same vary (names and values), else of an unused slot, else of the
+ * oldest of its set.  now_us: for taking over slots whose writer died.
+ * False: it does not fit a slot, or the set is busy. */
+bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
+                     size_t len, const vld_answer *answer, int64_t now_us);
+
+/* Forget every answer under key (all of its variants).  Returns how many. */
+unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
+                            const void *key, size_t len);
+
+/* Slots in use, for the status page: walks the table. */
+uint32_t vld_answers_used(const vld_answers *table);
+
+#endif /* VALIDATORS_ANSWERS_H */

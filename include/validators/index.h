@@ -1,0 +1,152 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The index on disk: records of files in an LMDB environment of one file.
+ * Docs: docs/index-format.md.  Part of index/. */
+#ifndef VALIDATORS_INDEX_H
+#define VALIDATORS_INDEX_H
+
+#include <apr_errno.h>
+#include <apr_pools.h>
+
+#include "validators/identity.h"
+
+/* --- errors ---------------------------------------------------------------
+ * Everything from LMDB and errno becomes an apr_status_t in index/error.c.
+ * These are the index's own, above APR_OS_START_USERERR. */
+#define VLD_E_FIRST (APR_OS_START_USERERR + 7300)
+#define VLD_E_NOT_INDEX (VLD_E_FIRST + 0) /* the file is something else */
+#define VLD_E_VERSION (VLD_E_FIRST + 1)   /* another format version */
+#define VLD_E_DAMAGED (VLD_E_FIRST + 2)   /* pages or a record do not check */
+#define VLD_E_FULL (VLD_E_FIRST + 3)      /* the map's size is used up */
+#define VLD_E_READERS (VLD_E_FIRST + 4)   /* no free reader slot */
+#define VLD_E_LOCKED (VLD_E_FIRST + 5)    /* the lock file is not usable */
+
+/* A sentence for the status: one of the above or any other; written to buf
+ * (and returned). */
+const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size);
+
+/* What an administrator should do about it ("run `htvalidators -i PATH scan
+ * FOLDER` ..."), in buf; says which path and which command. */
+const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
+                       apr_size_t size);
+
+/* --- records -------------------------------------------------------------- */
+
+typedef struct vld_record {
+    vld_digest digest;
+    vld_identity identity;
+    int64_t last_modified; /* seconds since 1970 */
+    int64_t indexed_ns;    /* when the content was read */
+} vld_record;
+
+/* --- store -----------------------------------------------------------------
+ * One vld_store a process and file; opened after fork.  A store may be used
+ * by all threads of the process: each thread has a reader of its own behind
+ * vld_store_get; batches are made by one thread at a time. */
+typedef struct vld_store vld_store;
+
+typedef enum vld_store_mode {
+    VLD_STORE_READ,  /* must exist */
+    VLD_STORE_WRITE, /* must exist */
+    VLD_STORE_CREATE /* is made when absent, with its folder (one level) */
+} vld_store_mode;
+
+/* Open the index at path.  *out lives as long as the process or until
+ * vld_store_close; p holds only its memory.  In READ mode nothing on disk is
+ * changed but the lock file's reader table.  Refuses what is not a regular
+ * file owned as expected, with a status from above or errno's
+ * (APR_STATUS_IS_ENOENT: no index). Stale readers are cleared. */
+apr_status_t vld_store_open(vld_store **out, const char *path,
+                            vld_store_mode mode, apr_pool_t *p);
+
+/* Close; no other thread may be in the store.  (httpd's children do not call
+ * it: their readers' slots are cleared by the next opener.) */
+void vld_store_close(vld_store *store);
+
+/* The number of the last committed transaction: equal numbers mean an
+ * unchanged index.  A few nanoseconds, no lock. */
+uint64_t vld_store_txn(const vld_store *store);
+
+/* Whether the file at the store's path is still the one that is open
+ * (device and inode): one stat. */
+bool vld_store_is_current(const vld_store *store);
+
+/* Look a path up (absolute, real, no trailing slash).  APR_SUCCESS;
+ * APR_NOTFOUND; VLD_E_DAMAGED for a record that does not check; others. */
+apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
+                           vld_record *out);
+
+/* A transaction of writing.  Nothing is seen before commit; commit or abort
+ * ends it.  A put may return VLD_E_FULL or ENOSPC's status: abort then. */
+typedef struct vld_batch vld_batch;
+apr_status_t vld_batch_begin(vld_store *store, vld_batch **out);
+apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
+                           const vld_record *record);
+/* As vld_store_get, inside the batch (sees its own puts). */
+apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
+                           vld_record *out);
+/* APR_NOTFOUND when there was none. */
+apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len);
+apr_status_t vld_batch_commit(vld_batch *batch);
+void vld_batch_abort(vld_batch *batch);
+
+/* Call back for every record below prefix ("" or "/": all; "/srv/a" means
+ * itself and all below "/srv/a/", not "/srv/ab"), in the order of keys.  A
+ * record that does not check is passed as record == NULL.  The callback's
+ * status other than APR_SUCCESS ends the walk and is returned.  The read
+ * transaction is renewed as it goes, so that a long walk never pins old
+ * pages. */
+typedef apr_status_t (*vld_record_cb)(void *baton, const char *path,
+                                      size_t len, const vld_record *record);
+apr_status_t vld_store_each(vld_store *store, const char *prefix,
+                            vld_record_cb cb, void *baton);
+
+/* Figures for `stat` and the status page. */
+typedef struct vld_store_info {
+    uint64_t files;       /* records */
+    uint64_t file_bytes;  /* octets of the index file */
+    uint64_t used_bytes;  /* octets in use by pages */
+    uint64_t map_bytes;   /* the most it may grow to */
+    uint64_t txn;
+    uint32_t readers;     /* slots in use */
+    uint32_t max_readers;
+    uint32_t format;      /* version */
+    int64_t created_ns;
+    char tool[64];        /* version of the tool that made it */
+} vld_store_info;
+apr_status_t vld_store_stat(vld_store *store, vld_store_info *out);
+
+/* --- scan -------------------------------------------------------------------
+ * Index the regular files at or below a path. */
+typedef struct vld_scan_totals {
+    uint64_t seen;       /* regular files met */
+    uint64_t unchanged;  /* record fresh, not read */
+    uint64_t hashed;     /* read, recorded */
+    uint64_t moved_only; /* of hashed: same content as the record before */
+    uint64_t unsettled;  /* kept changing while read; left out */
+    uint64_t failed;     /* could not be read; each was reported */
+    uint64_t bytes;      /* octets hashed */
+} vld_scan_totals;
+
+typedef struct vld_scan_options {
+    unsigned jobs;            /* hashing threads; 0: one a core */
+    unsigned batch_records;   /* records a transaction; 0: default */
+    const volatile int *stop; /* non-zero: stop soon, keep what is done */
+    /* Called on the scanning thread about ten times a second; may be NULL. */
+    void (*progress)(void *baton, const vld_scan_totals *so_far);
+    /* A path that was left out and why; may be NULL. One thread at a time. */
+    void (*problem)(void *baton, const char *path, const char *why);
+    void *baton;
+} vld_scan_options;
+
+/* Index everything at or below root, a path that exists (its realpath is
+ * taken; symbolic links below are not followed; other than regular files are
+ * passed by).  Incremental: a file whose identity is its record's is not
+ * read.  Committed in batches: what was committed stays, whatever happens.
+ * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
+ * do not. */
+apr_status_t vld_scan(vld_store *store, const char *root,
+                      const vld_scan_options *options,
+                      vld_scan_totals *totals, apr_pool_t *p);
+
+#endif /* VALIDATORS_INDEX_H */

@@ -1,0 +1,42 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The few plain types that more than one part speaks: text spans and a file's
+ * identity.  No functions with behaviour, no dependency but the C library. */
+#ifndef VALIDATORS_TYPES_H
+#define VALIDATORS_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A run of octets, not NUL-terminated.  ptr == NULL: the field is absent
+ * (an empty field that is present has ptr != NULL and len == 0).  The octets
+ * belong to whoever made the span. */
+typedef struct vld_span {
+    const char *ptr;
+    size_t len;
+} vld_span;
+
+/* What tells one state of a file from another without reading it. Equal
+ * identities mean equal content only for a file that is not racy (see
+ * validators/identity.h). */
+typedef struct vld_identity {
+    uint64_t size;     /* octets */
+    int64_t mtime_ns;  /* nanoseconds since 1970, may be negative */
+    int64_t ctime_ns;  /* nanoseconds since 1970 */
+    uint64_t inode;
+} vld_identity;
+
+/* The SHA-256 of a content. */
+typedef struct vld_digest {
+    unsigned char bytes[32];
+} vld_digest;
+
+/* How closely an identity is compared (directive ValidatorsVerify). */
+typedef enum vld_verify {
+    VLD_VERIFY_STRICT = 0, /* size, mtime, ctime, inode */
+    VLD_VERIFY_MTIME = 1,  /* size and mtime */
+    VLD_VERIFY_NONE = 2    /* not looked at */
+} vld_verify;
+
+#endif /* VALIDATORS_TYPES_H */
