@@ -1,0 +1,418 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The table of prepared answers: sets of ways in shared memory, one sequence
+ * lock a slot.  It never waits, never allocates, never calls the system, and
+ * hands out nothing that it has not copied and checked first.
+ *
+ * Three things together keep a torn slot from being believed:
+ * - the sequence lock, which is all that is needed while every writer lives;
+ * - the check over the octets, for writers that were stopped, were taken for
+ *   dead, and go on writing over the slot of another;
+ * - the sequence under the check, so that such a writer, were it to write all
+ *   of its answer, still leaves one that passes under no sequence.
+ *
+ * Words are loaded with acquire and stored with release, in place of fences:
+ * the same instructions on x86, and visible to ThreadSanitizer. */
+#include "answers/codec.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+_Static_assert(__atomic_always_lock_free(8, 0),
+               "64-bit atomics must work across processes");
+_Static_assert(SECRET_SIZE >= XXH3_SECRET_SIZE_MIN, "xxh3 wants more secret");
+
+/* A private copy of a slot. */
+typedef union image {
+    uint64_t words[VLD_ANSWER_SLOT / 8];
+    unsigned char octets[VLD_ANSWER_SLOT];
+} image;
+
+/* What a call looks for, and where that may stand. */
+typedef struct place {
+    const unsigned char *secret;
+    uint64_t *tags;       /* of the set */
+    unsigned char *slots; /* of the set */
+    uint64_t tag;
+    vld_span key;
+} place;
+
+static inline uint64_t load(const void *at)
+{
+    return __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE);
+}
+
+static inline void store(void *at, uint64_t v)
+{
+    __atomic_store_n((uint64_t *)at, v, __ATOMIC_RELEASE);
+}
+
+static inline bool swap(void *at, uint64_t old, uint64_t v)
+{
+    return __atomic_compare_exchange_n((uint64_t *)at, &old, v, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static uint32_t sets_for(uint32_t slots)
+{
+    return slots / WAYS + (slots % WAYS != 0);
+}
+
+size_t vld_answers_size(uint32_t slots)
+{
+    uint64_t size;
+
+    if (slots == 0 || slots > TABLE_MAX_SLOTS) {
+        return 0;
+    }
+    size = AT_TAGS
+           + (uint64_t)sets_for(slots) * (TAG_LINE + WAYS * VLD_ANSWER_SLOT);
+    return size > SIZE_MAX / 2 ? 0 : (size_t)size;
+}
+
+static void make_secret(unsigned char *secret, uint64_t seed)
+{
+    uint64_t i, word;
+
+    for (i = 0; i < SECRET_SIZE / 8; i++) {
+        word = XXH3_64bits_withSeed(&i, sizeof(i), seed);
+        memcpy(secret + 8 * i, &word, sizeof(word));
+    }
+}
+
+void vld_answers_init(vld_answers *table, void *memory, uint32_t slots,
+                      uint64_t seed)
+{
+    const uint32_t version = TABLE_VERSION;
+
+    table->base = memory;
+    table->slots = sets_for(slots) * WAYS;
+    table->seed = seed;
+    memcpy(table->base + AT_VERSION, &version, sizeof(version));
+    memcpy(table->base + AT_SLOTS, &table->slots, sizeof(table->slots));
+    make_secret(table->base + AT_SECRET, seed);
+    memcpy(table->base + AT_MAGIC, TABLE_MAGIC, 8);
+}
+
+uint64_t vld_answers_hash(const vld_answers *table, const void *key,
+                          size_t len)
+{
+    return XXH3_64bits_withSecret(key, len, table->base + AT_SECRET,
+                                  SECRET_SIZE);
+}
+
+static place place_of(const vld_answers *table, uint64_t hash,
+                      const void *key, size_t len)
+{
+    uint32_t sets = table->slots / WAYS;
+    uint64_t set = ((hash >> 32) * sets) >> 32;
+    place where;
+
+    where.secret = table->base + AT_SECRET;
+    where.tags = (uint64_t *)(void *)(table->base + AT_TAGS) + set * WAYS;
+    where.slots = table->base + AT_TAGS + (size_t)sets * TAG_LINE
+                  + (size_t)set * WAYS * VLD_ANSWER_SLOT;
+    where.tag = hash ? hash : 1; /* 0 says "none" */
+    where.key.ptr = key;
+    where.key.len = len;
+    return where;
+}
+
+static unsigned char *slot_of(const place *where, unsigned way)
+{
+    return where->slots + (size_t)way * VLD_ANSWER_SLOT;
+}
+
+/* When the answer in a slot was born, unchecked: good enough for order. */
+static int64_t born_hint(const place *where, unsigned way)
+{
+    return (int64_t)load(slot_of(where, way) + AT_BORN);
+}
+
+/* The ways, as bits, whose tag is that of the key. */
+static unsigned tagged(const place *where)
+{
+    unsigned way, ways = 0;
+
+    for (way = 0; way < WAYS; way++) {
+        ways |= (unsigned)(load(&where->tags[way]) == where->tag) << way;
+    }
+    return ways;
+}
+
+/* --- read ----------------------------------------------------------------- */
+
+static uint64_t check_of(const place *where, const image *copy, size_t used)
+{
+    return XXH3_64bits_withSecret(copy->octets + AT_SEQUENCE,
+                                  used - AT_SEQUENCE, where->secret,
+                                  SECRET_SIZE);
+}
+
+/* Copy the octets in use of a slot at rest; 0: it is not, or has none. */
+static size_t copy_out(const unsigned char *slot, image *copy)
+{
+    uint64_t sequence = load(slot + AT_SEQUENCE);
+    uint16_t used;
+    size_t i;
+
+    copy->words[AT_USED / 8] = load(slot + AT_USED);
+    memcpy(&used, copy->octets + AT_USED, sizeof(used));
+    if ((sequence & 1) || used < AT_LENGTHS || used > VLD_ANSWER_SLOT) {
+        return 0;
+    }
+    copy->words[AT_CHECK / 8] = load(slot + AT_CHECK);
+    copy->words[AT_SEQUENCE / 8] = sequence;
+    for (i = AT_USED / 8 + 1; i < used / 8u; i++) {
+        copy->words[i] = load(slot + 8 * i);
+    }
+    return load(slot + AT_SEQUENCE) == sequence ? used : 0;
+}
+
+/* Whether the slot has a whole answer to the key; it is in copy then. */
+static bool read_slot(const place *where, const unsigned char *slot,
+                      image *copy, vld_answer *out)
+{
+    size_t used = copy_out(slot, copy);
+    vld_span key;
+
+    return used && check_of(where, copy, used) == copy->words[AT_CHECK / 8]
+           && vld_codec_decode(copy->octets, used, &key, out)
+           && key.len == where->key.len
+           && memcmp(key.ptr, where->key.ptr, key.len) == 0;
+}
+
+/* Of these ways (at least one), that of the latest answer. */
+static unsigned newest(const place *where, unsigned ways)
+{
+    unsigned best = (unsigned)__builtin_ctz(ways), way;
+
+    for (way = best + 1; ways >> way; way++) {
+        if ((ways >> way & 1)
+            && born_hint(where, way) > born_hint(where, best)) {
+            best = way;
+        }
+    }
+    return best;
+}
+
+bool vld_answers_find(const vld_answers *table, uint64_t hash,
+                      const void *key, size_t len, vld_answer_fits fits,
+                      void *baton, void *buf, vld_answer *out)
+{
+    place where = place_of(table, hash, key, len);
+    unsigned ways = tagged(&where), way;
+
+    /* The latest first: when a resource's Vary has changed, an answer from
+     * before would fit too, and must not hide the one from after. */
+    for (; ways; ways &= ~(1u << way)) {
+        way = newest(&where, ways);
+        if (read_slot(&where, slot_of(&where, way), buf, out)
+            && (!fits || fits(baton, out))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- write ---------------------------------------------------------------- */
+
+static bool same_span(vld_span a, vld_span b)
+{
+    return (a.ptr == NULL) == (b.ptr == NULL) && a.len == b.len
+           && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static bool same_vary(const vld_answer *a, const vld_answer *b)
+{
+    unsigned i;
+
+    if (a->vary_count != b->vary_count) {
+        return false;
+    }
+    for (i = 0; i < a->vary_count; i++) {
+        if (!same_span(a->vary[i].name, b->vary[i].name)
+            || !same_span(a->vary[i].value, b->vary[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How far apart, whichever is first: clocks may be set back. */
+static uint64_t apart(int64_t a, int64_t b)
+{
+    return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+}
+
+static bool is_busy(uint64_t sequence, int64_t now_us)
+{
+    return (sequence & 1)
+           && apart(now_us, (int64_t)(sequence >> 1)) <= HELD_MAX_US;
+}
+
+/* Let whatever is in the slot, or is being written to it, never pass again.
+ * False: somebody else changed the slot at this moment. */
+static bool retire(const place *where, unsigned way, uint64_t sequence)
+{
+    if (!swap(slot_of(where, way) + AT_SEQUENCE, sequence, sequence + 2)) {
+        return false;
+    }
+    swap(&where->tags[way], where->tag, 0);
+    return true;
+}
+
+/* What choose() thinks of a way, the best last. */
+typedef enum rank {
+    RANK_BUSY,
+    RANK_OTHER, /* another answer, whole or not */
+    RANK_FREE,  /* nothing that anybody could read */
+    RANK_SAME   /* this key and vary */
+} rank;
+
+static rank rank_of(const place *where, unsigned way,
+                    const vld_answer *answer, int64_t now_us,
+                    uint64_t *sequence)
+{
+    const unsigned char *slot = slot_of(where, way);
+    uint64_t tag = load(&where->tags[way]);
+    vld_answer there;
+    image copy;
+
+    *sequence = load(slot + AT_SEQUENCE);
+    if (is_busy(*sequence, now_us)) {
+        return RANK_BUSY;
+    }
+    if ((*sequence & 1) || tag == 0) {
+        return RANK_FREE;
+    }
+    if (tag != where->tag) {
+        return RANK_OTHER;
+    }
+    if (!read_slot(where, slot, &copy, &there)) {
+        return RANK_FREE;
+    }
+    return same_vary(&there, answer) ? RANK_SAME : RANK_OTHER;
+}
+
+/* The way to write to and its sequence; WAYS: all are busy, or somebody is
+ * writing an answer to this key right now. */
+static unsigned choose(const place *where, const vld_answer *answer,
+                       int64_t now_us, uint64_t *sequence)
+{
+    unsigned way, best = WAYS;
+    rank r, best_rank = RANK_BUSY;
+    uint64_t seen, age, best_age = 0;
+
+    for (way = 0; way < WAYS; way++) {
+        r = rank_of(where, way, answer, now_us, &seen);
+        if (r == RANK_BUSY) {
+            if (load(&where->tags[way]) == where->tag) {
+                return WAYS;
+            }
+            continue;
+        }
+        if (r == RANK_SAME && best_rank == RANK_SAME) {
+            retire(where, way, seen); /* two writers were here at once */
+            continue;
+        }
+        age = apart(now_us, born_hint(where, way));
+        if (r > best_rank || (r == best_rank && age > best_age)) {
+            best = way;
+            best_rank = r;
+            best_age = age;
+            *sequence = seen;
+        }
+    }
+    return best;
+}
+
+/* The odd sequence under which to hold a slot that has this one now. */
+static uint64_t next_sequence(uint64_t sequence, int64_t now_us)
+{
+    uint64_t after = sequence + 2, now = (uint64_t)now_us << 1;
+
+    return (after > now ? after : now) | 1;
+}
+
+static bool write_slot(const place *where, unsigned way, uint64_t sequence,
+                       image *copy, size_t used, int64_t now_us)
+{
+    unsigned char *slot = slot_of(where, way);
+    uint64_t held = next_sequence(sequence, now_us);
+    size_t i;
+
+    copy->words[AT_SEQUENCE / 8] = held + 1;
+    copy->words[AT_CHECK / 8] = check_of(where, copy, used);
+    if (!swap(slot + AT_SEQUENCE, sequence, held)) {
+        return false;
+    }
+    store(&where->tags[way], where->tag);
+    store(slot + AT_CHECK, copy->words[AT_CHECK / 8]);
+    for (i = AT_USED / 8; i < used / 8; i++) {
+        store(slot + 8 * i, copy->words[i]);
+    }
+    return swap(slot + AT_SEQUENCE, held, held + 1);
+}
+
+bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
+                     size_t len, const vld_answer *answer, int64_t now_us)
+{
+    place where = place_of(table, hash, key, len);
+    unsigned way;
+    uint64_t sequence = 0;
+    size_t used;
+    image copy;
+
+    used = vld_codec_encode(where.key, answer, copy.octets);
+    if (!used) {
+        return false;
+    }
+    way = choose(&where, answer, now_us, &sequence);
+    return way < WAYS
+           && write_slot(&where, way, sequence, &copy, used, now_us);
+}
+
+/* --- forget --------------------------------------------------------------- */
+
+unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
+                            const void *key, size_t len)
+{
+    place where = place_of(table, hash, key, len);
+    unsigned ways = tagged(&where), way, forgotten = 0;
+    vld_answer there;
+    uint64_t sequence;
+    image copy;
+
+    for (way = 0; way < WAYS; way++) {
+        if (!(ways >> way & 1)) {
+            continue;
+        }
+        sequence = load(slot_of(&where, way) + AT_SEQUENCE);
+        if (sequence & 1) {
+            /* Perhaps an answer from before this call: it must not appear
+             * after it. */
+            retire(&where, way, sequence);
+            continue;
+        }
+        if (read_slot(&where, slot_of(&where, way), &copy, &there)) {
+            forgotten += retire(&where, way, sequence);
+        }
+    }
+    return forgotten;
+}
+
+uint32_t vld_answers_used(const vld_answers *table)
+{
+    const unsigned char *tags = table->base + AT_TAGS;
+    uint32_t i, used = 0;
+
+    for (i = 0; i < table->slots; i++) {
+        used += load(tags + 8 * (size_t)i) != 0;
+    }
+    return used;
+}
