@@ -48,13 +48,16 @@ vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
 /* Parse exactly one HTTP-date (IMF-fixdate, RFC 850, asctime; white space
  * around it allowed) into seconds since 1970.  now_s places the two-digit
  * years of RFC 850.  False for anything else: zones other than GMT, two
- * dates, trailing text, days that the month does not have. */
+ * dates, trailing text, days that the month does not have.  Second 60 counts
+ * as the first of the next minute.  Names are case-sensitive; that of the day
+ * need not fit the date. */
 bool vld_date_parse(vld_span text, int64_t now_s, int64_t *out_s);
 
 /* Room for an IMF-fixdate and its NUL. */
 #define VLD_DATE_SIZE 30
 
-/* Write seconds since 1970 (years 0 to 9999) as IMF-fixdate. */
+/* Write seconds since 1970 as IMF-fixdate.  What lies outside of the years 0
+ * to 9999 becomes the nearest second inside. */
 void vld_date_format(int64_t s, char out[VLD_DATE_SIZE]);
 
 /* --- the decision, RFC 9110 13.2.2 ------------------------------------- */
@@ -95,7 +98,9 @@ typedef enum vld_outcome {
     VLD_FAILED          /* 412 */
 } vld_outcome;
 
-/* The step of 13.2.2 that decided, for the log. */
+/* The step of 13.2.2 that decided, for the log: the last one that applied.
+ * A field that is to be ignored does not apply, Range without If-Range is no
+ * precondition. */
 typedef enum vld_rule {
     VLD_RULE_NONE,      /* no precondition applied */
     VLD_RULE_METHOD,    /* 13.2.1: the method has none */
@@ -119,7 +124,8 @@ vld_decision vld_precond_evaluate(const vld_preconditions *request,
                                   const vld_validators *current,
                                   int64_t now_s);
 
-/* The field's name as in the RFC ("If-None-Match"), a constant. */
+/* The field's name as in the RFC ("If-None-Match"), else "method" or "none":
+ * a constant. */
 const char *vld_rule_name(vld_rule rule);
 
 #endif /* VALIDATORS_PRECOND_H */
