@@ -108,10 +108,10 @@ static void put_fixed(unsigned char *image, const vld_answer *answer)
     memcpy(image + AT_DIGEST, answer->digest.bytes, sizeof(vld_digest));
 }
 
-/* Zero up to the next word and say how much the image takes. */
+/* Zero up to the next step and say how much the image takes. */
 static size_t finish(unsigned char *image, cursor *c)
 {
-    while (c->left % 8) {
+    while (c->left % STEP) {
         *c->at++ = 0;
         c->left--;
     }
@@ -213,12 +213,12 @@ static bool get_fixed(const unsigned char *image, vld_answer *out)
     return true;
 }
 
-/* Whether only the zeros up to a whole word are left. */
+/* Whether only the zeros up to a whole step are left. */
 static bool at_end(const reader *r)
 {
     const unsigned char *at = r->at;
 
-    if (r->end - at >= 8) {
+    if (r->end - at >= STEP) {
         return false;
     }
     while (at < r->end) {
@@ -236,7 +236,7 @@ bool vld_codec_decode(const unsigned char *image, size_t used, vld_span *key,
     reader r;
     size_t room;
 
-    if (used < AT_LENGTHS || used > VLD_ANSWER_SLOT || used % 8
+    if (used < AT_LENGTHS || used > VLD_ANSWER_SLOT || used % STEP
         || get16(image + AT_USED) != used || !get_fixed(image, out)) {
         return false;
     }

@@ -10,7 +10,7 @@
 
 /* Write key and answer from AT_USED on into a slot's image of VLD_ANSWER_SLOT
  * octets; check and sequence are left alone.  Returns the octets used, a
- * multiple of 8, or 0 when it does not fit (image is undefined then). */
+ * multiple of STEP, or 0 when it does not fit (image is undefined then). */
 size_t vld_codec_encode(vld_span key, const vld_answer *answer,
                         unsigned char *image);
 

@@ -24,7 +24,7 @@
  *   OFFSET  SIZE   DESCRIPTION
  *   0       8      check: xxh3, under the table's secret, of octets 8 to used
  *   8       8      sequence: odd while written, even at rest; see below
- *   16      2      used: octets of the slot in use, a multiple of 8
+ *   16      2      used: octets of the slot in use, a multiple of 32
  *   18      2      length of the key
  *   20      1      number of request fields (vary), 0 to 8
  *   21      1      number of fields of the 304, 0 to 16
@@ -45,7 +45,7 @@
  *                  request fields, then of the fields of the 304
  *   ...            texts, each with a NUL after it: key, path, entity tag,
  *                  then names and values in the order of their lengths
- *   ...     0-7    zero, up to used
+ *   ...     0-31   zero, up to used
  * A length of 65535 says that the text is absent: it takes no octets then.
  *
  * Sequence.  A writer takes a slot by replacing the sequence S with an odd
@@ -71,6 +71,9 @@
 /* How long a writer may hold a slot, microseconds; after that it is taken
  * for dead. */
 #define HELD_MAX_US 1000000
+
+/* Octets of a slot are copied in steps of this many. */
+#define STEP 32
 
 /* The length that says "absent". */
 #define ABSENT 0xFFFFu
@@ -113,6 +116,7 @@ _Static_assert(AT_DIGEST + sizeof(vld_digest) == AT_LENGTHS,
                "the fixed part has no holes");
 _Static_assert(AT_LENGTHS % 8 == 0 && AT_BORN % 8 == 0,
                "words of the slot are aligned");
+_Static_assert(VLD_ANSWER_SLOT % STEP == 0, "steps end with the slot");
 _Static_assert(VLD_ANSWER_SLOT % 64 == 0 && VLD_ANSWER_SLOT < ABSENT,
                "lengths inside a slot fit 16 bits");
 _Static_assert(sizeof(vld_digest) == 32, "the layout has SHA-256");

@@ -157,18 +157,19 @@ static uint64_t check_of(const place *where, const image *copy, size_t used)
 static size_t copy_out(const unsigned char *slot, image *copy)
 {
     uint64_t sequence = load(slot + AT_SEQUENCE);
+    uint64_t word = load(slot + AT_USED);
     uint16_t used;
-    size_t i;
+    size_t at;
 
-    copy->words[AT_USED / 8] = load(slot + AT_USED);
-    memcpy(&used, copy->octets + AT_USED, sizeof(used));
+    memcpy(&used, &word, sizeof(used));
     if ((sequence & 1) || used < AT_LENGTHS || used > VLD_ANSWER_SLOT) {
         return 0;
     }
-    copy->words[AT_CHECK / 8] = load(slot + AT_CHECK);
-    copy->words[AT_SEQUENCE / 8] = sequence;
-    for (i = AT_USED / 8 + 1; i < used / 8u; i++) {
-        copy->words[i] = load(slot + 8 * i);
+    for (at = 0; at < used; at += STEP) {
+        copy->words[at / 8] = load(slot + at);
+        copy->words[at / 8 + 1] = load(slot + at + 8);
+        copy->words[at / 8 + 2] = load(slot + at + 16);
+        copy->words[at / 8 + 3] = load(slot + at + 24);
     }
     return load(slot + AT_SEQUENCE) == sequence ? used : 0;
 }
