@@ -161,8 +161,8 @@ sub words
     my %count;
     open my $fh, '<', $log or return {};
     seek $fh, $from || 0, 0;
-    while (<$fh>) {
-        $count{$1}++ if /^\S+ \S+ \S+ \d+ (\S+)/;
+    while (my $line = <$fh>) {
+        $count{$1}++ if $line =~ /^\S+ \S+ \S+ \d+ (\S+)/;
     }
     return \%count;
 }
