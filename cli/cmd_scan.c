@@ -1,0 +1,221 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* htvalidators scan: indexes folders, and tells what came of it.  The work is
+ * vld_scan's; nothing is hashed here. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+
+#define MOST_JOBS 256
+
+static const cli_option options[] = {
+    {'j', "jobs", "N", "read N files at once; default: one a core"},
+    {0, NULL, NULL, NULL},
+};
+
+static unsigned jobs;
+
+/* One run over all operands. */
+typedef struct scanning {
+    cli *c;
+    cli_progress *progress;
+    vld_scan_totals done; /* by the operands before the current one */
+    apr_time_t started;
+} scanning;
+
+static bool set(int key, const char *value)
+{
+    (void)key;
+    if (!cli_number(value, 1, MOST_JOBS, &jobs)) {
+        cli_error("scan: -j wants a number from 1 to %d", MOST_JOBS);
+        return false;
+    }
+    return true;
+}
+
+static void add(vld_scan_totals *sum, const vld_scan_totals *more)
+{
+    sum->seen += more->seen;
+    sum->unchanged += more->unchanged;
+    sum->hashed += more->hashed;
+    sum->moved_only += more->moved_only;
+    sum->unsettled += more->unsettled;
+    sum->failed += more->failed;
+    sum->bytes += more->bytes;
+}
+
+static void on_progress(void *baton, const vld_scan_totals *so_far)
+{
+    scanning *s = baton;
+    vld_scan_totals sum = s->done;
+
+    add(&sum, so_far);
+    cli_progress_draw(s->progress, &sum);
+}
+
+static void on_problem(void *baton, const char *path, const char *why)
+{
+    scanning *s = baton;
+    apr_pool_t *p;
+
+    cli_progress_clear(s->progress);
+    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        return;
+    }
+    cli_error("%s: %s", cli_shown(p, path), why);
+    apr_pool_destroy(p);
+}
+
+/* A misspelt path in a deployment must not leave half a scan that looks like
+ * a whole one: nothing is done unless every path is there. */
+static bool all_there(const cli *c, int argc, char **argv)
+{
+    bool there = true;
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        struct stat st;
+
+        if (stat(argv[i], &st) != 0) {
+            cli_error("%s: %s; nothing was scanned",
+                      cli_shown(c->pool, argv[i]), strerror(errno));
+            there = false;
+        }
+    }
+    return there;
+}
+
+/* Visitors could fetch it, and it would never settle. */
+static void warn_of_index_below(const cli *c, const char *root)
+{
+    const char *index = cli_real(c->pool, c->index);
+    const char *real = cli_real(c->pool, root);
+
+    if (index != NULL && real != NULL && cli_is_below(index, real)) {
+        cli_error("warning: the index %s lies below %s; keep it where nobody "
+                  "can fetch it",
+                  cli_shown(c->pool, index), cli_shown(c->pool, root));
+    }
+}
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void put_json(const vld_scan_totals *t, double seconds, bool complete)
+{
+    json_t *object = json_object();
+
+    set_number(object, "seen", t->seen);
+    set_number(object, "unchanged", t->unchanged);
+    set_number(object, "hashed", t->hashed);
+    set_number(object, "moved_only", t->moved_only);
+    set_number(object, "unsettled", t->unsettled);
+    set_number(object, "failed", t->failed);
+    set_number(object, "bytes", t->bytes);
+    json_object_set_new(object, "seconds", json_real(seconds));
+    json_object_set_new(object, "complete", json_boolean(complete));
+    cli_put_json(object);
+}
+
+static void put_text(const vld_scan_totals *t, double seconds)
+{
+    char size[CLI_SIZE];
+
+    printf("%" PRIu64 " files: %" PRIu64 " unchanged, %" PRIu64
+           " hashed (%s, %" PRIu64 " of them with the same content as before), "
+           "%" PRIu64 " unsettled, %" PRIu64 " failed; %.2f s\n",
+           t->seen, t->unchanged, t->hashed, cli_size(t->bytes, size),
+           t->moved_only, t->unsettled, t->failed, seconds);
+}
+
+static void put_summary(const scanning *s, bool complete)
+{
+    double seconds = (double)(apr_time_now() - s->started) / APR_USEC_PER_SEC;
+
+    if (s->c->json) {
+        put_json(&s->done, seconds, complete);
+    }
+    else if (!s->c->quiet) {
+        put_text(&s->done, seconds);
+    }
+}
+
+static apr_status_t scan_one(scanning *s, const char *root)
+{
+    vld_scan_options how = {
+        .jobs = jobs,
+        .stop = &cli_stopped,
+        .progress = on_progress,
+        .problem = on_problem,
+        .baton = s,
+    };
+    vld_scan_totals totals;
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    memset(&totals, 0, sizeof(totals));
+    apr_pool_create(&p, s->c->pool);
+    rv = vld_scan(s->c->store, root, &how, &totals, p);
+    apr_pool_destroy(p);
+    add(&s->done, &totals);
+    return rv;
+}
+
+/* Every operand in turn, until one ends it. */
+static apr_status_t scan_all(scanning *s, int argc, char **argv)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    cli_progress_draw(s->progress, &s->done);
+    for (i = 0; i < argc && rv == APR_SUCCESS && !cli_stopped; i++) {
+        rv = scan_one(s, argv[i]);
+    }
+    cli_progress_clear(s->progress);
+    return rv;
+}
+
+static cli_exit finish(const scanning *s, apr_status_t rv)
+{
+    bool stopped = rv == APR_EINTR || (rv == APR_SUCCESS && cli_stopped);
+
+    put_summary(s, rv == APR_SUCCESS && !stopped);
+    if (stopped) {
+        cli_error("stopped; what was indexed is kept, scan again for the "
+                  "rest");
+        return CLI_ERROR;
+    }
+    if (rv != APR_SUCCESS) {
+        return cli_index_error(s->c, rv);
+    }
+    return s->done.failed + s->done.unsettled > 0 ? CLI_FOUND : CLI_DONE;
+}
+
+static cli_exit run(cli *c, int argc, char **argv)
+{
+    scanning s;
+    int i;
+
+    memset(&s, 0, sizeof(s));
+    if (!all_there(c, argc, argv) || !cli_open_index(c)) {
+        return CLI_ERROR;
+    }
+    for (i = 0; i < argc; i++) {
+        warn_of_index_below(c, argv[i]);
+    }
+    cli_catch_signals();
+    s.c = c;
+    s.started = apr_time_now();
+    s.progress = cli_progress_start(c);
+    return finish(&s, scan_all(&s, argc, argv));
+}
+
+const cli_command cli_scan = {
+    "scan", "PATH...", "index the files at or below PATH",
+    CLI_NEEDS_CREATE, 1, -1, options, set, run,
+};

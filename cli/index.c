@@ -1,0 +1,87 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The index as the commands meet it: opened, searched, and its errors told. */
+#include <string.h>
+
+#include "cli.h"
+
+cli_exit cli_index_error(cli *c, apr_status_t rv)
+{
+    char why[256], advice[16384];
+
+    vld_strerror(rv, why, sizeof(why));
+    vld_advice(rv, cli_shown(c->pool, c->index), advice, sizeof(advice));
+    if (advice[0] == '\0') {
+        cli_error("%s: %s", cli_shown(c->pool, c->index), why);
+    }
+    else {
+        cli_error("%s: %s; %s", cli_shown(c->pool, c->index), why, advice);
+    }
+    return CLI_ERROR;
+}
+
+bool cli_open_index(cli *c)
+{
+    vld_store_mode mode = VLD_STORE_READ;
+    apr_status_t rv;
+
+    if (c->command->needs == CLI_NEEDS_WRITE) {
+        mode = VLD_STORE_WRITE;
+    }
+    if (c->command->needs == CLI_NEEDS_CREATE) {
+        mode = VLD_STORE_CREATE;
+    }
+    rv = vld_store_open(&c->store, c->index, mode, c->pool);
+    if (APR_STATUS_IS_ENOENT(rv) && mode == VLD_STORE_CREATE) {
+        cli_error("%s: the folder above the index's folder is not there; "
+                  "make it, or name another index with -i",
+                  cli_shown(c->pool, c->index));
+        c->store = NULL;
+        return false;
+    }
+    if (rv != APR_SUCCESS) {
+        c->store = NULL;
+        cli_index_error(c, rv);
+        return false;
+    }
+    return true;
+}
+
+static apr_status_t end_at_once(void *baton, const char *path, size_t len,
+                                const vld_record *record)
+{
+    (void)path;
+    (void)len;
+    (void)record;
+    *(bool *)baton = true;
+    return APR_EOF;
+}
+
+static apr_status_t has_records(cli *c, const char *prefix, bool *has)
+{
+    apr_status_t rv = vld_store_each(c->store, prefix, end_at_once, has);
+
+    return *has ? APR_SUCCESS : rv;
+}
+
+apr_status_t cli_choose_prefix(cli *c, const char *given, const char **out)
+{
+    const char *absolute = cli_absolute(c->pool, given);
+    bool has = false;
+    apr_status_t rv = APR_SUCCESS;
+
+    *out = NULL;
+    if (absolute != NULL) {
+        rv = has_records(c, absolute, &has);
+    }
+    if (rv == APR_SUCCESS && !has) {
+        absolute = cli_real(c->pool, given);
+        if (absolute != NULL) {
+            rv = has_records(c, absolute, &has);
+        }
+    }
+    if (has) {
+        *out = absolute;
+    }
+    return rv;
+}

@@ -1,0 +1,117 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The line of progress on a terminal.  Never written anywhere else, and gone
+ * when the work is done. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define REDRAW_US (APR_USEC_PER_SEC / 10)
+#define BAR 10       /* columns of the bar */
+#define COLUMNS 80   /* of a terminal that does not say */
+
+struct cli_progress {
+    bool on;
+    int columns;
+    int drawn;  /* columns in use by what stands there */
+    unsigned step;
+    apr_time_t started;
+    apr_time_t last;
+    pthread_mutex_t lock; /* problems are reported by other threads */
+};
+
+static int columns_of(int fd)
+{
+    struct winsize size;
+
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    return COLUMNS;
+}
+
+cli_progress *cli_progress_start(const cli *c)
+{
+    static cli_progress progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+    progress.on = !c->quiet && !c->json && isatty(STDERR_FILENO);
+    progress.started = apr_time_now();
+    progress.columns = columns_of(STDERR_FILENO);
+    return &progress;
+}
+
+/* How much is left is not known: the mark moves to and fro. */
+static void draw_bar(char bar[BAR + 1], unsigned step)
+{
+    unsigned at = step % (2 * (BAR - 2));
+
+    if (at > BAR - 2) {
+        at = 2 * (BAR - 2) - at;
+    }
+    memset(bar, ' ', BAR);
+    bar[BAR] = '\0';
+    memcpy(bar + at, "==", 2);
+}
+
+static void write_line(cli_progress *progress, const char *text)
+{
+    int len = (int)strlen(text);
+
+    if (len > progress->columns - 1) {
+        len = progress->columns - 1;
+    }
+    fprintf(stderr, "\r%.*s%*s", len, text,
+            progress->drawn > len ? progress->drawn - len : 0, "");
+    fflush(stderr);
+    progress->drawn = len;
+}
+
+static void draw(cli_progress *progress, const vld_scan_totals *totals,
+                 apr_time_t now)
+{
+    double s = (double)(now - progress->started) / APR_USEC_PER_SEC;
+    char line[160], bar[BAR + 1], done[CLI_SIZE], rate[CLI_SIZE];
+
+    draw_bar(bar, progress->step++);
+    cli_size(totals->bytes, done);
+    cli_size(s > 0.05 ? (uint64_t)((double)totals->bytes / s) : 0, rate);
+    snprintf(line, sizeof(line),
+             "[%s] %" PRIu64 " files, %" PRIu64 " hashed, %s, %s/s", bar,
+             totals->seen, totals->hashed, done, rate);
+    write_line(progress, line);
+}
+
+void cli_progress_draw(cli_progress *progress, const vld_scan_totals *totals)
+{
+    apr_time_t now = apr_time_now();
+
+    if (!progress->on) {
+        return;
+    }
+    pthread_mutex_lock(&progress->lock);
+    if (now - progress->last >= REDRAW_US || now < progress->last) {
+        progress->last = now;
+        draw(progress, totals, now);
+    }
+    pthread_mutex_unlock(&progress->lock);
+}
+
+void cli_progress_clear(cli_progress *progress)
+{
+    if (!progress->on) {
+        return;
+    }
+    pthread_mutex_lock(&progress->lock);
+    if (progress->drawn > 0) {
+        write_line(progress, "");
+        fputc('\r', stderr);
+        fflush(stderr);
+    }
+    /* What its caller writes now has a tenth of a second. */
+    progress->last = apr_time_now();
+    pthread_mutex_unlock(&progress->lock);
+}
