@@ -1,0 +1,80 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The front door of mod_validators: the module record, the hooks and the order
+ * of start-up.  It decides nothing. */
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "server/server.h"
+
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    (void)ptemp;
+    vld_config_reset(pconf);
+    vld_access_pre_config(pconf);
+    return OK;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    int rv;
+
+    (void)plog;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    rv = vld_shared_create(pconf, s);
+    if (rv != OK) {
+        return rv;
+    }
+    vld_access_check_hooks(s);
+    vld_index_check(s, ptemp);
+    return OK;
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    vld_index_child_init(pchild, s);
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* mod_cache's quick handler answers from its own copies: ours comes
+     * before it. */
+    static const char *const before_cache[] = { "mod_cache.c", NULL };
+
+    (void)p;
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_optional_fn_retrieve(vld_access_optional_fns, NULL, NULL,
+                                 APR_HOOK_MIDDLE);
+    ap_hook_quick_handler(vld_replay_quick, NULL, before_cache,
+                          APR_HOOK_FIRST);
+    /* After mod_dir's and mod_rewrite's fixups, which change what the
+     * request is. */
+    ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
+
+    /* First of all filters: what it sets, every other filter sees. */
+    ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
+                              AP_FTYPE_RESOURCE - 1);
+    /* After every content filter, before byte ranges and the header. */
+    ap_register_output_filter(VLD_EVALUATE_FILTER, vld_evaluate_filter, NULL,
+                              AP_FTYPE_PROTOCOL - 1);
+}
+
+AP_DECLARE_MODULE(validators) = {
+    STANDARD20_MODULE_STUFF,
+    vld_config_create_dir,
+    vld_config_merge_dir,
+    NULL, /* server config: what is said once is in vld_config_global() */
+    NULL,
+    vld_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};

@@ -1,0 +1,101 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Keys of prepared answers, and whether one fits the request at hand.  Reads the
+ * request; changes nothing. */
+#include <httpd.h>
+#include <http_protocol.h>
+
+#include "server/server.h"
+
+/* Longer ones are not remembered. */
+#define KEY_MOST 1024
+
+/* server (8), port (2), scheme (1), host, NUL, target: in the memory of one
+ * generation the address of its server_rec names the virtual host. */
+#define KEY_FIXED 11
+
+bool vld_answer_key(request_rec *r, vld_key *out)
+{
+    const char *host = r->hostname ? r->hostname : "";
+    apr_size_t host_len = strlen(host) + 1;
+    apr_size_t target_len = strlen(r->unparsed_uri);
+    apr_uint64_t server = (apr_uintptr_t)r->server;
+    apr_uint16_t port = r->connection->local_addr->port;
+    char *at;
+
+    out->len = 0;
+    if (KEY_FIXED + host_len + target_len > KEY_MOST) {
+        return false;
+    }
+    out->octets = at = apr_palloc(r->pool, KEY_FIXED + host_len + target_len);
+    memcpy(at, &server, 8);
+    memcpy(at + 8, &port, 2);
+    at[10] = ap_http_scheme(r)[4]; /* the s of https, or NUL */
+    memcpy(at + KEY_FIXED, host, host_len);
+    memcpy(at + KEY_FIXED + host_len, r->unparsed_uri, target_len);
+    out->len = KEY_FIXED + host_len + target_len;
+    out->hash = vld_answers_hash(vld_shared_answers(), out->octets, out->len);
+    return true;
+}
+
+bool vld_answer_fits_request(void *baton, const vld_answer *answer)
+{
+    const request_rec *r = baton;
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->vary_count; i++) {
+        const vld_field *vary = &answer->vary[i];
+        const char *value = apr_table_get(r->headers_in, vary->name.ptr);
+
+        if (!value != !vary->value.ptr
+            || (value && strcmp(value, vary->value.ptr))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+typedef struct survey {
+    request_rec *r;
+    const vld_digest *digest;
+    vld_memory *memory;
+} survey;
+
+/* Takes down what every variant says; never fits, so that all are seen. */
+static bool take_down(void *baton, const vld_answer *answer)
+{
+    survey *s = baton;
+    vld_memory *m = s->memory;
+
+    m->any = true;
+    if (memcmp(&answer->digest, s->digest, sizeof(*s->digest)) == 0) {
+        m->same = true;
+        if (answer->last_modified > m->same_date) {
+            m->same_date = answer->last_modified;
+        }
+    }
+    else if (answer->last_modified >= m->floor) {
+        m->floor = answer->last_modified + 1;
+    }
+    if (!m->variant && vld_answer_fits_request(s->r, answer)) {
+        m->variant = true;
+        m->variant_born_us = answer->born_us;
+        m->variant_flags = answer->flags;
+        m->variant_identity = answer->identity;
+        m->variant_digest = answer->digest;
+    }
+    return false;
+}
+
+void vld_answer_memory(request_rec *r, vld_request *rq)
+{
+    survey s = { r, &rq->digest, &rq->memory };
+    vld_answer answer;
+    apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
+
+    memset(&rq->memory, 0, sizeof(rq->memory));
+    if (rq->key.len) {
+        vld_answers_find(vld_shared_answers(), rq->key.hash, rq->key.octets,
+                         rq->key.len, take_down, &s, buf, &answer);
+    }
+}

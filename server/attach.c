@@ -1,0 +1,458 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Attach: the first of all output filters.  Sees the file that core's default
+ * handler sends, finds its validators and sets them before any other filter
+ * looks.  Never evaluates a precondition, never holds back a response. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_portable.h>
+#include <apr_strings.h>
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+
+#include "server/server.h"
+
+APLOG_USE_MODULE(validators);
+
+/* A date is sent when its second is over by this much: a change may still be
+ * given a time that is two ticks of the clock old. */
+#define DATE_SETTLES_US (APR_USEC_PER_SEC + 20000)
+
+/* How much of a large file's end is sent under guard. */
+#define TAIL_SIZE 32768
+
+/* Octets between two looks at a file that is read whole. */
+#define READ_CHUNK 65536
+
+/* The file in the brigade. */
+typedef struct file {
+    apr_bucket *first;    /* the first of its buckets */
+    apr_file_t *fd;
+    int os_fd;
+    struct stat st;
+    vld_identity identity;
+    char *octets;         /* of a file that has been read; a bucket's memory */
+} file;
+
+/* --- what is in the way -------------------------------------------------------- */
+
+/* Filters before the protocol's that leave the octets as they are, or that
+ * change them by a content coding and say so in the entity tag. */
+static const char *const harmless[] = {
+    "deflate", "brotli_compress", "fixup_headers_out", "mod_expires",
+    "cache_save", "cache_save_subreq", "cache_remove_url",
+    "cache_invalidate", "rate_limit", "buffer", "old_write",
+    NULL
+};
+
+static bool is_harmless(const char *name)
+{
+    int i;
+
+    if (!strncasecmp(name, "bytype:", 7)) {
+        name += 7;
+    }
+    for (i = 0; harmless[i]; i++) {
+        if (!strcasecmp(name, harmless[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first filter after f that may rewrite the file's octets, or NULL. */
+static const ap_filter_t *rewriting_filter(const ap_filter_t *f)
+{
+    for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL - 1;
+         f = f->next) {
+        if (!is_harmless(f->frec->name)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* --- the file --------------------------------------------------------------------- */
+
+/* Find the file: buckets of one descriptor from its beginning, then EOS. */
+static bool find_file(apr_bucket_brigade *bb, file *out)
+{
+    apr_bucket *e = APR_BRIGADE_FIRST(bb);
+    apr_off_t at = 0;
+
+    if (e == APR_BRIGADE_SENTINEL(bb) || !APR_BUCKET_IS_FILE(e)) {
+        return false;
+    }
+    out->first = e;
+    out->fd = ((apr_bucket_file *)e->data)->fd;
+    for (; e != APR_BRIGADE_SENTINEL(bb) && APR_BUCKET_IS_FILE(e);
+         e = APR_BUCKET_NEXT(e)) {
+        if (((apr_bucket_file *)e->data)->fd != out->fd || e->start != at) {
+            return false;
+        }
+        at += e->length;
+    }
+    return e != APR_BRIGADE_SENTINEL(bb) && APR_BUCKET_IS_EOS(e)
+           && apr_os_file_get(&out->os_fd, out->fd) == APR_SUCCESS;
+}
+
+static bool look_at(file *of)
+{
+    if (fstat(of->os_fd, &of->st) != 0 || !S_ISREG(of->st.st_mode)) {
+        return false;
+    }
+    vld_identity_of(&of->st, &of->identity);
+    return true;
+}
+
+/* Read the whole of a small file. False when it is no longer small. */
+static bool read_small(file *of, apr_size_t *len)
+{
+    apr_size_t room = (apr_size_t)of->st.st_size + 1, have = 0;
+    ssize_t n;
+
+    of->octets = apr_bucket_alloc(room, of->first->list);
+    while (have < room) {
+        n = pread(of->os_fd, of->octets + have, room - have, (off_t)have);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            break;
+        }
+        have += (apr_size_t)n;
+    }
+    *len = have;
+    return n == 0 && have < room;
+}
+
+/* Put the octets that were read in the place of the file's buckets. */
+static void send_octets(request_rec *r, file *of, apr_size_t len)
+{
+    apr_bucket *e = of->first, *next;
+    apr_bucket *b = apr_bucket_heap_create(of->octets, len, apr_bucket_free,
+                                           e->list);
+
+    APR_BUCKET_INSERT_BEFORE(e, b);
+    for (; APR_BUCKET_IS_FILE(e); e = next) {
+        next = APR_BUCKET_NEXT(e);
+        apr_bucket_delete(e);
+    }
+    if (r->finfo.size != (apr_off_t)len) {
+        ap_set_content_length(r, (apr_off_t)len);
+    }
+}
+
+/* --- validators ---------------------------------------------------------------------- */
+
+static void set_etag(request_rec *r, const char *etag)
+{
+    apr_table_setn(r->headers_out, "ETag", etag);
+    /* Core's wish to have none (FileETag None) was about its own tag. */
+    apr_table_unset(r->notes, "no-etag");
+}
+
+static void set_content_tag(request_rec *r, const vld_request *rq)
+{
+    char *etag = apr_palloc(r->pool, VLD_ETAG_SIZE);
+
+    vld_digest_etag(&rq->digest, etag);
+    set_etag(r, etag);
+}
+
+static void set_nothing(request_rec *r, vld_request *rq)
+{
+    apr_table_unset(r->headers_out, "ETag");
+    apr_table_unset(r->headers_out, "Last-Modified");
+    rq->source = VLD_SOURCE_NONE;
+}
+
+static apr_int64_t later(apr_int64_t a, apr_int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When nothing is remembered of the contents before: a change moves ctime, and
+ * a date is only sent when its second is over, so no earlier content can have
+ * had this one. */
+static apr_int64_t date_of_change(const request_rec *r, const vld_identity *id)
+{
+    apr_int64_t mtime = id->mtime_ns / 1000000000;
+    apr_int64_t ctime = id->ctime_ns / 1000000000;
+
+    return mtime <= apr_time_sec(r->request_time) ? later(mtime, ctime)
+                                                  : ctime;
+}
+
+/* The date of this content: the index's where its record is fresh; else that
+ * of the last change; later than the dates of other contents that this URL is
+ * known to have had.  0 when it cannot be told. */
+static apr_int64_t date_of(request_rec *r, vld_request *rq,
+                           const vld_found *found, bool fresh)
+{
+    bool known = found && !memcmp(&found->record.digest, &rq->digest,
+                                  sizeof(rq->digest));
+    const vld_memory *memory = &rq->memory;
+    apr_int64_t date;
+
+    vld_answer_memory(r, rq);
+    if (fresh) {
+        date = later(found->record.last_modified, found->link_mtime_s);
+    }
+    else if (memory->same) {
+        date = memory->same_date;
+    }
+    else if (vld_shared_answers()) {
+        date = date_of_change(r, &rq->identity);
+        if (found && !known) {
+            date = later(date, found->record.last_modified + 1);
+        }
+    }
+    else {
+        /* Without a memory only the index's dates are safe. */
+        date = known ? found->record.last_modified : 0;
+    }
+    return date ? later(date, memory->floor) : 0;
+}
+
+static void set_date(request_rec *r, vld_request *rq,
+                     const vld_found *found, bool fresh)
+{
+    rq->date = date_of(r, rq, found, fresh);
+    rq->date_sent = rq->date > 0
+                    && r->request_time - apr_time_from_sec(rq->date)
+                           >= DATE_SETTLES_US;
+    if (rq->date_sent) {
+        char *text = apr_palloc(r->pool, VLD_DATE_SIZE);
+
+        vld_date_format(rq->date, text);
+        apr_table_setn(r->headers_out, "Last-Modified", text);
+    }
+    else {
+        apr_table_unset(r->headers_out, "Last-Modified");
+    }
+}
+
+/* --- the four sources ------------------------------------------------------------------ */
+
+/* Replace the file's buckets so that the octets sent are those of the record,
+ * or the connection is given up. */
+static void guard_whole(request_rec *r, vld_request *rq, file *of)
+{
+    apr_bucket *e;
+
+    for (e = of->first; APR_BUCKET_IS_FILE(e);) {
+        apr_bucket *next = APR_BUCKET_NEXT(e);
+        apr_bucket *b = vld_guard_bucket_create(r, of->fd, e->start,
+                                                e->length, &rq->identity,
+                                                &rq->digest, e->list);
+
+        APR_BUCKET_INSERT_BEFORE(e, b);
+        apr_bucket_delete(e);
+        e = next;
+    }
+}
+
+/* The same at less cost, for a file that goes out in one piece: only its end
+ * is guarded, and so is not sent when anything before it has changed.  What
+ * is before it is read rather than mapped: a mapped page could change after
+ * the look, or be gone. */
+static void guard_tail(request_rec *r, vld_request *rq, file *of)
+{
+    apr_bucket *e = of->first, *b;
+    apr_file_t *fd;
+
+    while (APR_BUCKET_IS_FILE(APR_BUCKET_NEXT(e))) {
+        e = APR_BUCKET_NEXT(e);
+    }
+    if (e->length <= VLD_SMALL_FILE
+        || apr_file_dup(&fd, of->fd, r->pool) != APR_SUCCESS) {
+        guard_whole(r, rq, of);
+        return;
+    }
+    e->length -= TAIL_SIZE;
+    b = vld_guard_bucket_create(r, fd, e->start + (apr_off_t)e->length,
+                                TAIL_SIZE, &rq->identity, &rq->digest,
+                                e->list);
+    APR_BUCKET_INSERT_AFTER(e, b);
+    for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
+        apr_bucket_file_enable_mmap(e, 0);
+        apr_bucket_file_set_buf_size(e, READ_CHUNK);
+    }
+}
+
+static void guard(request_rec *r, vld_request *rq, file *of)
+{
+    if (r->header_only) {
+        return;
+    }
+    /* A range may leave the end out; a secondary connection (HTTP/2) reads
+     * descriptors elsewhere and at another time. */
+    if (r->connection->master || apr_table_get(r->headers_in, "Range")) {
+        guard_whole(r, rq, of);
+    }
+    else {
+        guard_tail(r, rq, of);
+    }
+}
+
+static bool is_settled(const request_rec *r, const file *of)
+{
+    /* Seen from when the request came in, which is before any octet was
+     * read. */
+    return !vld_identity_racy(&of->identity, r->request_time * 1000,
+                              vld_identity_margin_ns(of->os_fd,
+                                                     of->st.st_dev));
+}
+
+static void use_record(request_rec *r, vld_request *rq, file *of,
+                       const vld_found *found)
+{
+    rq->source = VLD_SOURCE_RECORD;
+    rq->settled = true;
+    rq->identity = of->identity;
+    rq->digest = found->record.digest;
+    set_content_tag(r, rq);
+    set_date(r, rq, found, true);
+}
+
+static bool use_content(request_rec *r, vld_request *rq, file *of,
+                        apr_size_t len, const vld_found *found)
+{
+    if (vld_digest_bytes(of->octets, len, &rq->digest) != APR_SUCCESS) {
+        return false;
+    }
+    rq->source = VLD_SOURCE_CONTENT;
+    rq->identity = of->identity;
+    rq->settled = is_settled(r, of);
+    set_content_tag(r, rq);
+    set_date(r, rq, found, false);
+    return true;
+}
+
+/* No date is sent, but those of the contents before are not forgotten. */
+static void use_identity(request_rec *r, vld_request *rq, file *of)
+{
+    char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
+
+    if (!is_settled(r, of)
+        || vld_identity_etag(&of->identity, etag) != APR_SUCCESS) {
+        set_nothing(r, rq);
+        return;
+    }
+    rq->source = VLD_SOURCE_PROVISIONAL;
+    rq->identity = of->identity;
+    rq->settled = true;
+    vld_answer_memory(r, rq);
+    rq->date = later(rq->memory.floor - 1, rq->memory.same_date);
+    set_etag(r, etag);
+    apr_table_unset(r->headers_out, "Last-Modified");
+}
+
+/* --- the way of one file ------------------------------------------------------------------ */
+
+static vld_verify verify_of(const vld_request *rq)
+{
+    return rq->conf->verify == VLD_VERIFY_MTIME ? VLD_VERIFY_MTIME
+                                                : VLD_VERIFY_STRICT;
+}
+
+/* A small file is read first and looked at after: if it is then as the record
+ * says, so were the octets; if not, they tell their own digest. */
+static void attach_small(request_rec *r, vld_request *rq, file *of,
+                         const vld_found *found)
+{
+    apr_size_t len;
+    bool known = read_small(of, &len) && look_at(of);
+
+    if (known && found && of->identity.size == len
+        && vld_identity_equal(&found->record.identity, &of->identity,
+                              verify_of(rq))) {
+        use_record(r, rq, of, found);
+    }
+    else if (known) {
+        known = use_content(r, rq, of, len, found);
+    }
+    if (known) {
+        send_octets(r, of, len);
+    }
+    else {
+        set_nothing(r, rq);
+        apr_bucket_free(of->octets);
+    }
+}
+
+static void attach_file(request_rec *r, vld_request *rq, file *of)
+{
+    vld_found found_;
+    const vld_found *found = NULL;
+    bool fresh;
+
+    if (vld_index_find(r, r->filename, &found_)) {
+        found = &found_;
+    }
+    rq->txn = found_.txn;
+    fresh = found && vld_identity_equal(&found->record.identity,
+                                        &of->identity, verify_of(rq));
+    rq->stale_record = found && !fresh;
+    if (of->st.st_size <= VLD_SMALL_FILE && (!fresh || !rq->conditional)
+        && (!fresh || !r->header_only)) {
+        attach_small(r, rq, of, found);
+    }
+    else if (fresh) {
+        use_record(r, rq, of, found);
+        guard(r, rq, of);
+    }
+    else {
+        use_identity(r, rq, of);
+    }
+}
+
+/* Octets that were not hashed get no validator of the file's, and core's own
+ * does not speak of them either. */
+static void decline_filter(request_rec *r, vld_request *rq,
+                           const ap_filter_t *by)
+{
+    set_nothing(r, rq);
+    rq->declined = true;
+    vld_note(r, VLD_WORD_DECLINED_FILTER,
+             APLOGrtrace1(r) ? apr_pstrcat(r->pool, "the filter ",
+                                           by->frec->name,
+                                           " rewrites the file's octets",
+                                           NULL)
+                             : NULL);
+}
+
+apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    request_rec *r = f->r;
+    vld_request *rq = vld_request_of(r);
+    ap_filter_t *next = f->next;
+    const ap_filter_t *rewriting;
+    file of = { 0 };
+
+    ap_remove_output_filter(f);
+    if (!rq || r->status != HTTP_OK || !find_file(bb, &of)
+        || !look_at(&of)) {
+        return ap_pass_brigade(next, bb);
+    }
+    rq->file = true;
+    /* Core asks the first filter's type before it makes a Content-MD5, and
+     * that was this one's. */
+    if (next->frec->ftype == AP_FTYPE_RESOURCE) {
+        apr_table_unset(r->headers_out, "Content-MD5");
+    }
+    rewriting = rewriting_filter(f);
+    if (rewriting) {
+        decline_filter(r, rq, rewriting);
+    }
+    else {
+        attach_file(r, rq, &of);
+    }
+    return ap_pass_brigade(next, bb);
+}

@@ -1,0 +1,201 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The directives: what may be written where, what it means when it is not, and
+ * how sections merge.  Never looks at a request's fields. */
+#include <errno.h>
+
+#include <apr_strings.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+
+#include "server/server.h"
+
+#define DEFAULT_SLOTS 16384
+#define MOST_SLOTS (1 << 24)
+#define DEFAULT_TTL_S 5
+#define MOST_TTL_S 86400
+
+static vld_global_config global;
+
+static apr_status_t forget_global(void *nothing)
+{
+    (void)nothing;
+    memset(&global, 0, sizeof(global));
+    return APR_SUCCESS;
+}
+
+void vld_config_reset(apr_pool_t *pconf)
+{
+    forget_global(NULL);
+    global.index_path = VLD_DEFAULT_INDEX;
+    global.slots = DEFAULT_SLOTS;
+    global.ttl_us = apr_time_from_sec(DEFAULT_TTL_S);
+    /* index_path may point into pconf: it must not outlive it. */
+    apr_pool_cleanup_register(pconf, NULL, forget_global,
+                              apr_pool_cleanup_null);
+}
+
+const vld_global_config *vld_config_global(void)
+{
+    return &global;
+}
+
+const vld_dir_config *vld_config_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &validators_module);
+}
+
+void *vld_config_create_dir(apr_pool_t *p, char *dir)
+{
+    vld_dir_config *conf = apr_palloc(p, sizeof(*conf));
+
+    (void)dir;
+    conf->engine = VLD_UNSET;
+    conf->quick = VLD_UNSET;
+    conf->verify = VLD_UNSET;
+    return conf;
+}
+
+#define MERGE(field) \
+    conf->field = add->field != VLD_UNSET ? add->field : base->field
+
+void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
+{
+    const vld_dir_config *base = base_, *add = add_;
+    vld_dir_config *conf = apr_palloc(p, sizeof(*conf));
+
+    MERGE(engine);
+    MERGE(quick);
+    MERGE(verify);
+    return conf;
+}
+
+static const char *set_engine(cmd_parms *cmd, void *conf, int on)
+{
+    (void)cmd;
+    ((vld_dir_config *)conf)->engine = on ? VLD_ON : VLD_OFF;
+    if (on) {
+        global.engine_said = 1;
+    }
+    return NULL;
+}
+
+static const char *set_quick(cmd_parms *cmd, void *conf, int on)
+{
+    (void)cmd;
+    ((vld_dir_config *)conf)->quick = on ? VLD_ON : VLD_OFF;
+    if (on) {
+        global.quick_said = 1;
+    }
+    return NULL;
+}
+
+static const char *set_verify(cmd_parms *cmd, void *conf_, const char *arg)
+{
+    vld_dir_config *conf = conf_;
+
+    if (!ap_cstr_casecmp(arg, "strict")) {
+        conf->verify = VLD_VERIFY_STRICT;
+    }
+    else if (!ap_cstr_casecmp(arg, "mtime")) {
+        conf->verify = VLD_VERIFY_MTIME;
+    }
+    else if (!ap_cstr_casecmp(arg, "none")) {
+        conf->verify = VLD_VERIFY_NONE;
+    }
+    else {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is none of strict, mtime "
+                            "and none", cmd->cmd->name, arg);
+    }
+    return NULL;
+}
+
+static const char *set_index(cmd_parms *cmd, void *conf, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *path;
+
+    (void)conf;
+    if (err) {
+        return err;
+    }
+    path = ap_server_root_relative(cmd->pool, arg);
+    if (!path || !*arg) {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is not a usable path; "
+                            "name the index's file, for example "
+                            VLD_DEFAULT_INDEX, cmd->cmd->name, arg);
+    }
+    global.index_path = path;
+    return NULL;
+}
+
+/* A decimal number from 0 to most, and nothing after it. */
+static const char *number(cmd_parms *cmd, const char *arg, apr_int64_t most,
+                          apr_int64_t *out)
+{
+    char *end;
+    apr_int64_t n;
+
+    errno = 0;
+    n = apr_strtoi64(arg, &end, 10);
+    if (errno || end == arg || *end || n < 0 || n > most) {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is not a whole number "
+                            "from 0 to %" APR_INT64_T_FMT,
+                            cmd->cmd->name, arg, most);
+    }
+    *out = n;
+    return NULL;
+}
+
+static const char *set_answers(cmd_parms *cmd, void *conf, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_int64_t n = 0;
+
+    (void)conf;
+    if (!err) {
+        err = number(cmd, arg, MOST_SLOTS, &n);
+    }
+    if (!err) {
+        global.slots = (apr_uint32_t)n;
+    }
+    return err;
+}
+
+static const char *set_ttl(cmd_parms *cmd, void *conf, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_int64_t n = 0;
+
+    (void)conf;
+    if (!err) {
+        err = number(cmd, arg, MOST_TTL_S, &n);
+    }
+    if (!err) {
+        global.ttl_us = apr_time_from_sec(n);
+    }
+    return err;
+}
+
+const command_rec vld_commands[] = {
+    AP_INIT_FLAG("ValidatorsEngine", set_engine, NULL, OR_FILEINFO,
+                 "On to attach validators to responses and to evaluate "
+                 "preconditions by RFC 9110"),
+    AP_INIT_TAKE1("ValidatorsIndex", set_index, NULL, RSRC_CONF,
+                  "the file of the index, relative to ServerRoot"),
+    AP_INIT_FLAG("ValidatorsQuickHandler", set_quick, NULL,
+                 RSRC_CONF | ACCESS_CONF,
+                 "On to answer 304 before URI mapping and access control"),
+    AP_INIT_TAKE1("ValidatorsAnswers", set_answers, NULL, RSRC_CONF,
+                  "how many prepared answers are kept in shared memory; "
+                  "0 for none"),
+    AP_INIT_TAKE1("ValidatorsAnswerTTL", set_ttl, NULL, RSRC_CONF,
+                  "for how many seconds a prepared answer may be used"),
+    AP_INIT_TAKE1("ValidatorsVerify", set_verify, NULL,
+                  RSRC_CONF | ACCESS_CONF,
+                  "strict, mtime or none: how closely a file is compared "
+                  "with what is known of it"),
+    { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
+};

@@ -1,0 +1,213 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The index as httpd's processes see it: opened in each child, opened anew when
+ * its file was replaced, and never a reason for a request to fail.  What is
+ * wrong with it is logged once by one child for all. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include <httpd.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <unixd.h>
+
+#include "server/server.h"
+
+APLOG_USE_MODULE(validators);
+
+/* How often a child looks whether the index's file is still the same. */
+#define LOOK_EVERY_US APR_USEC_PER_SEC
+
+static struct {
+    apr_pool_t *pool;          /* pchild; used by one thread at a time */
+    server_rec *server;
+    vld_store *volatile store; /* NULL: no usable index */
+    apr_int64_t next_look_us;  /* atomic */
+} link_;
+
+/* --- before the children are made ----------------------------------------------- */
+
+static bool group_reaches(const struct stat *st, mode_t bits)
+{
+    if (st->st_uid == ap_unixd_config.user_id) {
+        return (st->st_mode & (bits << 6)) == bits << 6;
+    }
+    if (st->st_gid == ap_unixd_config.group_id) {
+        return (st->st_mode & (bits << 3)) == bits << 3;
+    }
+    return (st->st_mode & bits) == bits;
+}
+
+/* As root, give a file of the index that the children could not use to their
+ * group.  Only a regular file with one name, owned by root or by the server,
+ * and through a descriptor, so that nothing else can be meant. */
+static void lend(server_rec *s, const char *path, mode_t bits)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0) {
+        return;
+    }
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1
+        && (st.st_uid == 0 || st.st_uid == ap_unixd_config.user_id)
+        && !group_reaches(&st, bits)
+        && fchown(fd, (uid_t)-1, ap_unixd_config.group_id) == 0
+        && fchmod(fd, (st.st_mode & 07777) | bits << 3) == 0) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "%s: now of the server's group, which reads the index",
+                     path);
+    }
+    close(fd);
+}
+
+static void complain(server_rec *s, apr_status_t rv)
+{
+    const char *path = vld_config_global()->index_path;
+    char why[256], cure[1024];
+
+    if (!vld_shared_first_report()) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                 "index %s: %s; %s (until then every look-up misses)", path,
+                 vld_strerror(rv, why, sizeof(why)),
+                 vld_advice(rv, path, cure, sizeof(cure)));
+}
+
+void vld_index_check(server_rec *s, apr_pool_t *ptemp)
+{
+    const vld_global_config *conf = vld_config_global();
+    vld_store *store;
+    apr_status_t rv;
+
+    if (!conf->engine_said) {
+        return;
+    }
+    if (geteuid() == 0) {
+        lend(s, conf->index_path, 4);
+        lend(s, apr_pstrcat(ptemp, conf->index_path, "-lock", NULL), 6);
+    }
+    rv = vld_store_open(&store, conf->index_path, VLD_STORE_READ, ptemp);
+    if (rv != APR_SUCCESS) {
+        complain(s, rv);
+        return;
+    }
+    /* LMDB must not be carried over a fork. */
+    vld_store_close(store);
+}
+
+/* --- in a child -------------------------------------------------------------------- */
+
+static void open_store(void)
+{
+    vld_store *store;
+    apr_status_t rv = vld_store_open(&store, vld_config_global()->index_path,
+                                     VLD_STORE_READ, link_.pool);
+
+    if (rv == APR_SUCCESS) {
+        link_.store = store;
+        vld_shared_index_well();
+    }
+    else {
+        /* One that is no longer there must not be believed.  Other threads
+         * may be reading in the old one: it stays mapped. */
+        link_.store = NULL;
+        complain(link_.server, rv);
+    }
+}
+
+void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
+{
+    apr_pool_create(&link_.pool, pchild);
+    apr_pool_tag(link_.pool, "validators_index");
+    link_.server = s;
+    link_.store = NULL;
+    link_.next_look_us = 0;
+}
+
+/* At most once a second, and by one thread, see that what is open is what
+ * stands at the path. */
+static vld_store *current_store(const request_rec *r)
+{
+    apr_int64_t due = __atomic_load_n(&link_.next_look_us, __ATOMIC_RELAXED);
+
+    if (r->request_time >= due
+        && __atomic_compare_exchange_n(&link_.next_look_us, &due,
+                                       r->request_time + LOOK_EVERY_US, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        vld_store *store = link_.store;
+
+        if (!store || !vld_store_is_current(store)) {
+            open_store();
+        }
+    }
+    return link_.store;
+}
+
+apr_uint64_t vld_index_txn(void)
+{
+    vld_store *store = link_.store;
+
+    return store ? vld_store_txn(store) : 0;
+}
+
+static bool find_at(vld_store *store, const char *path, vld_record *out)
+{
+    apr_status_t rv = vld_store_get(store, path, strlen(path), out);
+
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)
+        && rv != APR_NOTFOUND) {
+        complain(link_.server, rv);
+    }
+    return rv == APR_SUCCESS;
+}
+
+/* The time of the latest change to a symbolic link in the path, 0 for none. */
+static apr_int64_t latest_link(const char *path)
+{
+    char part[PATH_MAX];
+    apr_size_t i, len = strlen(path);
+    apr_int64_t latest = 0;
+    struct stat st;
+
+    if (len >= sizeof(part)) {
+        return 0;
+    }
+    memcpy(part, path, len + 1);
+    for (i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0') {
+            continue;
+        }
+        part[i] = '\0';
+        if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode)) {
+            latest = st.st_ctime > latest ? st.st_ctime : latest;
+        }
+        part[i] = path[i];
+    }
+    return latest;
+}
+
+bool vld_index_find(request_rec *r, const char *path, vld_found *out)
+{
+    vld_store *store = current_store(r);
+    char real[PATH_MAX];
+
+    out->link_mtime_s = 0;
+    if (!store) {
+        out->txn = 0;
+        return false;
+    }
+    out->txn = vld_store_txn(store);
+    if (find_at(store, path, &out->record)) {
+        return true;
+    }
+    out->link_mtime_s = latest_link(path);
+    return out->link_mtime_s && realpath(path, real)
+           && find_at(store, real, &out->record);
+}

@@ -1,0 +1,228 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Remember: what of a full response is kept as a prepared answer, and which
+ * responses are not.  In doubt, nothing is kept. */
+#include <apr_lib.h>
+
+#include <httpd.h>
+#include <http_protocol.h>
+
+#include "server/server.h"
+
+/* An answer is written again when it is this old, so that a busy file's is not
+ * written for every response. */
+#define FRESH_US APR_USEC_PER_SEC
+
+/* The fields of a 304 that are kept (RFC 9110 15.4.5, and those by which
+ * caches and browsers judge the stored response).  Of others it cannot be
+ * known that they say the same to each client; a 304 that leaves a field out
+ * leaves the stored one as it is (RFC 9111 3.2). */
+static const char *const kept[] = {
+    "Cache-Control", "Content-Location", "Expires", "Vary",
+    "CDN-Cache-Control", "Surrogate-Control", "TCN", NULL
+};
+
+#define CORS "Access-Control-"
+
+static bool is_kept(const char *name)
+{
+    int i;
+
+    if (!strncasecmp(name, CORS, sizeof(CORS) - 1)) {
+        return true;
+    }
+    for (i = 0; kept[i]; i++) {
+        if (!strcasecmp(name, kept[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- which responses ---------------------------------------------------------------- */
+
+/* Whether a directive stands in a Cache-Control value, with or without an
+ * argument.  A name inside a quoted string counts too: in doubt, it is
+ * there. */
+static bool has_directive(const char *value, const char *name)
+{
+    apr_size_t len = strlen(name);
+
+    for (; *value; value++) {
+        if (!strncasecmp(value, name, len) && !apr_isalnum(value[len])
+            && value[len] != '-') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Goes through the fields of one table; false: not to be remembered. */
+static bool collect(vld_answer *answer, const apr_table_t *table, bool *cors)
+{
+    const apr_array_header_t *all = apr_table_elts(table);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)all->elts;
+    vld_field *field;
+    int i;
+
+    for (i = 0; i < all->nelts; i++, e++) {
+        if (!strncasecmp(e->key, "Set-Cookie", 10)
+            || (!strcasecmp(e->key, "Cache-Control")
+                && (has_directive(e->val, "private")
+                    || has_directive(e->val, "no-store")))) {
+            return false;
+        }
+        if (!is_kept(e->key)) {
+            continue;
+        }
+        if (answer->field_count == VLD_ANSWER_MAX_FIELDS) {
+            return false;
+        }
+        *cors |= !strncasecmp(e->key, CORS, sizeof(CORS) - 1);
+        field = &answer->fields[answer->field_count++];
+        field->name.ptr = e->key;
+        field->name.len = strlen(e->key);
+        field->value.ptr = e->val;
+        field->value.len = strlen(e->val);
+    }
+    return true;
+}
+
+/* --- what they depend on --------------------------------------------------------------- */
+
+static bool add_vary(const request_rec *r, vld_answer *answer,
+                     const char *name)
+{
+    vld_field *field;
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->vary_count; i++) {
+        if (!strcasecmp(answer->vary[i].name.ptr, name)) {
+            return true;
+        }
+    }
+    if (answer->vary_count == VLD_ANSWER_MAX_VARY) {
+        return false;
+    }
+    field = &answer->vary[answer->vary_count++];
+    field->name.ptr = name;
+    field->name.len = strlen(name);
+    field->value.ptr = apr_table_get(r->headers_in, name);
+    field->value.len = field->value.ptr ? strlen(field->value.ptr) : 0;
+    return true;
+}
+
+/* Every field that Vary names; `*` is not to be remembered. */
+static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
+{
+    const char *name;
+
+    while (*value) {
+        name = ap_get_token(r->pool, &value, 0);
+        if (!strcmp(name, "*")) {
+            return false;
+        }
+        if (*name && !add_vary(r, answer, name)) {
+            return false;
+        }
+        /* Over what a token cannot hold, and over the comma. */
+        while (*value && *value != ',') {
+            value++;
+        }
+        while (*value == ',' || apr_isspace(*value)) {
+            value++;
+        }
+    }
+    return true;
+}
+
+static bool collect_vary(request_rec *r, vld_answer *answer, bool cors)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->field_count; i++) {
+        if (!strcasecmp(answer->fields[i].name.ptr, "Vary")
+            && !read_vary(r, answer, answer->fields[i].value.ptr)) {
+            return false;
+        }
+    }
+    /* A grant to one origin may be another for the next, whether or not
+     * Vary says so. */
+    return !cors || add_vary(r, answer, "Origin");
+}
+
+/* --- remembering ------------------------------------------------------------------------- */
+
+/* An answer of this very content that is young enough to stand. */
+static bool stands(const request_rec *r, const vld_request *rq,
+                   apr_uint32_t flags)
+{
+    const vld_memory *m = &rq->memory;
+
+    return m->variant && m->variant_flags == flags
+           && r->request_time - m->variant_born_us < FRESH_US
+           && !memcmp(&m->variant_digest, &rq->digest, sizeof(rq->digest))
+           && vld_identity_equal(&m->variant_identity, &rq->identity,
+                                 VLD_VERIFY_STRICT);
+}
+
+static apr_uint32_t flags_of(request_rec *r, const vld_request *rq)
+{
+    apr_uint32_t flags = 0;
+
+    if (rq->conf->quick == VLD_ON && vld_access_public(r)) {
+        flags |= VLD_ANSWER_QUICK;
+    }
+    if (rq->source == VLD_SOURCE_RECORD) {
+        flags |= VLD_ANSWER_INDEXED;
+    }
+    return flags;
+}
+
+static void fill(vld_answer *answer, const request_rec *r,
+                 const vld_request *rq, const char *etag)
+{
+    answer->verify = rq->conf->verify == VLD_UNSET
+                         ? VLD_VERIFY_STRICT
+                         : (apr_uint32_t)rq->conf->verify;
+    answer->born_us = r->request_time;
+    answer->index_txn = rq->txn;
+    answer->identity = rq->identity;
+    answer->digest = rq->digest;
+    answer->last_modified = rq->date;
+    answer->date_sent = rq->date_sent;
+    answer->path.ptr = r->filename;
+    answer->path.len = strlen(r->filename);
+    answer->etag.ptr = etag;
+    answer->etag.len = strlen(etag);
+    answer->vary_count = 0;
+    answer->field_count = 0;
+}
+
+void vld_remember(request_rec *r, vld_request *rq)
+{
+    vld_answers *answers = vld_shared_answers();
+    const char *etag = apr_table_get(r->headers_out, "ETag");
+    vld_answer answer;
+    bool cors = false;
+
+    if (!answers || !rq->key.len || !rq->settled || !etag
+        || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE
+        || !vld_access_anonymous(r)) {
+        return;
+    }
+    answer.flags = flags_of(r, rq);
+    if (stands(r, rq, answer.flags)) {
+        return;
+    }
+    fill(&answer, r, rq, etag);
+    if (!collect(&answer, r->headers_out, &cors)
+        || !collect(&answer, r->err_headers_out, &cors)
+        || !collect_vary(r, &answer, cors)) {
+        vld_answers_forget(answers, rq->key.hash, rq->key.octets,
+                           rq->key.len);
+        return;
+    }
+    vld_answers_put(answers, rq->key.hash, rq->key.octets, rq->key.len,
+                    &answer, r->request_time);
+}

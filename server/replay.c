@@ -1,0 +1,194 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Replay: 304 from a prepared answer, in the quick handler or after access
+ * control.  Says nothing that a full response has not said, and only while
+ * the file is as it was; declines everything else. */
+#include <sys/stat.h>
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+
+#include "server/server.h"
+
+/* --- is the answer still true? ---------------------------------------------------- */
+
+static bool file_unchanged(const vld_answer *answer)
+{
+    struct stat st;
+    vld_identity now;
+
+    if (answer->verify == VLD_VERIFY_NONE) {
+        return true;
+    }
+    if (stat(answer->path.ptr, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    vld_identity_of(&st, &now);
+    return vld_identity_equal(&now, &answer->identity,
+                              (vld_verify)answer->verify);
+}
+
+/* The index has had no transaction since; or it says the same of the file; or
+ * it says nothing of a content that was hashed as it was sent. */
+static bool index_agrees(request_rec *r, const vld_answer *answer)
+{
+    vld_found found;
+
+    if (vld_index_txn() == answer->index_txn) {
+        return true;
+    }
+    if (!vld_index_find(r, answer->path.ptr, &found)) {
+        return !(answer->flags & VLD_ANSWER_INDEXED);
+    }
+    return !memcmp(&found.record.digest, &answer->digest,
+                   sizeof(answer->digest));
+}
+
+static bool is_star(vld_span value)
+{
+    return value.ptr && memchr(value.ptr, '*', value.len)
+           && !memchr(value.ptr, '"', value.len);
+}
+
+static bool says_304(const request_rec *r, const vld_answer *answer,
+                     bool quick)
+{
+    vld_preconditions asked;
+    vld_validators known = { answer->etag, answer->date_sent,
+                             answer->date_sent, answer->last_modified };
+
+    if (!vld_preconditions_of(r, &asked)
+        || (quick && is_star(asked.if_none_match))) {
+        return false;
+    }
+    return vld_precond_evaluate(&asked, &known, apr_time_sec(r->request_time))
+               .outcome == VLD_NOT_MODIFIED;
+}
+
+static bool is_young(const request_rec *r, const vld_answer *answer)
+{
+    return r->request_time - answer->born_us < vld_config_global()->ttl_us;
+}
+
+/* A prepared answer that may be given now.  buf is where it stands. */
+static bool find_true(request_rec *r, const vld_key *key, bool quick,
+                      void *buf, vld_answer *out)
+{
+    return vld_answers_find(vld_shared_answers(), key->hash, key->octets,
+                            key->len, vld_answer_fits_request, r, buf, out)
+           && (!quick || out->flags & VLD_ANSWER_QUICK) && is_young(r, out)
+           && says_304(r, out, quick) && index_agrees(r, out)
+           && file_unchanged(out);
+}
+
+/* --- giving it ---------------------------------------------------------------------- */
+
+static void set_fields(request_rec *r, const vld_answer *answer)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->field_count; i++) {
+        apr_table_unset(r->err_headers_out, answer->fields[i].name.ptr);
+        apr_table_unset(r->headers_out, answer->fields[i].name.ptr);
+    }
+    for (i = 0; i < answer->field_count; i++) {
+        apr_table_addn(r->headers_out, answer->fields[i].name.ptr,
+                       answer->fields[i].value.ptr);
+    }
+    apr_table_setn(r->headers_out, "ETag", answer->etag.ptr);
+    apr_table_unset(r->notes, "no-etag");
+    r->status = HTTP_NOT_MODIFIED;
+}
+
+/* --- the quick handler ----------------------------------------------------------------- */
+
+/* The client's own GET or HEAD, with a condition, without credentials and
+ * without content of its own. */
+static bool quick_may(const request_rec *r)
+{
+    const apr_table_t *in = r->headers_in;
+
+    return r->method_number == M_GET && !r->main && !r->prev
+           && r->status == HTTP_OK && !r->proxyreq && !r->assbackwards
+           && (apr_table_get(in, "If-None-Match")
+               || apr_table_get(in, "If-Modified-Since"))
+           && !apr_table_get(in, "Authorization")
+           && !apr_table_get(in, "Content-Length")
+           && !apr_table_get(in, "Transfer-Encoding")
+           && !apr_table_get(in, "Expect") && !apr_table_get(in, "Upgrade");
+}
+
+int vld_replay_quick(request_rec *r, int lookup)
+{
+    apr_uint64_t *buf;
+    vld_answer answer;
+    vld_key key;
+
+    if (lookup || !vld_config_global()->quick_said || !vld_shared_answers()
+        || !quick_may(r) || !vld_answer_key(r, &key)) {
+        return DECLINED;
+    }
+    buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
+    if (!find_true(r, &key, true, buf, &answer)) {
+        return DECLINED;
+    }
+    set_fields(r, &answer);
+    r->filename = (char *)answer.path.ptr;
+    vld_note(r, VLD_WORD_QUICK, NULL);
+    return OK;
+}
+
+/* --- after access control ---------------------------------------------------------------- */
+
+static bool has_field(const request_rec *r, const char *name)
+{
+    return apr_table_get(r->headers_out, name)
+           || apr_table_get(r->err_headers_out, name);
+}
+
+/* Another module has already said something of its own to this client, or the
+ * request is not for the file that was answered for. */
+static bool fixups_may(const request_rec *r)
+{
+    return r->finfo.filetype == APR_REG && r->filename
+           && !has_field(r, "Set-Cookie") && !has_field(r, "Cache-Control");
+}
+
+/* Past the content filters, straight to the protocol's: the fields are those
+ * with which the full response left. */
+static void send_304(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    r->output_filters = r->proto_output_filters;
+    ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+}
+
+int vld_replay_fixups(request_rec *r, vld_request *rq)
+{
+    apr_uint64_t *buf;
+    vld_answer answer;
+
+    if (!rq->conditional || !rq->key.len || !fixups_may(r)
+        || !vld_access_anonymous(r)) {
+        return DECLINED;
+    }
+    buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
+    if (!find_true(r, &rq->key, false, buf, &answer)
+        || strcmp(answer.path.ptr, r->filename)) {
+        return DECLINED;
+    }
+    if (ap_discard_request_body(r) != OK) {
+        return DECLINED;
+    }
+    set_fields(r, &answer);
+    vld_note(r, VLD_WORD_REPLAY, NULL);
+    send_304(r);
+    return DONE;
+}

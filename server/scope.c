@@ -1,0 +1,103 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Which requests are the module's business, and what is set up for them.  Runs
+ * in fixups, after access control, when it is settled what the request is. */
+#include <httpd.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "server/server.h"
+
+vld_request *vld_request_of(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &validators_module);
+}
+
+static vld_span span_of(const char *text)
+{
+    vld_span span = { text, text ? strlen(text) : 0 };
+
+    return span;
+}
+
+bool vld_preconditions_of(const request_rec *r, vld_preconditions *out)
+{
+    const apr_table_t *in = r->headers_in;
+
+    out->method = r->method_number != M_GET ? VLD_METHOD_OTHER
+                  : r->header_only          ? VLD_METHOD_HEAD
+                                            : VLD_METHOD_GET;
+    out->if_match = span_of(apr_table_get(in, "If-Match"));
+    out->if_unmodified_since = span_of(apr_table_get(in,
+                                                     "If-Unmodified-Since"));
+    out->if_none_match = span_of(apr_table_get(in, "If-None-Match"));
+    out->if_modified_since = span_of(apr_table_get(in, "If-Modified-Since"));
+    out->range = span_of(apr_table_get(in, "Range"));
+    out->if_range = span_of(apr_table_get(in, "If-Range"));
+    return out->if_match.ptr || out->if_unmodified_since.ptr
+           || out->if_none_match.ptr || out->if_modified_since.ptr
+           || out->range.ptr;
+}
+
+/* GET and HEAD of the client's own request for a resource of this server, not
+ * yet an error.  A forward proxy's answers are another origin's. */
+static bool in_scope(const request_rec *r)
+{
+    return r->method_number == M_GET && !r->main && r->status == HTTP_OK
+           && !r->assbackwards && r->proxyreq != PROXYREQ_PROXY;
+}
+
+/* A request that an internal redirect took out of scope gets core's own
+ * evaluation back. */
+static void give_back(request_rec *r)
+{
+    if (r->prev && vld_request_of(r->prev)) {
+        r->no_local_copy = 0;
+    }
+}
+
+/* Whether core's default handler will send the file that r->filename names:
+ * no other handler is asked for. */
+static bool is_plain_file(const request_rec *r)
+{
+    return r->finfo.filetype == APR_REG && r->filename
+           && (!r->handler || !strcmp(r->handler, "default-handler"));
+}
+
+int vld_scope_fixups(request_rec *r)
+{
+    const vld_dir_config *conf = vld_config_of(r);
+    vld_request *rq;
+    int rv;
+
+    if (!in_scope(r)) {
+        return DECLINED;
+    }
+    if (conf->engine != VLD_ON) {
+        give_back(r);
+        return DECLINED;
+    }
+    rq = apr_pcalloc(r->pool, sizeof(*rq));
+    rq->conf = conf;
+    rq->conditional = apr_table_get(r->headers_in, "If-None-Match")
+                      || apr_table_get(r->headers_in, "If-Modified-Since");
+    /* An internal redirect's target is not what the client's URL is a key
+     * for. */
+    if (vld_shared_answers() && !r->prev) {
+        vld_answer_key(r, &rq->key);
+    }
+    rv = vld_replay_fixups(r, rq);
+    if (rv != DECLINED) {
+        return rv;
+    }
+    ap_set_module_config(r->request_config, &validators_module, rq);
+    /* The preconditions are evaluated once, where the whole response is
+     * known: this keeps core, CGI and others from doing it before. */
+    r->no_local_copy = 1;
+    if (is_plain_file(r)) {
+        ap_add_output_filter(VLD_ATTACH_FILTER, NULL, r, r->connection);
+    }
+    ap_add_output_filter(VLD_EVALUATE_FILTER, NULL, r, r->connection);
+    return DECLINED;
+}

@@ -1,0 +1,226 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What the files of server/ promise one another: the configuration, the state
+ * of one request on its way through attach, evaluate and replay, and the
+ * words in which decisions are told.  Private to server/ and the front door. */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <util_filter.h>
+
+#include "validators/answers.h"
+#include "validators/index.h"
+#include "validators/precond.h"
+
+extern module AP_MODULE_DECLARE_DATA validators_module;
+
+/* Files up to this size are read at once, and hashed where the index does
+ * not know them. */
+#define VLD_SMALL_FILE 65536
+
+/* Names under which the two filters are registered. */
+#define VLD_ATTACH_FILTER "VALIDATORS_ATTACH"
+#define VLD_EVALUATE_FILTER "VALIDATORS_EVALUATE"
+
+/* --- config.c ---------------------------------------------------------------- */
+
+/* UNSET is what no administrator can write. */
+enum { VLD_UNSET = -1, VLD_OFF = 0, VLD_ON = 1 };
+
+typedef struct vld_dir_config {
+    int engine;  /* VLD_ON, VLD_OFF, VLD_UNSET */
+    int quick;
+    int verify;  /* vld_verify or VLD_UNSET */
+} vld_dir_config;
+
+/* What is said once for the whole server. */
+typedef struct vld_global_config {
+    const char *index_path; /* absolute */
+    apr_uint32_t slots;     /* of prepared answers; 0: none */
+    apr_int64_t ttl_us;
+    int engine_said;        /* some section says ValidatorsEngine On */
+    int quick_said;         /* some section says ValidatorsQuickHandler On */
+} vld_global_config;
+
+extern const command_rec vld_commands[];
+void *vld_config_create_dir(apr_pool_t *p, char *dir);
+void *vld_config_merge_dir(apr_pool_t *p, void *base, void *add);
+/* Back to the defaults, before the configuration is read. */
+void vld_config_reset(apr_pool_t *pconf);
+/* Valid from the reading of the configuration to the end of the process. */
+const vld_global_config *vld_config_global(void);
+/* The request's; never NULL. */
+const vld_dir_config *vld_config_of(const request_rec *r);
+
+/* --- shared.c: memory shared by the children of one generation ---------------- */
+
+/* Make the shared memory in pconf; OK or a status that stops the start. */
+int vld_shared_create(apr_pool_t *pconf, server_rec *s);
+/* The table of prepared answers; NULL when there is none. */
+vld_answers *vld_shared_answers(void);
+/* True for the first caller among all children since the last
+ * vld_shared_index_well(): who is to log that the index is of no use. */
+bool vld_shared_first_report(void);
+void vld_shared_index_well(void);
+
+/* --- index_link.c: the index as the children see it ---------------------------- */
+
+/* Look at the index from the parent process, before the children are made:
+ * says in the error log what is wrong with it, and lets the server's group
+ * reach the lock file where the parent may. */
+void vld_index_check(server_rec *s, apr_pool_t *ptemp);
+/* Open it in a child; an index that cannot be opened is tried again. */
+void vld_index_child_init(apr_pool_t *pchild, server_rec *s);
+/* The number of the index's last transaction; 0 without an index. */
+apr_uint64_t vld_index_txn(void);
+
+typedef struct vld_found {
+    vld_record record;
+    apr_uint64_t txn;         /* the index's, read before the look-up */
+    apr_int64_t link_mtime_s; /* latest change of a symbolic link in the
+                               * path; 0: the path is its own real path */
+} vld_found;
+
+/* Look up r->filename, or its real path. False: no record (or no index). */
+bool vld_index_find(request_rec *r, const char *path, vld_found *out);
+
+/* --- state of one request -------------------------------------------------------- */
+
+/* Where the validators of the response come from. */
+typedef enum vld_source {
+    VLD_SOURCE_OTHER,       /* not ours: whoever made the response */
+    VLD_SOURCE_RECORD,      /* a fresh record of the index */
+    VLD_SOURCE_CONTENT,     /* hashed as it is sent */
+    VLD_SOURCE_PROVISIONAL, /* weak, from the identity */
+    VLD_SOURCE_NONE         /* nothing could be said */
+} vld_source;
+
+/* What the table of prepared answers remembers of this URL. */
+typedef struct vld_memory {
+    bool any;              /* an answer under this key exists */
+    bool same;             /* one of the same content */
+    apr_int64_t same_date; /* its date */
+    apr_int64_t floor;     /* first date that no other content has had */
+    bool variant;          /* one that fits this request */
+    apr_int64_t variant_born_us;
+    apr_uint32_t variant_flags;
+    vld_identity variant_identity;
+    vld_digest variant_digest;
+} vld_memory;
+
+typedef struct vld_key {
+    apr_uint64_t hash;
+    apr_size_t len;        /* 0: this request has no key */
+    char *octets;
+} vld_key;
+
+typedef struct vld_request {
+    const vld_dir_config *conf;
+    bool conditional;      /* If-None-Match or If-Modified-Since */
+    bool declined;         /* a decline was noted: not to be overwritten */
+    bool stale_record;     /* there is a record, of another identity */
+    bool file;             /* the response is a file's, sent by core */
+    bool settled;          /* identity: as long as it is seen, the content is */
+    bool date_sent;
+    bool swallow;          /* the answer is out: the rest is dropped */
+    vld_source source;
+    vld_identity identity;
+    vld_digest digest;     /* RECORD and CONTENT */
+    apr_int64_t date;      /* Last-Modified, seconds; 0: none */
+    apr_uint64_t txn;
+    vld_key key;
+    vld_memory memory;     /* of digest; taken when the validators are set */
+} vld_request;
+
+/* NULL when the request is not in scope. */
+vld_request *vld_request_of(const request_rec *r);
+
+/* The request's preconditions as RFC 9110 has them; false when there is no
+ * field of them and no Range. */
+bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
+
+/* --- scope.c ------------------------------------------------------------------------ */
+int vld_scope_fixups(request_rec *r);
+
+/* --- attach.c, guard.c ------------------------------------------------------------- */
+apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);
+
+/* A bucket of len octets from offset of a file whose content is `digest` while
+ * its identity is `identity`.  Reading it copies the octets and then looks at
+ * the file again: if it has changed, the connection is aborted rather than
+ * let a mixture pass for the content that the entity tag names.  fd is
+ * shared, not owned: it must be open for as long as the bucket's pool. */
+apr_bucket *vld_guard_bucket_create(request_rec *r, apr_file_t *fd,
+                                    apr_off_t offset, apr_size_t len,
+                                    const vld_identity *identity,
+                                    const vld_digest *digest,
+                                    apr_bucket_alloc_t *list);
+
+/* --- evaluate.c --------------------------------------------------------------------- */
+apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb);
+
+/* --- answer_key.c -------------------------------------------------------------------- */
+
+/* The key of the request as the client made it (server, host, port, scheme,
+ * target); false when it has none: too long. Same in every phase. */
+bool vld_answer_key(request_rec *r, vld_key *out);
+/* vld_answer_fits for a request_rec as baton. */
+bool vld_answer_fits_request(void *baton, const vld_answer *answer);
+/* Fill rq->memory: what is remembered under rq->key, compared with the content
+ * rq->digest. */
+void vld_answer_memory(request_rec *r, vld_request *rq);
+
+/* --- remember.c ------------------------------------------------------------------------ */
+
+/* Remember what this response says, if it may be remembered; forget what
+ * was remembered under its key if it may not.  Called with the final fields,
+ * before a 304 takes any of them away. */
+void vld_remember(request_rec *r, vld_request *rq);
+
+/* --- replay.c -------------------------------------------------------------------------- */
+int vld_replay_quick(request_rec *r, int lookup);
+/* In fixups, after access control: DONE when a 304 was sent, else DECLINED. */
+int vld_replay_fixups(request_rec *r, vld_request *rq);
+
+/* --- access.c -------------------------------------------------------------------------- */
+
+/* No credentials and no authentication took part in this request. */
+bool vld_access_anonymous(request_rec *r);
+/* No rule was consulted that could decide otherwise for another client. */
+bool vld_access_public(request_rec *r);
+/* Wrap the authorization providers, before any Require is read. */
+void vld_access_pre_config(apr_pool_t *pconf);
+void vld_access_optional_fns(void);
+void vld_access_check_hooks(server_rec *s);
+
+/* --- words.c --------------------------------------------------------------------------- */
+
+/* Every word that the note can hold; docs/directives.md lists them. */
+#define VLD_WORDS(X)                                                        \
+    X(QUICK, "quick", "304 from the quick handler")                         \
+    X(REPLAY, "replay", "304 from a prepared answer, after access control") \
+    X(NOT_MODIFIED, "304", "304 by evaluating the full response")           \
+    X(FAILED, "412", "a precondition failed")                               \
+    X(OK, "200", "no precondition to answer")                               \
+    X(CHANGED, "200-changed", "the client's validators are out of date")    \
+    X(UNINDEXED, "200-unindexed", "the file has no record in the index")    \
+    X(STALE, "200-stale", "the file is not as its record says")             \
+    X(DECLINED_HANDLER, "declined-handler",                                 \
+      "the response is not a file's and has no validators")                 \
+    X(DECLINED_FILTER, "declined-filter",                                   \
+      "a filter rewrites the file's octets")                                \
+    X(DECLINED_STATUS, "declined-status", "the response is not a 200")
+
+typedef enum vld_word {
+#define X(name, word, meaning) VLD_WORD_##name,
+    VLD_WORDS(X)
+#undef X
+} vld_word;
+
+/* Note the decision for the access log.  `why` explains it in the error log
+ * at trace1 (NULL: the word's own meaning). */
+void vld_note(request_rec *r, vld_word word, const char *why);
+
+#endif /* SERVER_H */

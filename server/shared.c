@@ -1,0 +1,80 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The memory that the children of one generation share: a line of flags, then
+ * the table of prepared answers.  It is anonymous and lives in pconf, so each
+ * graceful restart begins with an empty one while old children keep theirs. */
+#include <apr_atomic.h>
+#include <apr_shm.h>
+
+#include <httpd.h>
+#include <http_log.h>
+
+#include "server/server.h"
+
+APLOG_USE_MODULE(validators);
+
+/* The flags have a cache line of their own; APR promises 8 octets' alignment,
+ * the table wants a line's. */
+#define LINE 64
+
+typedef struct flags {
+    volatile apr_uint32_t index_reported;
+} flags;
+
+static flags *shared_flags;
+static vld_answers table;
+static vld_answers *answers;
+
+static apr_status_t forget(void *nothing)
+{
+    (void)nothing;
+    shared_flags = NULL;
+    answers = NULL;
+    return APR_SUCCESS;
+}
+
+int vld_shared_create(apr_pool_t *pconf, server_rec *s)
+{
+    const vld_global_config *conf = vld_config_global();
+    apr_size_t size = 2 * LINE + vld_answers_size(conf->slots);
+    unsigned char *base;
+    apr_shm_t *shm;
+    apr_uint64_t seed;
+    apr_status_t rv = apr_shm_create(&shm, size, NULL, pconf);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_generate_random_bytes((unsigned char *)&seed, sizeof(seed));
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
+                     "no %" APR_SIZE_T_FMT " octets of shared memory for "
+                     "prepared answers: say a smaller ValidatorsAnswers",
+                     size);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    base = apr_shm_baseaddr_get(shm);
+    base += LINE - (apr_uintptr_t)base % LINE;
+    shared_flags = (flags *)base;
+    shared_flags->index_reported = 0;
+    if (conf->slots) {
+        vld_answers_init(&table, base + LINE, conf->slots, seed);
+        answers = &table;
+    }
+    apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
+    return OK;
+}
+
+vld_answers *vld_shared_answers(void)
+{
+    return answers;
+}
+
+bool vld_shared_first_report(void)
+{
+    return apr_atomic_cas32(&shared_flags->index_reported, 1, 0) == 0;
+}
+
+void vld_shared_index_well(void)
+{
+    apr_atomic_set32(&shared_flags->index_reported, 0);
+}
