@@ -174,16 +174,19 @@ static size_t copy_out(const unsigned char *slot, image *copy)
     return load(slot + AT_SEQUENCE) == sequence ? used : 0;
 }
 
-/* Whether the slot has a whole answer to the key; it is in copy then. */
+/* Whether the slot has a whole answer, to whatever key; it is in copy then. */
 static bool read_slot(const place *where, const unsigned char *slot,
-                      image *copy, vld_answer *out)
+                      image *copy, vld_span *key, vld_answer *out)
 {
     size_t used = copy_out(slot, copy);
-    vld_span key;
 
     return used && check_of(where, copy, used) == copy->words[AT_CHECK / 8]
-           && vld_codec_decode(copy->octets, used, &key, out)
-           && key.len == where->key.len
+           && vld_codec_decode(copy->octets, used, key, out);
+}
+
+static bool same_key(const place *where, vld_span key)
+{
+    return key.len == where->key.len
            && memcmp(key.ptr, where->key.ptr, key.len) == 0;
 }
 
@@ -207,13 +210,14 @@ bool vld_answers_find(const vld_answers *table, uint64_t hash,
 {
     place where = place_of(table, hash, key, len);
     unsigned ways = tagged(&where), way;
+    vld_span found;
 
     /* The latest first: when a resource's Vary has changed, an answer from
      * before would fit too, and must not hide the one from after. */
     for (; ways; ways &= ~(1u << way)) {
         way = newest(&where, ways);
-        if (read_slot(&where, slot_of(&where, way), buf, out)
-            && (!fits || fits(baton, out))) {
+        if (read_slot(&where, slot_of(&where, way), buf, &found, out)
+            && same_key(&where, found) && (!fits || fits(baton, out))) {
             return true;
         }
     }
@@ -256,14 +260,20 @@ static bool is_busy(uint64_t sequence, int64_t now_us)
            && apart(now_us, (int64_t)(sequence >> 1)) <= HELD_MAX_US;
 }
 
-/* Let whatever is in the slot, or is being written to it, never pass again.
- * False: somebody else changed the slot at this moment. */
+/* Nobody will find by this key what is in the slot or being written to it. */
+static void untag(const place *where, unsigned way)
+{
+    swap(&where->tags[way], where->tag, 0);
+}
+
+/* Let what is in a slot at rest never pass again.  False: somebody else
+ * changed the slot at this moment. */
 static bool retire(const place *where, unsigned way, uint64_t sequence)
 {
     if (!swap(slot_of(where, way) + AT_SEQUENCE, sequence, sequence + 2)) {
         return false;
     }
-    swap(&where->tags[way], where->tag, 0);
+    untag(where, way);
     return true;
 }
 
@@ -272,6 +282,7 @@ typedef enum rank {
     RANK_BUSY,
     RANK_OTHER, /* another answer, whole or not */
     RANK_FREE,  /* nothing that anybody could read */
+    RANK_TORN,  /* the same, and looked at whenever this key is sought */
     RANK_SAME   /* this key and vary */
 } rank;
 
@@ -282,22 +293,21 @@ static rank rank_of(const place *where, unsigned way,
     const unsigned char *slot = slot_of(where, way);
     uint64_t tag = load(&where->tags[way]);
     vld_answer there;
+    vld_span key;
     image copy;
 
     *sequence = load(slot + AT_SEQUENCE);
     if (is_busy(*sequence, now_us)) {
         return RANK_BUSY;
     }
-    if ((*sequence & 1) || tag == 0) {
-        return RANK_FREE;
-    }
     if (tag != where->tag) {
-        return RANK_OTHER;
+        return (*sequence & 1) || tag == 0 ? RANK_FREE : RANK_OTHER;
     }
-    if (!read_slot(where, slot, &copy, &there)) {
-        return RANK_FREE;
+    if (!read_slot(where, slot, &copy, &key, &there)) {
+        return RANK_TORN;
     }
-    return same_vary(&there, answer) ? RANK_SAME : RANK_OTHER;
+    return same_key(where, key) && same_vary(&there, answer) ? RANK_SAME
+                                                             : RANK_OTHER;
 }
 
 /* The way to write to and its sequence; WAYS: all are busy, or somebody is
@@ -386,6 +396,7 @@ unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
     place where = place_of(table, hash, key, len);
     unsigned ways = tagged(&where), way, forgotten = 0;
     vld_answer there;
+    vld_span found;
     uint64_t sequence;
     image copy;
 
@@ -396,11 +407,12 @@ unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
         sequence = load(slot_of(&where, way) + AT_SEQUENCE);
         if (sequence & 1) {
             /* Perhaps an answer from before this call: it must not appear
-             * after it. */
-            retire(&where, way, sequence);
+             * after it.  Its writer has set the tag, and will let go. */
+            untag(&where, way);
             continue;
         }
-        if (read_slot(&where, slot_of(&where, way), &copy, &there)) {
+        if (read_slot(&where, slot_of(&where, way), &copy, &found, &there)
+            && same_key(&where, found)) {
             forgotten += retire(&where, way, sequence);
         }
     }
