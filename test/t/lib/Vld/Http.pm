@@ -8,7 +8,7 @@ package Vld::Http;
 use strict;
 use warnings;
 use IO::Socket::INET ();
-use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Socket qw(IPPROTO_TCP TCP_NODELAY SO_RCVBUF);
 
 sub new
 {
@@ -17,6 +17,8 @@ sub new
         port => $opt{port},
         host => $opt{host} || '127.0.0.1',
         timeout => $opt{timeout} || 30,
+        slow => $opt{slow}, # seconds to wait before each read
+        from => $opt{from}, # the address to come from
         buf => '',
         lost => 0, # times a kept connection was found closed and replaced
     }, $class;
@@ -28,7 +30,9 @@ sub connect
     my $self = shift;
     $self->close;
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $self->{port}, Proto => 'tcp', Timeout => 10)
+        PeerPort => $self->{port}, Proto => 'tcp', Timeout => 10,
+        $self->{from} ? (LocalAddr => $self->{from}) : (),
+        $self->{slow} ? (Sockopts => [[SO_RCVBUF, 16384]]) : ())
         or die "connect to port $self->{port}: $!\n";
     setsockopt($s, IPPROTO_TCP, TCP_NODELAY, 1);
     binmode $s;
@@ -105,7 +109,9 @@ sub fill
         $self->{error} = 'timed out';
         return 0;
     }
-    my $n = sysread($s, $self->{buf}, 262144, length $self->{buf});
+    select undef, undef, undef, $self->{slow} if $self->{slow};
+    my $n = sysread($s, $self->{buf}, $self->{slow} ? 65536 : 262144,
+        length $self->{buf});
     unless ($n) {
         $self->{eof} = 1;
         $self->{error} = 'connection closed';
