@@ -740,6 +740,9 @@ static void a_slot_held_for_longer_is_taken_over(void **state)
 
 static void a_clock_set_back_does_not_keep_a_dead_writers_slot(void **state)
 {
+    const uint64_t held = ((uint64_t)(NOW + 86400 * SECOND) << 1) | 1;
+    unsigned i, taken = 0;
+    uint64_t after;
     vld_answer got;
     made m;
     bed b;
@@ -750,6 +753,12 @@ static void a_clock_set_back_does_not_keep_a_dead_writers_slot(void **state)
     make(&m, 1, 1);
     assert_true(put_at(&b, &m, NOW));
     assert_true(find(&b, 1, &got) && is_whole(&got, 1));
+    for (i = 0; i < WAYS; i++) {
+        after = get64(slot_at(&b, i) + AT_SEQUENCE);
+        taken += after > held + 1; /* what the dead one would have set */
+        assert_true(after == held || after > held + 1);
+    }
+    assert_int_equal(taken, 1);
     bed_drop(&b);
 }
 
