@@ -283,7 +283,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }
-    if (vld_preconditions_of(r, &asked)) {
+    if (vld_preconditions_of(r, &asked) || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
         decision = vld_precond_evaluate(&asked, &current,
                                         apr_time_sec(r->request_time));

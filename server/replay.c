@@ -7,11 +7,14 @@
 
 #include <httpd.h>
 #include <http_core.h>
+#include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <util_filter.h>
 
 #include "server/server.h"
+
+APLOG_USE_MODULE(validators);
 
 /* --- is the answer still true? ---------------------------------------------------- */
 
@@ -73,15 +76,46 @@ static bool is_young(const request_rec *r, const vld_answer *answer)
     return r->request_time - answer->born_us < vld_config_global()->ttl_us;
 }
 
+/* Why a prepared answer is not given; NULL: it may be. The cheap questions
+ * come first. */
+static const char *objection(request_rec *r, const vld_answer *answer,
+                             bool quick)
+{
+    if (quick && !(answer->flags & VLD_ANSWER_QUICK)) {
+        return "the answer may not be given before access control";
+    }
+    if (!is_young(r, answer)) {
+        return "the answer is older than ValidatorsAnswerTTL";
+    }
+    if (!says_304(r, answer, quick)) {
+        return "the answer would not be 304";
+    }
+    if (!index_agrees(r, answer)) {
+        return "the index has changed its mind about the file";
+    }
+    if (!file_unchanged(answer)) {
+        return "the file is not as it was";
+    }
+    return NULL;
+}
+
 /* A prepared answer that may be given now.  buf is where it stands. */
 static bool find_true(request_rec *r, const vld_key *key, bool quick,
                       void *buf, vld_answer *out)
 {
-    return vld_answers_find(vld_shared_answers(), key->hash, key->octets,
-                            key->len, vld_answer_fits_request, r, buf, out)
-           && (!quick || out->flags & VLD_ANSWER_QUICK) && is_young(r, out)
-           && says_304(r, out, quick) && index_agrees(r, out)
-           && file_unchanged(out);
+    const char *why = "nothing is prepared for this request";
+
+    if (vld_answers_find(vld_shared_answers(), key->hash, key->octets,
+                         key->len, vld_answer_fits_request, r, buf, out)) {
+        why = objection(r, out, quick);
+    }
+    if (why) {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
+                      "%s %s: no replay %s: %s", r->method, r->unparsed_uri,
+                      quick ? "from the quick handler"
+                            : "after access control", why);
+    }
+    return !why;
 }
 
 /* --- giving it ---------------------------------------------------------------------- */

@@ -193,7 +193,6 @@ bool vld_access_public(request_rec *r);
 /* Wrap the authorization providers, before any Require is read. */
 void vld_access_pre_config(apr_pool_t *pconf);
 void vld_access_optional_fns(void);
-void vld_access_check_hooks(server_rec *s);
 
 /* --- words.c --------------------------------------------------------------------------- */
 
