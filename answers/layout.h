@@ -62,8 +62,8 @@
 #define TABLE_MAGIC "VLDANSWR"
 #define TABLE_VERSION 1u
 
-/* The most slots in one table: 8 GB. */
-#define TABLE_MAX_SLOTS (1u << 22)
+/* The most slots in one table: 32 GB. */
+#define TABLE_MAX_SLOTS (1u << 24)
 
 /* Slots that one hash can stand in. */
 #define WAYS 8
