@@ -75,7 +75,7 @@ sub slurp
 sub stamp
 {
     my ($path, $mtime) = @_;
-    Time::HiRes::utime($mtime, $mtime, $path) or die "$path: $!\n";
+    utime($mtime, $mtime, $path) or die "$path: $!\n";
 }
 
 my $margin;

@@ -1,0 +1,288 @@
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Which validators a response gets: from the content, or none that could lie.
+use strict;
+use warnings;
+use Digest::SHA ();
+use MIME::Base64 ();
+use Test::More;
+use Vld::Test;
+
+my $old = 1_590_000_000;
+my $text = join '', map { "a line of text, number $_\n" } 1 .. 40;
+my $big = $text x 150;
+my $c = client();
+
+sub tag_of
+{
+    my $content = shift;
+    my $raw = substr Digest::SHA::sha256($content), 0, 16;
+    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
+    return "\"$b64\"";
+}
+
+sub file
+{
+    my ($path, $content, $mtime) = @_;
+    spew(docs("attach/$path"), $content);
+    stamp(docs("attach/$path"), defined $mtime ? $mtime : $old);
+    return "/attach/$path";
+}
+
+sub tag { my $tag = $_[0]{h}{etag}; return defined $tag ? $tag : 'none' }
+sub date_of { my $d = $_[0]{h}{'last-modified'}; return defined $d ? $d : 'none' }
+
+# Small files: the content's tag, indexed or not.
+{
+    my $url = file('small/a.txt', $text);
+    my $first = $c->get($url);
+    is(tag($first), tag_of($text),
+        'a small file that is in no index has the tag of its content');
+    is($first->{body}, $text, 'and its own octets');
+    is(tag($c->head($url)), tag_of($text), 'and for HEAD the same tag');
+    scan(docs('attach/small'));
+    is(tag($c->get($url)), tag_of($text), 'and the same tag once indexed');
+    spew(docs('attach/small/a.txt'), "$text changed");
+    my $changed = $c->get($url);
+    is(tag($changed), tag_of("$text changed"),
+        'a small file that was changed has its new tag at once');
+    is($changed->{body}, "$text changed", 'with the new octets');
+    for my $size (1, 4096, 65535, 65536) {
+        my $content = substr $big, 0, $size;
+        my $u = file("small/$size.txt", $content);
+        is(tag($c->get($u)), tag_of($content), "a file of $size octets is"
+            . ' hashed as it is sent');
+    }
+    my $empty = file('small/empty.txt', '');
+    is(tag($c->get($empty)), tag_of(''), 'an empty file has a tag');
+    not_modified($c, $empty, $c->get($empty), 'tag', 'and is not modified');
+}
+
+# Larger ones: weak until they are indexed.
+{
+    my $url = file('large/b.txt', $big);
+    my $fresh = $c->get($url);
+    ok(tag($fresh) eq 'none' || weak(tag($fresh)),
+        'a large file that was just written has no strong tag');
+    settle();
+    my $first = $c->get($url);
+    ok(weak(tag($first)), 'a large file that is in no index has a weak tag')
+        or diag(tag($first));
+    is(date_of($first), 'none', 'and no Last-Modified');
+    my $inode = sprintf "%x", (stat docs("attach/large/b.txt"))[1];
+    unlike(tag($first), qr{\Q$inode\E}i,
+        'the weak tag does not show the inode');
+    my $res = $c->get($url, 'If-None-Match' => tag($first));
+    is($res->{status}, 304, 'a large file that did not change is not modified'
+        . ' by its weak tag');
+    is($c->get($url, 'If-Modified-Since' => http_date(time + 5))->{status},
+        200, 'but not by any date');
+    (my $other = $big) =~ tr/a-z/b-za/;
+    file('large/b.txt', $other);
+    $res = $c->get($url, 'If-None-Match' => tag($first));
+    ok($res->{status} == 200 && $res->{body} eq $other
+        && tag($res) ne tag($first), 'a changed large file is sent to the'
+        . ' client that sends the weak tag');
+    scan(docs('attach/large'));
+    $res = $c->get($url);
+    is(tag($res), tag_of($other), 'after a scan its tag is strong: the'
+        . ' content\'s');
+    is(date_of($res), http_date($old), 'and its date the file\'s');
+    my $head = $c->head($url);
+    is_deeply([map { $head->{h}{$_} } qw(etag last-modified content-length
+        content-type)], [map { $res->{h}{$_} } qw(etag last-modified
+        content-length content-type)], 'HEAD says what GET says');
+    ok(tag($head) eq tag_of($other) && $head->{body} eq '',
+        'with the same tag and without a body');
+    spew(docs('attach/large/b.txt'), "$other changed");
+    isnt(tag($c->get($url)), tag_of($other), 'an indexed large file that was'
+        . ' changed does not keep its tag');
+}
+
+# FileETag and ContentDigest make no difference.
+{
+    my %name = ('etag-none' => 'FileETag None', 'etag-all' => 'FileETag All',
+        'etag-digest' => 'FileETag Digest', 'etag-inode' => 'FileETag INode',
+        'md5' => 'ContentDigest On', 'htaccess' => 'FileETag None in'
+        . ' .htaccess');
+    file("$_/s.txt", $text) for sort keys %name;
+    file("$_/l.txt", $big) for sort keys %name;
+    spew(docs('attach/htaccess/.htaccess'), "FileETag None\n");
+    scan(docs('attach'));
+    for my $dir (sort keys %name) {
+        is(tag($c->get("/attach/$dir/s.txt")), tag_of($text),
+            "$name{$dir} does not change the tag of a small file");
+        my $full = $c->get("/attach/$dir/l.txt");
+        is(tag($full), tag_of($big),
+            "$name{$dir} does not change the tag of a large file");
+        not_modified($c, "/attach/$dir/l.txt", $full, 'both',
+            "$name{$dir}: not modified");
+    }
+    require Digest::MD5;
+    is($c->get('/attach/md5/s.txt')->{h}{'content-md5'},
+        Digest::MD5::md5_base64($text) . '==', 'ContentDigest On still sends'
+        . ' the right Content-MD5') if module_loaded();
+}
+
+# Dates that mean nothing.
+{
+    my %mtime = (zero => 0, one => 1, future => time + 30 * 86400,
+        negative => -86400, y2001 => 978_307_200);
+    my %url;
+    for my $when (sort keys %mtime) {
+        for my $size ('s', 'l') {
+            $url{"$when $size"} = file("dates/$when-$size.txt",
+                "$when$size" . ($size eq 's' ? $text : $big),
+                $mtime{$when});
+        }
+    }
+    scan(docs('attach/dates'));
+    sleep 1;
+    for my $which (sort keys %url) {
+        my $res = $c->get($url{$which});
+        my $date = date_of($res);
+        my $what = "a file ($which) with an mtime";
+        if ($which =~ /2001/) {
+            is($date, http_date(978_307_200), "$what of 2001 keeps its date");
+            next;
+        }
+        my $seconds = $date =~ /(\d\d) (\w{3}) (\d{4})/ ? $3 : 0;
+        my $stamp = stamp_of($date);
+        ok($stamp && $stamp > time - 60 && $stamp <= time
+            && tag($res) =~ /^"[\w-]{22}"$/,
+            "$what that means nothing has the time of indexing for a date")
+            or diag("Last-Modified: $date");
+    }
+}
+
+sub stamp_of
+{
+    my $date = shift;
+    my %month;
+    @month{qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)} = (0 .. 11);
+    require Time::Local;
+    return $date =~ /(\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT/
+        ? Time::Local::timegm($6, $5, $4, $1, $month{$2}, $3) : undef;
+}
+
+# The engine switched off.
+{
+    my $url = file('off/a.txt', $text);
+    my $res = $c->get($url);
+    is(tag($res), sprintf('"%x-%x"', length $text, $old * 1_000_000),
+        'ValidatorsEngine Off leaves httpd\'s own tag');
+    my $id = new_id();
+    $c->get($url, 'X-Id' => $id);
+    noted($id, qr/^-$/, 'and no note');
+    my $inner = file('off/on/a.txt', $text);
+    is(tag($c->get($inner)), tag_of($text), 'ValidatorsEngine On in a folder'
+        . ' below has its effect there');
+    spew(docs('attach/off/htaccess/.htaccess'), $ENV{VLD_MODULE}
+        ? "ValidatorsEngine On\n" : '');
+    my $third = file('off/htaccess/a.txt', $text);
+    is(tag($c->get($third)), tag_of($text), 'as it has in .htaccess');
+}
+
+# Filters that change the octets.
+{
+    my %what = ('include/a.shtml' => 'mod_include',
+        'substitute/a.txt' => 'mod_substitute', 'sed/a.txt' => 'mod_sed',
+        'ext/a.txt' => 'mod_ext_filter',
+        'substitute-type/a.txt' => 'mod_substitute by type');
+    my $body = "$text <!--#echo var=\"QUERY_STRING\" -->\n";
+    file($_, $body) for sort keys %what;
+    scan(docs('attach'));
+    for my $path (sort keys %what) {
+        for my $method (qw(GET HEAD)) {
+            my $res = $c->request($method, "/attach/$path?x=$$");
+            my $changed = $method eq 'HEAD' || $res->{body} ne $body;
+            ok($changed && $res->{status} == 200 && !strong(tag($res))
+                || $res->{status} == 200 && $method eq 'GET'
+                && tag($res) eq tag_of($res->{body}),
+                "no strong tag for other octets than were hashed:"
+                . " $what{$path}, $method") or diag(tag($res));
+            is($c->request($method, "/attach/$path", 'If-None-Match' =>
+                tag_of($body))->{status}, 200, "the tag of the file is none"
+                . " of the response's: $what{$path}, $method")
+        }
+    }
+}
+
+# A release switched by a symbolic link.
+{
+    for my $size ([small => $text], [large => $big]) {
+        my ($word, $content) = @$size;
+        my $base = docs("attach/release-$word");
+        file("release-$word/one/page.txt", "one$content");
+        file("release-$word/two/page.txt", "two$content");
+        unlink "$base/current";
+        symlink 'one', "$base/current" or die $!;
+        scan("$base/one", "$base/two");
+        my $url = "/attach/release-$word/current/page.txt";
+        my $one = $c->get($url);
+        is(tag($one), tag_of("one$content"), "a $word file behind a symbolic"
+            . ' link has the tag of its content');
+        not_modified($c, $url, $one, 'both', "and is not modified ($word)");
+        symlink 'two', "$base/next" or die $!;
+        rename "$base/next", "$base/current" or die $!;
+        my $res = $c->get($url, validators_of($one, 'both'));
+        is($res->{status}, 200, "after the switch it is sent ($word)");
+        is(tag($res), tag_of("two$content"), "with the tag of the new content"
+            . " at once ($word)");
+        is($c->get($url, validators_of($one, 'date'))->{status}, 200,
+            "to a client that sends a date too ($word)");
+    }
+}
+
+# Every way that a file is come by.
+{
+    file('ways/index.html', $text);
+    file('ways/page.html.en', "en $text");
+    file('ways/page.html.de', "de $text");
+    file('ways/handler.foo', $text);
+    file('ways/err.html', "error $text");
+    scan(docs('attach/ways'));
+    my %want = ('/attach/ways/' => $text, '/attach/alias/index.html' => $text,
+        '/attach/ways/rewritten' => $text,
+        '/attach/ways/page.html' => "en $text",
+        '/attach//ways/../ways/%69ndex.html' => $text);
+    for my $url (sort keys %want) {
+        my $res = $c->get($url, 'Accept-Language' => 'en');
+        is(tag($res) . $res->{status}, tag_of($want{$url}) . 200,
+            "$url has its file's tag");
+        not_modified($c, $url, $res, 'tag', "$url is not modified",
+            'Accept-Language' => 'en');
+    }
+    my $de = $c->get('/attach/ways/page.html', 'Accept-Language' => 'de',
+        'If-None-Match' => tag_of("en $text"));
+    is($de->{status} . tag($de), '200' . tag_of("de $text"),
+        'another language is another content');
+    my $res = $c->get('/attach/missing/x.html', 'If-None-Match' =>
+        tag_of("error $text"));
+    is($res->{status}, 404, 'an error document is never not modified');
+    ok(!strong(tag($res)) || tag($res) eq tag_of($res->{body}),
+        'nor does it get another\'s tag');
+    my $range = $c->get('/attach/ways/index.html', Range => 'bytes=5-9');
+    is($range->{status} . $range->{body} . tag($range), 206
+        . substr($text, 5, 5) . tag_of($text), 'a range has the whole\'s tag');
+}
+
+# Two tags are equal where the content is, over a whole folder.
+{
+    my (%tag, $wrong, $n);
+    for my $i (1 .. 60) {
+        my $content = ($i % 2 ? $text : $big) . $i % 7;
+        file("many/f$i.txt", $content, $old + $i);
+    }
+    scan(docs('attach/many'));
+    for my $i (1 .. 60) {
+        my $res = $c->get("/attach/many/f$i.txt");
+        $n++ if $res->{status} == 200;
+        $wrong++ if tag($res) ne tag_of($res->{body});
+    }
+    is($n, 60, 'every file of a folder is sent');
+    is($wrong || 0, 0, 'each with the tag of its own content');
+}
+
+done_testing();
