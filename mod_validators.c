@@ -32,8 +32,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (rv != OK) {
         return rv;
     }
-    vld_access_check_hooks(s);
-    vld_index_check(s, ptemp);
+    vld_index_lend(s, ptemp);
     return OK;
 }
 

@@ -66,6 +66,18 @@ static void lend(server_rec *s, const char *path, mode_t bits)
     close(fd);
 }
 
+void vld_index_lend(server_rec *s, apr_pool_t *ptemp)
+{
+    const char *path = vld_config_global()->index_path;
+
+    if (vld_config_global()->engine_said && geteuid() == 0) {
+        lend(s, path, 4);
+        lend(s, apr_pstrcat(ptemp, path, "-lock", NULL), 6);
+    }
+}
+
+/* --- in a child -------------------------------------------------------------------- */
+
 static void complain(server_rec *s, apr_status_t rv)
 {
     const char *path = vld_config_global()->index_path;
@@ -79,30 +91,6 @@ static void complain(server_rec *s, apr_status_t rv)
                  vld_strerror(rv, why, sizeof(why)),
                  vld_advice(rv, path, cure, sizeof(cure)));
 }
-
-void vld_index_check(server_rec *s, apr_pool_t *ptemp)
-{
-    const vld_global_config *conf = vld_config_global();
-    vld_store *store;
-    apr_status_t rv;
-
-    if (!conf->engine_said) {
-        return;
-    }
-    if (geteuid() == 0) {
-        lend(s, conf->index_path, 4);
-        lend(s, apr_pstrcat(ptemp, conf->index_path, "-lock", NULL), 6);
-    }
-    rv = vld_store_open(&store, conf->index_path, VLD_STORE_READ, ptemp);
-    if (rv != APR_SUCCESS) {
-        complain(s, rv);
-        return;
-    }
-    /* LMDB must not be carried over a fork. */
-    vld_store_close(store);
-}
-
-/* --- in a child -------------------------------------------------------------------- */
 
 static void open_store(void)
 {
@@ -129,6 +117,10 @@ void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
     link_.server = s;
     link_.store = NULL;
     link_.next_look_us = 0;
+    if (vld_config_global()->engine_said) {
+        open_store();
+        link_.next_look_us = apr_time_now() + LOOK_EVERY_US;
+    }
 }
 
 /* At most once a second, and by one thread, see that what is open is what

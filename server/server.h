@@ -67,11 +67,11 @@ void vld_shared_index_well(void);
 
 /* --- index_link.c: the index as the children see it ---------------------------- */
 
-/* Look at the index from the parent process, before the children are made:
- * says in the error log what is wrong with it, and lets the server's group
- * reach the lock file where the parent may. */
-void vld_index_check(server_rec *s, apr_pool_t *ptemp);
-/* Open it in a child; an index that cannot be opened is tried again. */
+/* In the parent, as root: let the server's group reach an index that root has
+ * made.  The parent itself never opens it: LMDB is not carried over a fork. */
+void vld_index_lend(server_rec *s, apr_pool_t *ptemp);
+/* Open it in a child, which says in the error log what is wrong with it (one
+ * child for all); an index that cannot be opened is tried again. */
 void vld_index_child_init(apr_pool_t *pchild, server_rec *s);
 /* The number of the index's last transaction; 0 without an index. */
 apr_uint64_t vld_index_txn(void);
