@@ -23,17 +23,15 @@ static bool is_etagc(char c)
 }
 
 /* Whether the eight octets of x are all etagc.  The usual "does a word have an
- * octet less than n" test: the borrow can only be wrong above an octet that
- * is less than n, so the answer for the whole word is exact. */
+ * octet less than n" test, three times: a borrow can only be wrong above an
+ * octet that is less than n, so the answer for the whole word is exact. */
 static bool is_etagc_word(uint64_t x)
 {
-    uint64_t quote = x ^ EACH(0x22);
-    uint64_t del = x ^ EACH(0x7f);
-    uint64_t low = (x - EACH(0x21)) & ~x;
+    uint64_t low = x - EACH(0x21);
+    uint64_t quote = (x ^ EACH(0x22)) - EACH(1);
+    uint64_t del = (x ^ EACH(0x7f)) - EACH(1);
 
-    quote = (quote - EACH(1)) & ~quote;
-    del = (del - EACH(1)) & ~del;
-    return ((low | quote | del) & EACH(0x80)) == 0;
+    return ((low | quote | del) & ~x & EACH(0x80)) == 0;
 }
 
 static uint64_t load_word(const char *p)

@@ -166,7 +166,7 @@ vld_decision vld_precond_evaluate(const vld_preconditions *request,
 const char *vld_rule_name(vld_rule rule)
 {
     switch (rule) {
-    case VLD_RULE_NONE: return "none";
+    case VLD_RULE_NONE: break;
     case VLD_RULE_METHOD: return "method";
     case VLD_RULE_IF_MATCH: return "If-Match";
     case VLD_RULE_IF_UNMODIFIED_SINCE: return "If-Unmodified-Since";
