@@ -26,11 +26,19 @@ bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
 int64_t vld_identity_margin_ns(int fd, dev_t dev);
 
 /* Whether content read at or after now_ns may be followed by a change that
- * leaves this same identity: ctime (or mtime) less than margin_ns before
- * now_ns, or a ctime after it.  An identity for which this is false is
+ * leaves this same identity: a ctime less than margin_ns before now_ns or
+ * after it, or an mtime within margin_ns of it on either side.  (An mtime far
+ * in the future was set by somebody and tells nothing.)  An identity for which this is false is
  * *settled*: as long as it is seen again, the content is what it was. */
 bool vld_identity_racy(const vld_identity *id, int64_t now_ns,
                        int64_t margin_ns);
+
+/* When, if it is not changed again, an identity seen at now_ns is settled:
+ * at or before now_ns when it is already.  (racy: settles after now_ns.)  A
+ * ctime of whole seconds is taken for one of a file system that keeps no
+ * fractions, where the margin is 2 s at least. */
+int64_t vld_identity_settles_ns(const vld_identity *id, int64_t now_ns,
+                                int64_t margin_ns);
 
 /* Now by CLOCK_REALTIME, nanoseconds since 1970. */
 int64_t vld_now_ns(void);
@@ -54,9 +62,10 @@ apr_status_t vld_identity_etag(const vld_identity *id,
                                char out[VLD_WEAK_ETAG_SIZE]);
 
 /* Lower-case hex of a digest, 64 digits and NUL, and back (false when text
- * is not 64 hex digits). */
+ * is not exactly 64 hex digits, of either case). */
 #define VLD_HEX_SIZE 65
 void vld_digest_hex(const vld_digest *digest, char out[VLD_HEX_SIZE]);
+bool vld_digest_unhex(const char *text, vld_digest *out);
 
 /* --- Last-Modified -------------------------------------------------------
  * The date of a content seen for the first time: the file's mtime in seconds;

@@ -1,0 +1,175 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Errors of LMDB and of the system as apr_status_t, and as sentences for the
+ * administrator.  It decides nothing. */
+#include "index/error.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <apr_strings.h>
+
+#include "validators/index.h"
+
+#ifndef VLD_SERVER_GROUP
+#define VLD_SERVER_GROUP "www-data"
+#endif
+
+apr_status_t vld_error_mdb(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return APR_SUCCESS;
+    case MDB_NOTFOUND:
+        return APR_NOTFOUND;
+    case MDB_INVALID:
+    case MDB_INCOMPATIBLE:
+        return VLD_E_NOT_INDEX;
+    case MDB_VERSION_MISMATCH:
+        return VLD_E_VERSION;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_PANIC:
+        return VLD_E_DAMAGED;
+    case MDB_MAP_FULL:
+    case MDB_MAP_RESIZED:
+        return VLD_E_FULL;
+    case MDB_READERS_FULL:
+        return VLD_E_READERS;
+    case MDB_TXN_FULL:
+        return APR_ENOMEM;
+    case MDB_BAD_VALSIZE:
+        return APR_EINVAL;
+    default:
+        return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
+    }
+}
+
+apr_status_t vld_error_os(void)
+{
+    return errno ? APR_FROM_OS_ERROR(errno) : APR_EGENERAL;
+}
+
+static const char *sentence(apr_status_t rv)
+{
+    switch (rv) {
+    case VLD_E_NOT_INDEX:
+        return "the file is not an index of mod_validators";
+    case VLD_E_VERSION:
+        return "the index is of another format version";
+    case VLD_E_DAMAGED:
+        return "the index is damaged: it is cut short, or its pages or "
+               "records do not check";
+    case VLD_E_FULL:
+        return "the index has grown to the most that it may";
+    case VLD_E_READERS:
+        return "all slots for readers of the index are taken";
+    case VLD_E_LOCKED:
+        return "the index's lock file is missing or may not be written";
+    default:
+        break;
+    }
+    if (APR_STATUS_IS_ENOENT(rv)) {
+        return "no such file or folder";
+    }
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        return "no record of this path";
+    }
+    if (rv == APR_FROM_OS_ERROR(EPERM)) {
+        return "the index belongs to a user who is not trusted here";
+    }
+    return NULL;
+}
+
+const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size)
+{
+    const char *text = sentence(rv);
+
+    if (!text) {
+        return apr_strerror(rv, buf, size);
+    }
+    apr_cpystrn(buf, text, size);
+    return buf;
+}
+
+/* What to do; '@' stands for the index's path. */
+static const char *cure(apr_status_t rv)
+{
+    switch (rv) {
+    case VLD_E_NOT_INDEX:
+        return "name another file with -i or ValidatorsIndex, or move \"@\" "
+               "away and run `htvalidators -i \"@\" scan FOLDER`";
+    case VLD_E_VERSION:
+    case VLD_E_DAMAGED:
+        return "move \"@\" and \"@-lock\" away, run `htvalidators -i \"@\" "
+               "scan FOLDER`, and restart httpd";
+    case VLD_E_FULL:
+        return "see what it holds with `htvalidators -i \"@\" stat` and drop "
+               "what is not served with `htvalidators -i \"@\" forget "
+               "FOLDER`; where `ulimit -v` limits memory, raise that";
+    case VLD_E_READERS:
+        return "too many processes and threads read \"@\" at once; "
+               "`htvalidators -i \"@\" stat` clears the slots of those that "
+               "have ended and counts the rest";
+    case VLD_E_LOCKED:
+        return "readers must be able to write \"@-lock\": run `chgrp "
+               VLD_SERVER_GROUP " \"@-lock\" && chmod 0660 \"@-lock\"`, or, "
+               "where it is missing, `htvalidators -i \"@\" scan FOLDER` as "
+               "the owner of the index";
+    default:
+        return NULL;
+    }
+}
+
+static const char *cure_os(apr_status_t rv)
+{
+    if (APR_STATUS_IS_ENOENT(rv)) {
+        return "there is no index at \"@\": make it with `htvalidators -i "
+               "\"@\" scan FOLDER`";
+    }
+    if (APR_STATUS_IS_EACCES(rv)) {
+        return "\"@\" and the folders above it must be accessible: run `chgrp "
+               VLD_SERVER_GROUP " \"@\" \"@-lock\"` and look at the modes of "
+               "the folders, or run the command as root";
+    }
+    if (rv == APR_FROM_OS_ERROR(EPERM)) {
+        return "\"@\" must belong to root, to the user who opens it or to "
+               "the owner of its folder, and not be writable for everybody: "
+               "see `ls -l \"@\"`, then `chown` or `chmod o-w`";
+    }
+    if (APR_STATUS_IS_ENOSPC(rv)) {
+        return "free space where \"@\" is kept and run `htvalidators -i "
+               "\"@\" scan FOLDER` again: what was committed is kept";
+    }
+    return "look at \"@\" with `htvalidators -i \"@\" stat`, and into the "
+           "system's log";
+}
+
+static void expand(const char *text, const char *path, char *buf,
+                   apr_size_t size)
+{
+    char *out = buf;
+    char *end = buf + size - 1;
+
+    for (; *text && out < end; text++) {
+        if (*text != '@') {
+            *out++ = *text;
+            continue;
+        }
+        for (const char *c = path; *c && out < end; c++) {
+            *out++ = *c;
+        }
+    }
+    *out = '\0';
+}
+
+const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
+                       apr_size_t size)
+{
+    const char *text = cure(rv);
+
+    if (!size) {
+        return buf;
+    }
+    expand(text ? text : cure_os(rv), index_path, buf, size);
+    return buf;
+}

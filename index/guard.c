@@ -1,0 +1,112 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Faults inside guarded reads become a return value.  It never touches a
+ * fault of anybody else's. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "index/guard.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+
+/* Known to the linker when a module is loaded, so that the handler need not
+ * allocate it. */
+#if defined(__GLIBC__)
+#define EARLY_TLS __attribute__((tls_model("initial-exec")))
+#else
+#define EARLY_TLS
+#endif
+
+typedef struct guard {
+    sigjmp_buf out;
+    struct guard *outer;
+} guard;
+
+/* What decides is that this thread is in a guarded read, not the address: a
+ * wild offset in a damaged page faults anywhere. */
+static __thread guard *volatile innermost EARLY_TLS;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct sigaction bus_before;
+static struct sigaction segv_before;
+
+static void leave(void)
+{
+    guard *g = innermost;
+
+    innermost = g->outer;
+    siglongjmp(g->out, 1);
+}
+
+/* With the old action back in force the faulting instruction runs again and
+ * faults again; a signal that somebody sent has to be sent again. */
+static void restore(int sig, const siginfo_t *info,
+                    const struct sigaction *before)
+{
+    sigaction(sig, before, NULL);
+    if (info->si_code <= 0) {
+        raise(sig);
+    }
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    const struct sigaction *before = sig == SIGBUS ? &bus_before
+                                                   : &segv_before;
+
+    if (innermost && info->si_code > 0) {
+        leave();
+    }
+    if (before->sa_flags & SA_SIGINFO) {
+        before->sa_sigaction(sig, info, context);
+    }
+    else if (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN) {
+        restore(sig, info, before);
+    }
+    else {
+        before->sa_handler(sig);
+    }
+}
+
+static void install(void)
+{
+    struct sigaction action = {0};
+
+    /* NODEFER: the handler is left by a jump, which restores no mask. */
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, &bus_before);
+    sigaction(SIGSEGV, &action, &segv_before);
+}
+
+void vld_guard_install(void)
+{
+    pthread_once(&once, install);
+}
+
+bool vld_guard_run(void (*fn)(void *data), void *data)
+{
+    guard g;
+
+    g.outer = innermost;
+    if (sigsetjmp(g.out, 0)) {
+        return false;
+    }
+    innermost = &g;
+    fn(data);
+    innermost = g.outer;
+    return true;
+}
+
+void vld_guard_assert(MDB_env *env, const char *message)
+{
+    (void)env;
+    (void)message;
+    if (innermost) {
+        leave();
+    }
+}

@@ -1,0 +1,24 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Reading a mapped file that may be cut short or overwritten while it is
+ * read, and living on.  Private to index/. */
+#ifndef VALIDATORS_INDEX_GUARD_H
+#define VALIDATORS_INDEX_GUARD_H
+
+#include <stdbool.h>
+#include <lmdb.h>
+
+/* Catch SIGBUS and SIGSEGV in this process from now on.  Signals outside
+ * vld_guard_run go to whoever handled them before.  Any thread, any number of
+ * times. */
+void vld_guard_install(void);
+
+/* Call fn(data).  False when a fault in it, or a failed assertion of LMDB,
+ * ended it half way: then fn must hold no lock and no memory of its own, and
+ * what it was working on is not to be trusted again.  May be nested. */
+bool vld_guard_run(void (*fn)(void *data), void *data);
+
+/* For mdb_env_set_assert. */
+void vld_guard_assert(MDB_env *env, const char *message);
+
+#endif /* VALIDATORS_INDEX_GUARD_H */

@@ -1,0 +1,446 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Opening an index: the LMDB environment, its databases, the version; and
+ * closing it.  It never changes an index that exists. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "index/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "index/bytes.h"
+#include "index/error.h"
+#include "index/guard.h"
+#include "index/place.h"
+#include "index/record.h"
+#include "mod_validators.h"
+
+/* One size for all, so that no map has to grow under a reader; it is address
+ * space, not memory. */
+#define MAP_MOST (sizeof(size_t) > 4 ? (size_t)((uint64_t)16 << 30) : (size_t)1 << 30)
+#define MAP_LEAST ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
+#define MAX_READERS 4096
+#define MAX_DATABASES 8
+#define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS)
+
+/* --- opening ------------------------------------------------------------------ */
+
+static int create_env(MDB_env **out, size_t map_size)
+{
+    MDB_env *env;
+    int rc = mdb_env_create(&env);
+
+    if (rc) {
+        return rc;
+    }
+    rc = mdb_env_set_mapsize(env, map_size);
+    if (!rc) {
+        rc = mdb_env_set_maxreaders(env, MAX_READERS);
+    }
+    if (!rc) {
+        rc = mdb_env_set_maxdbs(env, MAX_DATABASES);
+    }
+    if (!rc) {
+        rc = mdb_env_set_assert(env, vld_guard_assert);
+    }
+    if (rc) {
+        mdb_env_close(env);
+        return rc;
+    }
+    *out = env;
+    return 0;
+}
+
+typedef struct open_call {
+    apr_status_t rv;
+    vld_store *store;
+    int rc;
+} open_call;
+
+static void open_env_of_size(open_call *call, size_t map_size)
+{
+    vld_store *store = call->store;
+    unsigned flags = ENV_FLAGS;
+
+    if (store->mode == VLD_STORE_READ) {
+        flags |= MDB_RDONLY;
+    }
+    call->rc = create_env(&store->env, map_size);
+    if (call->rc) {
+        return;
+    }
+    call->rc = mdb_env_open(store->env, store->path, flags, 0640);
+    if (call->rc) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
+}
+
+static void open_env(void *data)
+{
+    open_call *call = data;
+    size_t size = MAP_MOST;
+
+    do {
+        open_env_of_size(call, size);
+        size /= 2;
+    } while (call->rc == ENOMEM && size >= MAP_LEAST);
+    call->rv = vld_error_mdb(call->rc);
+}
+
+/* The file that LMDB opened by name must be the one that was looked at. */
+static apr_status_t check_same(vld_store *store, const struct stat *seen)
+{
+    struct stat st;
+    mdb_filehandle_t fd;
+    int rc = mdb_env_get_fd(store->env, &fd);
+
+    if (rc) {
+        return vld_error_mdb(rc);
+    }
+    if (fstat(fd, &st)) {
+        return vld_error_os();
+    }
+    if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino) {
+        return VLD_E_NOT_INDEX;
+    }
+    store->dev = st.st_dev;
+    store->ino = st.st_ino;
+    store->least_size = st.st_size;
+    return APR_SUCCESS;
+}
+
+/* --- databases ---------------------------------------------------------------- */
+
+static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
+{
+    int rc = mdb_dbi_open(txn, "meta", flags, &store->meta);
+
+    if (!rc) {
+        rc = mdb_dbi_open(txn, "files", flags, &store->files);
+    }
+    if (!rc) {
+        rc = mdb_dbi_open(txn, "declared", flags, &store->declared);
+    }
+    return rc;
+}
+
+static MDB_val text_val(const char *text)
+{
+    MDB_val val = {strlen(text), (void *)(uintptr_t)text};
+
+    return val;
+}
+
+static int put_meta(vld_store *store, MDB_txn *txn, const char *name,
+                    const void *data, size_t size)
+{
+    MDB_val key = text_val(name);
+    MDB_val val = {size, (void *)(uintptr_t)data};
+
+    return mdb_put(txn, store->meta, &key, &val, 0);
+}
+
+static int get_meta(vld_store *store, MDB_txn *txn, const char *name,
+                    MDB_val *val)
+{
+    MDB_val key = text_val(name);
+
+    return mdb_get(txn, store->meta, &key, val);
+}
+
+static apr_status_t check_format(vld_store *store, MDB_txn *txn)
+{
+    MDB_val val;
+    int rc = get_meta(store, txn, "format", &val);
+
+    if (rc == MDB_NOTFOUND || (!rc && val.mv_size != 4)) {
+        return VLD_E_NOT_INDEX;
+    }
+    if (rc) {
+        return vld_error_mdb(rc);
+    }
+    return vld_get32(val.mv_data) == VLD_FORMAT ? APR_SUCCESS : VLD_E_VERSION;
+}
+
+static int write_meta(vld_store *store, MDB_txn *txn)
+{
+    static const char tool[] = "mod_validators " MOD_VALIDATORS_VERSION;
+    unsigned char number[8];
+    int rc;
+
+    vld_put32(number, VLD_FORMAT);
+    rc = put_meta(store, txn, "format", number, 4);
+    if (!rc) {
+        vld_put64(number, (uint64_t)vld_now_ns());
+        rc = put_meta(store, txn, "created", number, 8);
+    }
+    if (!rc) {
+        rc = put_meta(store, txn, "tool", tool, sizeof(tool) - 1);
+    }
+    return rc;
+}
+
+/* Fill an environment that holds nothing; another opener may have been
+ * quicker. */
+static apr_status_t fill(vld_store *store, MDB_txn *txn)
+{
+    MDB_dbi main_db;
+    MDB_stat st;
+    int rc = open_databases(store, txn, 0);
+
+    if (!rc) {
+        return check_format(store, txn);
+    }
+    if (rc == MDB_NOTFOUND) {
+        rc = mdb_dbi_open(txn, NULL, 0, &main_db);
+    }
+    if (!rc) {
+        rc = mdb_stat(txn, main_db, &st);
+    }
+    if (!rc && st.ms_entries) {
+        return VLD_E_NOT_INDEX;
+    }
+    if (!rc) {
+        rc = open_databases(store, txn, MDB_CREATE);
+    }
+    if (!rc) {
+        rc = write_meta(store, txn);
+    }
+    return vld_error_mdb(rc);
+}
+
+static apr_status_t make_databases(vld_store *store)
+{
+    MDB_txn *txn;
+    apr_status_t rv = vld_error_mdb(mdb_txn_begin(store->env, NULL, 0, &txn));
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = fill(store, txn);
+    if (rv != APR_SUCCESS) {
+        mdb_txn_abort(txn);
+        return rv;
+    }
+    return vld_error_mdb(mdb_txn_commit(txn));
+}
+
+/* Whether LMDB's last page lies inside the file; beyond its end a read is a
+ * SIGBUS. */
+static bool is_whole(vld_store *store, off_t *size)
+{
+    MDB_envinfo info;
+    MDB_stat st;
+    struct stat file;
+    mdb_filehandle_t fd;
+
+    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &st)
+        || mdb_env_get_fd(store->env, &fd) || fstat(fd, &file)) {
+        return false;
+    }
+    *size = file.st_size;
+    return (uint64_t)file.st_size
+           >= ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
+}
+
+/* Read every page of a database in use. */
+static int touch_database(MDB_txn *txn, MDB_dbi dbi)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    volatile unsigned char last;
+    int rc = mdb_cursor_open(txn, dbi, &cursor);
+
+    if (rc) {
+        return rc;
+    }
+    while (!(rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))) {
+        if (val.mv_size) {
+            last = ((const unsigned char *)val.mv_data)[val.mv_size - 1];
+        }
+    }
+    (void)last;
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+#define FREE_DATABASE 0 /* LMDB's own, of free pages */
+
+/* LMDB does not write pages that one transaction both took and gave back, so
+ * a good file may end before its last page.  Then what is in use tells. */
+static int touch_all(vld_store *store, MDB_txn *txn)
+{
+    int rc = touch_database(txn, FREE_DATABASE);
+
+    if (!rc) {
+        rc = touch_database(txn, store->meta);
+    }
+    if (!rc) {
+        rc = touch_database(txn, store->files);
+    }
+    return rc ? rc : touch_database(txn, store->declared);
+}
+
+static apr_status_t look_inside(open_call *call, MDB_txn *txn)
+{
+    vld_store *store = call->store;
+    off_t size = 0;
+    bool whole = is_whole(store, &size);
+    int rc = open_databases(store, txn, 0);
+    apr_status_t rv;
+
+    store->least_size = size;
+    if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
+        return VLD_E_NOT_INDEX;
+    }
+    if (rc) {
+        return vld_error_mdb(rc);
+    }
+    rv = check_format(store, txn);
+    if (rv == APR_SUCCESS && !whole && touch_all(store, txn)) {
+        rv = VLD_E_DAMAGED;
+    }
+    return rv;
+}
+
+static void open_inside(void *data)
+{
+    open_call *call = data;
+    vld_store *store = call->store;
+    MDB_txn *txn;
+    int dead;
+
+    mdb_reader_check(store->env, &dead);
+    call->rv = vld_error_mdb(vld_store_begin_reading(store, &txn));
+    if (call->rv != APR_SUCCESS) {
+        return;
+    }
+    call->rv = look_inside(call, txn);
+    if (call->rv == APR_SUCCESS) {
+        /* Committed, because that is what keeps the handles. */
+        call->rv = vld_error_mdb(mdb_txn_commit(txn));
+        return;
+    }
+    mdb_txn_abort(txn);
+    if (call->rv == VLD_E_NOT_INDEX && store->mode == VLD_STORE_CREATE) {
+        call->rv = make_databases(store);
+    }
+}
+
+static apr_status_t open_store(vld_store *store)
+{
+    open_call call = {APR_SUCCESS, store, 0};
+    struct stat st;
+    apr_status_t rv = vld_place_prepare(store->path, store->mode, &st);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_store_run(store, open_env, &call);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = check_same(store, &st);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = vld_store_run(store, open_inside, &call);
+    }
+    return rv;
+}
+
+/* --- the store ---------------------------------------------------------------- */
+
+static vld_store *new_store(const char *path, vld_store_mode mode)
+{
+    vld_store *store = calloc(1, sizeof(*store));
+
+    if (!store) {
+        return NULL;
+    }
+    store->path = strdup(path);
+    store->mode = mode;
+    store->has_key = !pthread_key_create(&store->key, vld_reader_drop);
+    pthread_mutex_init(&store->mutex, NULL);
+    if (!store->path || !store->has_key) {
+        vld_store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+apr_status_t vld_store_open(vld_store **out, const char *path,
+                            vld_store_mode mode, apr_pool_t *p)
+{
+    vld_store *store;
+    apr_status_t rv;
+
+    (void)p;
+    vld_guard_install();
+    store = new_store(path, mode);
+    if (!store) {
+        return APR_ENOMEM;
+    }
+    rv = open_store(store);
+    if (rv != APR_SUCCESS) {
+        vld_store_close(store);
+        return rv;
+    }
+    *out = store;
+    return APR_SUCCESS;
+}
+
+static void close_env(void *env)
+{
+    mdb_env_close(env);
+}
+
+void vld_store_close(vld_store *store)
+{
+    while (store->readers) {
+        vld_reader_drop(store->readers);
+    }
+    if (store->has_key) {
+        pthread_key_delete(store->key);
+    }
+    if (store->env) {
+        vld_guard_run(close_env, store->env);
+    }
+    pthread_mutex_destroy(&store->mutex);
+    free(store->path);
+    free(store);
+}
+
+typedef struct info_call {
+    apr_status_t rv;
+    MDB_env *env;
+    MDB_envinfo info;
+} info_call;
+
+static void read_info(void *data)
+{
+    info_call *call = data;
+
+    call->rv = vld_error_mdb(mdb_env_info(call->env, &call->info));
+}
+
+uint64_t vld_store_txn(const vld_store *store)
+{
+    info_call call = {APR_SUCCESS, store->env, {0}};
+
+    if (vld_store_run((vld_store *)(uintptr_t)store, read_info, &call)) {
+        return 0;
+    }
+    return call.info.me_last_txnid;
+}
+
+bool vld_store_is_current(const vld_store *store)
+{
+    struct stat st;
+
+    return !vld_store_is_dead(store) && !stat(store->path, &st)
+           && st.st_dev == store->dev && st.st_ino == store->ino
+           && st.st_size >= store->least_size;
+}

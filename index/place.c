@@ -1,0 +1,252 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The index's folder, file and lock file.  It never looks into them. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "index/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/error.h"
+
+#ifndef VLD_SERVER_GROUP
+#define VLD_SERVER_GROUP "www-data"
+#endif
+
+#define DATA_MODE 0640
+#define LOCK_MODE 0660 /* readers write themselves into it */
+#define FOLDER_MODE 0750
+
+static const gid_t no_group = (gid_t)-1;
+
+/* --- groups --------------------------------------------------------------- */
+
+static gid_t server_group(void)
+{
+    char text[4096];
+    struct group group;
+    struct group *found = NULL;
+
+    if (getgrnam_r(VLD_SERVER_GROUP, &group, text, sizeof(text), &found)
+        || !found) {
+        return no_group;
+    }
+    return group.gr_gid;
+}
+
+/* The group of new files in a folder: the folder's; in root's own folders
+ * the server's, since nobody but root could read the index else. */
+static gid_t group_in(const struct stat *folder)
+{
+    gid_t group = no_group;
+
+    if (geteuid() == 0 && folder->st_gid == 0) {
+        group = server_group();
+    }
+    return group == no_group ? folder->st_gid : group;
+}
+
+/* A group that cannot be given is no error: the files still serve their
+ * maker. */
+static void give(int fd, gid_t group)
+{
+    if (group != no_group && fchown(fd, (uid_t)-1, group)) {
+        errno = 0;
+    }
+}
+
+/* --- making --------------------------------------------------------------- */
+
+static apr_status_t folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+
+    if (len >= PATH_MAX) {
+        return APR_FROM_OS_ERROR(ENAMETOOLONG);
+    }
+    if (!slash) {
+        strcpy(folder, ".");
+        return APR_SUCCESS;
+    }
+    memcpy(folder, path, len);
+    strcpy(folder + len, len ? "" : "/");
+    return APR_SUCCESS;
+}
+
+static void open_to_server(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0) {
+        return;
+    }
+    /* chmod after chown: the umask may have taken the group's bits. */
+    give(fd, geteuid() == 0 ? server_group() : no_group);
+    if (fchmod(fd, FOLDER_MODE)) {
+        errno = 0;
+    }
+    close(fd);
+}
+
+static apr_status_t make_folder(const char *folder)
+{
+    if (!mkdir(folder, FOLDER_MODE)) {
+        open_to_server(folder);
+        return APR_SUCCESS;
+    }
+    return errno == EEXIST ? APR_SUCCESS : vld_error_os();
+}
+
+/* Made with its final mode and group before LMDB opens it, which would leave
+ * the mode to the umask. */
+static apr_status_t make_file(const char *path, mode_t mode, gid_t group)
+{
+    int fd = open(path,
+                  O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+    if (fd < 0) {
+        return errno == EEXIST ? APR_SUCCESS : vld_error_os();
+    }
+    give(fd, group);
+    if (fchmod(fd, mode)) {
+        errno = 0;
+    }
+    close(fd);
+    return APR_SUCCESS;
+}
+
+static apr_status_t lock_path(const char *path, char lock[PATH_MAX])
+{
+    size_t len = strlen(path);
+
+    if (len + sizeof("-lock") > PATH_MAX) {
+        return APR_FROM_OS_ERROR(ENAMETOOLONG);
+    }
+    memcpy(lock, path, len);
+    strcpy(lock + len, "-lock");
+    return APR_SUCCESS;
+}
+
+static apr_status_t make(const char *path, bool data)
+{
+    char name[PATH_MAX];
+    struct stat folder;
+    apr_status_t rv = folder_of(path, name);
+
+    if (rv == APR_SUCCESS && data) {
+        rv = make_folder(name);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (stat(name, &folder)) {
+        return vld_error_os();
+    }
+    if (data) {
+        rv = make_file(path, DATA_MODE, group_in(&folder));
+    }
+    if (rv == APR_SUCCESS) {
+        rv = lock_path(path, name);
+    }
+    return rv == APR_SUCCESS ? make_file(name, LOCK_MODE, group_in(&folder))
+                             : rv;
+}
+
+/* --- checking ------------------------------------------------------------------ */
+
+/* The pages of an index are believed by LMDB: they must come from somebody
+ * who could do worse anyway. */
+static apr_status_t check_owner(const char *path, const struct stat *st)
+{
+    char folder[PATH_MAX];
+    struct stat above;
+    apr_status_t rv;
+
+    if (st->st_mode & S_IWOTH) {
+        return APR_FROM_OS_ERROR(EPERM);
+    }
+    if (st->st_uid == 0 || st->st_uid == geteuid()) {
+        return APR_SUCCESS;
+    }
+    rv = folder_of(path, folder);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (stat(folder, &above)) {
+        return vld_error_os();
+    }
+    return above.st_uid == st->st_uid ? APR_SUCCESS : APR_FROM_OS_ERROR(EPERM);
+}
+
+static apr_status_t check_data(const char *path, vld_store_mode mode,
+                               struct stat *st)
+{
+    struct stat link;
+
+    if (stat(path, st)) {
+        apr_status_t rv = vld_error_os();
+
+        /* A link to nowhere: LMDB would make the file there. */
+        return !lstat(path, &link) && S_ISLNK(link.st_mode) ? VLD_E_NOT_INDEX
+                                                            : rv;
+    }
+    if (!S_ISREG(st->st_mode)
+        || (st->st_size == 0 && mode != VLD_STORE_CREATE)) {
+        return VLD_E_NOT_INDEX;
+    }
+    return check_owner(path, st);
+}
+
+/* Nobody writes to an index on a file system that is read-only: LMDB then
+ * reads without a lock file. */
+static bool is_read_only(const char *path)
+{
+    char folder[PATH_MAX];
+
+    return folder_of(path, folder) == APR_SUCCESS
+           && faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS)
+           && errno == EROFS;
+}
+
+/* Asks without opening: to close a lock file gives up all locks that this
+ * process holds on it. */
+static apr_status_t check_lock(const char *path)
+{
+    char lock[PATH_MAX];
+    struct stat st;
+    apr_status_t rv = lock_path(path, lock);
+
+    if (rv != APR_SUCCESS || is_read_only(path)) {
+        return rv;
+    }
+    if (stat(lock, &st) || !S_ISREG(st.st_mode)
+        || faccessat(AT_FDCWD, lock, R_OK | W_OK, AT_EACCESS)) {
+        return VLD_E_LOCKED;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t vld_place_prepare(const char *path, vld_store_mode mode,
+                               struct stat *st)
+{
+    apr_status_t rv = check_data(path, mode, st);
+
+    if (mode == VLD_STORE_CREATE && APR_STATUS_IS_ENOENT(rv)) {
+        rv = make(path, true);
+        if (rv == APR_SUCCESS) {
+            rv = check_data(path, mode, st);
+        }
+    }
+    if (rv == APR_SUCCESS && mode != VLD_STORE_READ) {
+        rv = make(path, false);
+    }
+    return rv == APR_SUCCESS ? check_lock(path) : rv;
+}

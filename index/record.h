@@ -1,0 +1,52 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Keys and values of the database `files`.  Private to index/.
+ * docs/index-format.md describes the same for other programs. */
+#ifndef VALIDATORS_INDEX_RECORD_H
+#define VALIDATORS_INDEX_RECORD_H
+
+#include "validators/index.h"
+
+/* The version of the whole index, in `meta` and in every record. */
+#define VLD_FORMAT 1
+
+/* A key of LMDB is 511 octets at most; longer paths are stored under
+ * 0x00 + SHA-256 of the path.  The longest path taken at all: */
+#define VLD_KEY_MAX 511
+#define VLD_LONG_KEY_SIZE 33
+#define VLD_PATH_MAX 65535
+
+#define VLD_RECORD_SIZE 96
+
+typedef struct vld_key {
+    const void *data; /* the path itself, or hashed */
+    size_t size;
+    unsigned char hashed[VLD_LONG_KEY_SIZE];
+} vld_key;
+
+/* Whether a path can be a key: absolute, no NUL, not too long. */
+bool vld_path_is_valid(const char *path, size_t len);
+
+/* The key of a path.  A text that already is a hashed key stays as it is, so
+ * that a record whose path is lost can be deleted. */
+apr_status_t vld_key_of(const char *path, size_t len, vld_key *out);
+
+/* Write the value for a path, vld_value_size(len) octets.  APR_EINVAL for
+ * what the decoder would refuse. */
+size_t vld_value_size(size_t path_len);
+apr_status_t vld_record_encode(const vld_record *record, const char *path,
+                               size_t len, unsigned char *value);
+
+/* Read the value found for a path: APR_SUCCESS only if its length, version,
+ * flags, ranges and checksum are right and it was made for this path; else
+ * VLD_E_DAMAGED with *out untouched. */
+apr_status_t vld_record_decode(const void *value, size_t size,
+                               const char *path, size_t len,
+                               vld_record *out);
+
+/* The path that a key and its value stand for: points into one of them.
+ * False when the value is too short to say. */
+bool vld_record_path(const void *key, size_t key_size, const void *value,
+                     size_t size, const char **path, size_t *len);
+
+#endif /* VALIDATORS_INDEX_RECORD_H */

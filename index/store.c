@@ -1,0 +1,337 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Look-ups and batches.  It never hands out a record that has not been
+ * checked, and no reader stays in a transaction between two calls. */
+#include "index/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "index/error.h"
+#include "index/guard.h"
+#include "index/record.h"
+
+/* A thread's reader: its slot in the lock file is kept, its snapshot is
+ * not. */
+struct vld_reader {
+    vld_reader *next;
+    vld_reader **link; /* what points to this */
+    vld_store *store;
+    MDB_txn *txn;
+};
+
+struct vld_batch {
+    vld_store *store;
+    MDB_txn *txn;
+    unsigned char *value; /* room for one value */
+};
+
+/* --- guarded calls ------------------------------------------------------------ */
+
+bool vld_store_is_dead(const vld_store *store)
+{
+    return __atomic_load_n(&store->dead, __ATOMIC_RELAXED);
+}
+
+static void mark_dead(vld_store *store)
+{
+    __atomic_store_n(&store->dead, 1, __ATOMIC_RELAXED);
+}
+
+apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
+                           void *call)
+{
+    if (vld_store_is_dead(store)) {
+        return VLD_E_DAMAGED;
+    }
+    if (!vld_guard_run(fn, call)) {
+        mark_dead(store);
+        return VLD_E_DAMAGED;
+    }
+    return *(apr_status_t *)call;
+}
+
+/* --- readers ------------------------------------------------------------------ */
+
+static void unlink_reader(vld_reader *r)
+{
+    *r->link = r->next;
+    if (r->next) {
+        r->next->link = r->link;
+    }
+}
+
+static void link_reader(vld_reader *r)
+{
+    vld_store *store = r->store;
+
+    pthread_mutex_lock(&store->mutex);
+    r->next = store->readers;
+    r->link = &store->readers;
+    if (r->next) {
+        r->next->link = &r->next;
+    }
+    store->readers = r;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static void abort_txn(void *txn)
+{
+    mdb_txn_abort(txn);
+}
+
+/* At the end of a thread. */
+void vld_reader_drop(void *data)
+{
+    vld_reader *r = data;
+    vld_store *store = r->store;
+
+    pthread_mutex_lock(&store->mutex);
+    unlink_reader(r);
+    pthread_mutex_unlock(&store->mutex);
+    vld_guard_run(abort_txn, r->txn);
+    free(r);
+}
+
+int vld_store_begin_reading(vld_store *store, MDB_txn **txn)
+{
+    int dead;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn);
+
+    if (rc == MDB_READERS_FULL && !mdb_reader_check(store->env, &dead)
+        && dead) {
+        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn);
+    }
+    return rc;
+}
+
+static int new_reader(vld_store *store, MDB_txn **txn)
+{
+    vld_reader *r = malloc(sizeof(*r));
+    int rc;
+
+    if (!r) {
+        return ENOMEM;
+    }
+    rc = vld_store_begin_reading(store, &r->txn);
+    if (rc) {
+        free(r);
+        return rc;
+    }
+    r->store = store;
+    rc = pthread_setspecific(store->key, r);
+    if (rc) {
+        mdb_txn_abort(r->txn);
+        free(r);
+        return rc;
+    }
+    link_reader(r);
+    *txn = r->txn;
+    return 0;
+}
+
+int vld_store_enter(vld_store *store, MDB_txn **txn)
+{
+    vld_reader *r = pthread_getspecific(store->key);
+
+    if (!r) {
+        return new_reader(store, txn);
+    }
+    *txn = r->txn;
+    return mdb_txn_renew(r->txn);
+}
+
+/* --- look-ups ------------------------------------------------------------------ */
+
+typedef struct get_call {
+    apr_status_t rv;
+    vld_store *store;
+    MDB_txn *txn; /* of a batch, or NULL: this thread's vld_reader */
+    const char *path;
+    size_t len;
+    vld_record *out;
+} get_call;
+
+static void look_up(get_call *call, MDB_txn *txn)
+{
+    vld_key key;
+    MDB_val name;
+    MDB_val val;
+    int rc;
+
+    call->rv = vld_key_of(call->path, call->len, &key);
+    if (call->rv != APR_SUCCESS) {
+        return;
+    }
+    name.mv_data = (void *)(uintptr_t)key.data;
+    name.mv_size = key.size;
+    rc = mdb_get(txn, call->store->files, &name, &val);
+    if (rc) {
+        call->rv = vld_error_mdb(rc);
+        return;
+    }
+    call->rv = vld_record_decode(val.mv_data, val.mv_size, call->path,
+                                 call->len, call->out);
+}
+
+static void get_in_batch(void *data)
+{
+    get_call *call = data;
+
+    look_up(call, call->txn);
+}
+
+static void get_as_reader(void *data)
+{
+    get_call *call = data;
+    MDB_txn *txn;
+    int rc = vld_store_enter(call->store, &txn);
+
+    if (rc) {
+        call->rv = vld_error_mdb(rc);
+        return;
+    }
+    look_up(call, txn);
+    mdb_txn_reset(txn);
+}
+
+apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
+                           vld_record *out)
+{
+    get_call call = {APR_SUCCESS, store, NULL, path, len, out};
+
+    return vld_store_run(store, get_as_reader, &call);
+}
+
+/* --- batches -------------------------------------------------------------------- */
+
+typedef struct batch_call {
+    apr_status_t rv;
+    vld_batch *batch;
+    const vld_key *key;
+    size_t size; /* of the value */
+} batch_call;
+
+static void begin_writing(void *data)
+{
+    batch_call *call = data;
+    vld_batch *batch = call->batch;
+
+    call->rv = vld_error_mdb(
+        mdb_txn_begin(batch->store->env, NULL, 0, &batch->txn));
+}
+
+static void free_batch(vld_batch *batch)
+{
+    free(batch->value);
+    free(batch);
+}
+
+apr_status_t vld_batch_begin(vld_store *store, vld_batch **out)
+{
+    vld_batch *batch;
+    batch_call call = {APR_SUCCESS, NULL, NULL, 0};
+    apr_status_t rv;
+
+    if (store->mode == VLD_STORE_READ) {
+        return APR_EACCES;
+    }
+    batch = calloc(1, sizeof(*batch));
+    if (!batch) {
+        return APR_ENOMEM;
+    }
+    batch->store = store;
+    batch->value = malloc(VLD_RECORD_SIZE + VLD_PATH_MAX);
+    call.batch = batch;
+    rv = batch->value ? vld_store_run(store, begin_writing, &call) : APR_ENOMEM;
+    if (rv != APR_SUCCESS) {
+        free_batch(batch);
+        return rv;
+    }
+    *out = batch;
+    return APR_SUCCESS;
+}
+
+static void put_value(void *data)
+{
+    batch_call *call = data;
+    vld_batch *batch = call->batch;
+    MDB_val key = {call->key->size, (void *)(uintptr_t)call->key->data};
+    MDB_val val = {call->size, batch->value};
+
+    call->rv = vld_error_mdb(
+        mdb_put(batch->txn, batch->store->files, &key, &val, 0));
+}
+
+apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
+                           const vld_record *record)
+{
+    vld_key key;
+    batch_call call = {APR_SUCCESS, batch, &key, vld_value_size(len)};
+    apr_status_t rv = vld_record_encode(record, path, len, batch->value);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_key_of(path, len, &key);
+    }
+    return rv == APR_SUCCESS ? vld_store_run(batch->store, put_value, &call) : rv;
+}
+
+apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
+                           vld_record *out)
+{
+    get_call call = {APR_SUCCESS, batch->store, batch->txn, path, len, out};
+
+    return vld_store_run(batch->store, get_in_batch, &call);
+}
+
+static void delete_key(void *data)
+{
+    batch_call *call = data;
+    vld_batch *batch = call->batch;
+    MDB_val key = {call->key->size, (void *)(uintptr_t)call->key->data};
+
+    call->rv = vld_error_mdb(
+        mdb_del(batch->txn, batch->store->files, &key, NULL));
+}
+
+apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
+{
+    vld_key key;
+    batch_call call = {APR_SUCCESS, batch, &key, 0};
+    apr_status_t rv = vld_key_of(path, len, &key);
+
+    return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call) : rv;
+}
+
+static void commit(void *data)
+{
+    batch_call *call = data;
+
+    call->rv = vld_error_mdb(mdb_txn_commit(call->batch->txn));
+}
+
+apr_status_t vld_batch_commit(vld_batch *batch)
+{
+    vld_store *store = batch->store;
+    batch_call call = {VLD_E_DAMAGED, batch, NULL, 0};
+
+    /* Not through vld_store_run: whoever aborts must know whether LMDB has
+     * ended the transaction. */
+    if (vld_store_is_dead(store)) {
+        vld_batch_abort(batch);
+        return VLD_E_DAMAGED;
+    }
+    if (!vld_guard_run(commit, &call)) {
+        mark_dead(store);
+        vld_batch_abort(batch);
+        return VLD_E_DAMAGED;
+    }
+    free_batch(batch);
+    return call.rv;
+}
+
+void vld_batch_abort(vld_batch *batch)
+{
+    vld_guard_run(abort_txn, batch->txn);
+    free_batch(batch);
+}

@@ -1,0 +1,51 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a store, for the files that make one up.  Private to
+ * index/. */
+#ifndef VALIDATORS_INDEX_STORE_H
+#define VALIDATORS_INDEX_STORE_H
+
+#include <pthread.h>
+#include <sys/types.h>
+#include <lmdb.h>
+
+#include "validators/index.h"
+
+typedef struct vld_reader vld_reader;
+
+struct vld_store {
+    MDB_env *env;
+    MDB_dbi files;
+    MDB_dbi declared;
+    MDB_dbi meta;
+    char *path;
+    vld_store_mode mode;
+    dev_t dev;
+    ino_t ino;
+    off_t least_size; /* an index never shrinks */
+    int dead;         /* a fault was met: LMDB is not called any more */
+    bool has_key;
+    pthread_key_t key;     /* this thread's reader */
+    pthread_mutex_t mutex; /* over readers */
+    vld_reader *readers;
+};
+
+/* Call fn under the guard; call points to its arguments, of which the first
+ * member is the apr_status_t that it leaves.  VLD_E_DAMAGED once a fault was
+ * met. */
+apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
+                           void *call);
+bool vld_store_is_dead(const vld_store *store);
+
+/* A new transaction of reading; LMDB's code. Slots of processes that have
+ * ended are cleared where there is none left. */
+int vld_store_begin_reading(vld_store *store, MDB_txn **txn);
+
+/* This thread's transaction, on the newest snapshot; mdb_txn_reset ends its
+ * use. LMDB's code. */
+int vld_store_enter(vld_store *store, MDB_txn **txn);
+
+/* The destructor of a thread's reader. */
+void vld_reader_drop(void *reader);
+
+#endif /* VALIDATORS_INDEX_STORE_H */
