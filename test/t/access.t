@@ -184,7 +184,7 @@ for my $mode (qw(off on)) {
     $friend->get($url, @held) for 1 .. 2;
     spew(docs("access/$mode/later-rule/.htaccess"), "Require all denied\n");
     my $before = time;
-    select undef, undef, undef, $mode eq 'on' ? 3.6 : 0;
+    select undef, undef, undef, $mode eq 'on' ? 2.7 : 0;
     my $res = $friend->get($url, @held);
     is($res->{status}, 403, 'a rule that comes later is in force '
         . ($mode eq 'on' ? 'when the prepared answer is too old'

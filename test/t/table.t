@@ -159,7 +159,7 @@ sub notes_of
     Time::HiRes::sleep(0.3);
     open my $fh, '<', $server->log_path or return {};
     while (my $line = <$fh>) {
-        $note{$1} = $2 if $line =~ /^(\S+) \S+ \S+ \d+ (\S+)/;
+        $note{$1} = $2 if $line =~ /^(\S+) \d+ (\S+)/;
     }
     return \%note;
 }

@@ -57,7 +57,7 @@ DefaultRuntimeDir "$root/logs"
 PidFile "$root/logs/httpd.pid"
 ErrorLog "$root/logs/error_log"
 LogLevel $level
-LogFormat "%{X-Id}i %m %U%q %>s %{validators}n %B" vld
+LogFormat "%{X-Id}i %>s %{validators}n %B %m %U%q" vld
 CustomLog "$root/logs/vld_log" vld
 TypesConfig "$top/conf/mime.types"
 DocumentRoot "$root/htdocs"

@@ -146,7 +146,7 @@ sub note_of
         if (open my $fh, '<', $log) {
             seek $fh, -65536, 2 if -s $fh > 65536;
             while (my $line = <$fh>) {
-                return $1 if $line =~ /^\Q$want\E \S+ \S+ \d+ (\S+)/;
+                return $1 if $line =~ /^\Q$want\E \d+ (\S+)/;
             }
         }
         Time::HiRes::sleep(0.05);
@@ -162,7 +162,7 @@ sub words
     open my $fh, '<', $log or return {};
     seek $fh, $from || 0, 0;
     while (my $line = <$fh>) {
-        $count{$1}++ if $line =~ /^\S+ \S+ \S+ \d+ (\S+)/;
+        $count{$1}++ if $line =~ /^\S+ \d+ (\S+)/;
     }
     return \%count;
 }
