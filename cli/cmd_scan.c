@@ -3,9 +3,13 @@
 /* htvalidators scan: indexes folders, and tells what came of it.  The work is
  * vld_scan's; nothing is hashed here. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
 
 #include "cli.h"
 
@@ -23,6 +27,7 @@ typedef struct scanning {
     cli *c;
     cli_progress *progress;
     vld_scan_totals done; /* by the operands before the current one */
+    const char *current;
     apr_time_t started;
 } scanning;
 
@@ -69,26 +74,54 @@ static void on_problem(void *baton, const char *path, const char *why)
     apr_pool_destroy(p);
 }
 
+/* Why nothing can be scanned there; NULL: it can.  A file is opened from the
+ * folder that it is in. */
+static const char *why_not(apr_pool_t *p, const char *root)
+{
+    const char *real = cli_real(p, root);
+    struct stat st;
+    char *folder, *slash;
+    int fd;
+
+    if (real == NULL || stat(root, &st) != 0) {
+        return strerror(errno);
+    }
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        return "neither a file nor a folder";
+    }
+    folder = apr_pstrdup(p, real);
+    slash = strrchr(folder, '/');
+    if (S_ISREG(st.st_mode) && slash != NULL) {
+        slash[slash == folder] = '\0';
+    }
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return strerror(errno);
+    }
+    close(fd);
+    return NULL;
+}
+
 /* A misspelt path in a deployment must not leave half a scan that looks like
- * a whole one: nothing is done unless every path is there. */
+ * a whole one: nothing is done unless every path can be scanned. */
 static bool all_there(const cli *c, int argc, char **argv)
 {
     bool there = true;
     int i;
 
     for (i = 0; i < argc; i++) {
-        struct stat st;
+        const char *why = why_not(c->pool, argv[i]);
 
-        if (stat(argv[i], &st) != 0) {
+        if (why != NULL) {
             cli_error("%s: %s; nothing was scanned",
-                      cli_shown(c->pool, argv[i]), strerror(errno));
+                      cli_shown(c->pool, argv[i]), why);
             there = false;
         }
     }
     return there;
 }
 
-/* Visitors could fetch it, and it would never settle. */
+/* Visitors could fetch it, and it would be indexed anew by every scan. */
 static void warn_of_index_below(const cli *c, const char *root)
 {
     const char *index = cli_real(c->pool, c->index);
@@ -174,10 +207,24 @@ static apr_status_t scan_all(scanning *s, int argc, char **argv)
 
     cli_progress_draw(s->progress, &s->done);
     for (i = 0; i < argc && rv == APR_SUCCESS && !cli_stopped; i++) {
-        rv = scan_one(s, argv[i]);
+        s->current = argv[i];
+        rv = scan_one(s, s->current);
     }
     cli_progress_clear(s->progress);
     return rv;
+}
+
+/* A path that could be scanned at the start may be gone by now. */
+static cli_exit tell_error(const scanning *s, apr_status_t rv)
+{
+    const char *why = why_not(s->c->pool, s->current);
+
+    if (why == NULL) {
+        return cli_index_error(s->c, rv);
+    }
+    cli_error("%s: %s; scan it again when it is there",
+              cli_shown(s->c->pool, s->current), why);
+    return CLI_ERROR;
 }
 
 static cli_exit finish(const scanning *s, apr_status_t rv)
@@ -191,7 +238,7 @@ static cli_exit finish(const scanning *s, apr_status_t rv)
         return CLI_ERROR;
     }
     if (rv != APR_SUCCESS) {
-        return cli_index_error(s->c, rv);
+        return tell_error(s, rv);
     }
     return s->done.failed + s->done.unsettled > 0 ? CLI_FOUND : CLI_DONE;
 }

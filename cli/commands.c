@@ -7,7 +7,7 @@
 #include "cli.h"
 
 const cli_option cli_global_options[] = {
-    {'i', "index", "FILE", "the index to use; default: " VLD_DEFAULT_INDEX},
+    {'i', "index", "FILE", "the index to use"},
     {CLI_KEY_JSON, "json", NULL, "write JSON, one object a line"},
     {'q', "quiet", NULL, "no progress, no summary; show: the exit status only"},
     {'h', "help", NULL, "print help, of the command if there is one"},
@@ -29,6 +29,12 @@ const cli_command *cli_find_command(const char *name)
         }
     }
     return NULL;
+}
+
+static void print_default(FILE *out)
+{
+    fputs("\nThe index, where -i names no other:\n  " VLD_DEFAULT_INDEX "\n",
+          out);
 }
 
 static void print_options(FILE *out, const cli_option *options)
@@ -65,6 +71,7 @@ void cli_print_help(FILE *out)
             "print help, of the command if there is one");
     fputs("\nOptions, before or after the command:\n", out);
     print_options(out, cli_global_options);
+    print_default(out);
     fputs("\nExit status: 0 done; 1 something was found that is not as it "
           "should be;\n2 usage or environment error.\n",
           out);
@@ -77,4 +84,5 @@ void cli_print_usage(FILE *out, const cli_command *command)
             command->operands, command->help);
     print_options(out, command->options);
     print_options(out, cli_global_options);
+    print_default(out);
 }

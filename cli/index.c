@@ -1,14 +1,30 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The index as the commands meet it: opened, searched, and its errors told. */
+#include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "cli.h"
+
+/* On a full disk LMDB's writes come out short, which it calls an error of
+ * input and output. */
+static apr_status_t true_cause(const cli *c, apr_status_t rv)
+{
+    struct statvfs fs;
+
+    if (rv == APR_FROM_OS_ERROR(EIO) && statvfs(c->index, &fs) == 0 &&
+        fs.f_bavail == 0) {
+        return APR_FROM_OS_ERROR(ENOSPC);
+    }
+    return rv;
+}
 
 cli_exit cli_index_error(cli *c, apr_status_t rv)
 {
     char why[256], advice[16384];
 
+    rv = true_cause(c, rv);
     vld_strerror(rv, why, sizeof(why));
     vld_advice(rv, cli_shown(c->pool, c->index), advice, sizeof(advice));
     if (advice[0] == '\0') {

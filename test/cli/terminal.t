@@ -1,0 +1,85 @@
+#!/usr/bin/perl
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use CliTest;
+use Test::More;
+
+make_sparse($site, 24, 64 << 20);
+
+# What a scan writes to a terminal of that width.
+sub on_terminal {
+    my ($columns, $redirect, @options) = @_;
+    my $set = $columns ? "stty cols $columns rows 24 && " : '';
+    my $begun = Time::HiRes::time();
+    my $result = finished(background('script', '-qec',
+            "${set}exec '$tool' -i '$index' scan @options '$site' $redirect",
+            '/dev/null'));
+    $result->{seconds} = Time::HiRes::time() - $begun;
+    run('forget', '/');
+    return $result;
+}
+
+sub drawn {
+    my ($text) = @_;
+    return grep { /^\[/ } split /\r\n?|\n/, $text;
+}
+
+# What is left on the screen when every line has been written.
+sub screen {
+    my ($text) = @_;
+    my @rows;
+    for my $line (split /\n/, $text) {
+        my $row = '';
+        for my $part (split /\r/, $line) {
+            $row = $part . (length $row > length $part
+                ? substr $row, length $part : '');
+        }
+        $row =~ s/ +$//;
+        push @rows, $row;
+    }
+    return @rows;
+}
+
+for my $columns (0, 80, 40) {
+    my $name = $columns ? "$columns columns" : 'a terminal that knows no width';
+    my $result = on_terminal($columns, '');
+    is($result->{exit}, 0, "$name: scan exits with 0");
+    my @drawn = drawn($result->{out});
+    cmp_ok(scalar @drawn, '>=', 2, "$name: progress is drawn");
+    cmp_ok(scalar @drawn, '<=', 10 * $result->{seconds} + 2,
+        "$name: ten times a second at most");
+    like($drawn[0], qr/^\[[ =]{10}\] \d+ files, /,
+        "$name: a bar and the files seen");
+    my $width = ($columns || 80) - 1;
+    is(scalar(grep { length > $width } @drawn), 0,
+        "$name: no line reaches the edge");
+    my @rows = screen($result->{out});
+    is(scalar @rows, 1, "$name: one line stays");
+    like($rows[0], qr/^24 files: /, "$name: and that is the summary");
+    my @moves = map { /^\[([ =]+)\]/ } @drawn;
+    isnt($moves[0], $moves[1], "$name: the bar moves");
+}
+
+my $full = on_terminal(80, '');
+like((drawn($full->{out}))[-1],
+    qr{^\[[ =]+\] \d+ files, \d+ hashed, [\d.]+ [GMK]?i?B, [\d.]+ [GMK]?i?B/s},
+    'files, hashed, octets and rate are shown');
+
+is(scalar(drawn(on_terminal(80, '', '--quiet')->{out})), 0,
+    'with --quiet there is no progress');
+my $json = on_terminal(80, '', '--json')->{out};
+is(scalar(drawn($json)), 0, 'with --json there is no progress');
+is(json($json)->{seen}, 24, 'but the totals');
+is(scalar(drawn(on_terminal(80, "2> '$work/err'")->{out})), 0,
+    'standard output alone gets no progress');
+is(slurp("$work/err"), '', 'nor does a file');
+cmp_ok(scalar(drawn(on_terminal(80, "> '$work/out'")->{out})), '>=', 2,
+    'progress is written to standard error');
+like(slurp("$work/out"), qr/^24 files: [^\r]*\n$/,
+    'and the summary to standard output');
+
+done_testing;
