@@ -1,0 +1,106 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Puts synthetic records into an index, for scripts/bench: paths as a large
+ * site has them, all different, none of which exists.
+ *
+ * fill_index INDEX COUNT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+
+#include "validators/index.h"
+
+#define BATCH 50000
+
+/* Any mixing that never gives the same twice (splitmix64). */
+static uint64_t mixed(uint64_t n)
+{
+    n += UINT64_C(0x9E3779B97F4A7C15);
+    n = (n ^ (n >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    n = (n ^ (n >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return n ^ (n >> 31);
+}
+
+static void invent(uint64_t n, vld_record *record)
+{
+    uint64_t word;
+    unsigned i;
+
+    for (i = 0; i < sizeof(record->digest.bytes); i += sizeof(word)) {
+        word = mixed(n * 4 + i / sizeof(word));
+        memcpy(record->digest.bytes + i, &word, sizeof(word));
+    }
+    record->identity.size = mixed(n) % 1000000;
+    record->identity.mtime_ns = INT64_C(1700000000000000000) + (int64_t)n;
+    record->identity.ctime_ns = record->identity.mtime_ns;
+    record->identity.inode = n + 1000;
+    record->last_modified = 1700000000 + (int64_t)(n / 1000);
+    record->indexed_ns = INT64_C(1750000000000000000);
+}
+
+static apr_status_t put_batch(vld_store *store, uint64_t from, uint64_t to)
+{
+    vld_batch *batch;
+    vld_record record;
+    char path[128];
+    apr_status_t rv = vld_batch_begin(store, &batch);
+    int len;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (; from < to; from++) {
+        invent(from, &record);
+        len = snprintf(path, sizeof(path),
+                       "/srv/www/site-%03u/htdocs/static/%02u/page-%07" PRIu64
+                       ".html", (unsigned)(from / 10000),
+                       (unsigned)(from / 100 % 100), from);
+        rv = vld_batch_put(batch, path, (size_t)len, &record);
+        if (rv != APR_SUCCESS) {
+            vld_batch_abort(batch);
+            return rv;
+        }
+    }
+    return vld_batch_commit(batch);
+}
+
+static apr_status_t fill(const char *path, uint64_t count, apr_pool_t *p)
+{
+    vld_store *store;
+    uint64_t done, next;
+    apr_status_t rv = vld_store_open(&store, path, VLD_STORE_CREATE, p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (done = 0; rv == APR_SUCCESS && done < count; done = next) {
+        next = count - done > BATCH ? done + BATCH : count;
+        rv = put_batch(store, done, next);
+    }
+    vld_store_close(store);
+    return rv;
+}
+
+int main(int argc, const char *const *argv)
+{
+    char why[256];
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    if (argc != 3) {
+        fprintf(stderr, "usage: fill_index INDEX COUNT\n");
+        return 2;
+    }
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    rv = fill(argv[1], strtoull(argv[2], NULL, 10), p);
+    if (rv != APR_SUCCESS) {
+        fprintf(stderr, "fill_index: %s: %s\n", argv[1],
+                vld_strerror(rv, why, sizeof(why)));
+    }
+    apr_terminate();
+    return rv == APR_SUCCESS ? 0 : 2;
+}
