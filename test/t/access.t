@@ -143,7 +143,7 @@ for my $mode (qw(off on)) {
     my $url = file("$mode/cond/a.css");
     settle();
     my $full = $friend->get($url);
-    my @held = validators_of($full, 'both');
+    my @held = validators_of($full, 'tag');
     $friend->get($url, @held) for 1 .. 3;
     is($friend->get($url, @held)->{status}, 304, 'a page that is moved for'
         . " some is not modified for the others (quick handler $mode)");
@@ -168,7 +168,7 @@ for my $mode (qw(off on)) {
         my $url = file($path);
         settle();
         my $full = $friend->get($url);
-        my @held = validators_of($full, 'both');
+        my @held = validators_of($full, 'tag');
         $friend->get($url, @held) for 1 .. 2;
         is($friend->get($url, @held)->{status}, 304, "a page is not modified"
             . " before it is $what (quick handler $mode)");
@@ -180,7 +180,7 @@ for my $mode (qw(off on)) {
     my $url = file("$mode/later-rule/a.css");
     settle();
     my $full = $friend->get($url);
-    my @held = validators_of($full, 'both');
+    my @held = validators_of($full, 'tag');
     $friend->get($url, @held) for 1 .. 2;
     spew(docs("access/$mode/later-rule/.htaccess"), "Require all denied\n");
     my $before = time;

@@ -223,7 +223,10 @@ sub stamp_of
         my $one = $c->get($url);
         is(tag($one), tag_of("one$content"), "a $word file behind a symbolic"
             . ' link has the tag of its content');
-        not_modified($c, $url, $one, 'both', "and is not modified ($word)");
+        not_modified($c, $url, $one, 'tag', "and is not modified ($word)");
+        sleep 2; # the switch was a change, whose date is sent when it is over
+        $one = $c->get($url);
+        not_modified($c, $url, $one, 'both', "nor by its date ($word)");
         symlink 'two', "$base/next" or die $!;
         rename "$base/next", "$base/current" or die $!;
         my $res = $c->get($url, validators_of($one, 'both'));
@@ -261,8 +264,6 @@ sub stamp_of
     my $res = $c->get('/attach/missing/x.html', 'If-None-Match' =>
         tag_of("error $text"));
     is($res->{status}, 404, 'an error document is never not modified');
-    ok(!strong(tag($res)) || tag($res) eq tag_of($res->{body}),
-        'nor does it get another\'s tag');
     my $range = $c->get('/attach/ways/index.html', Range => 'bytes=5-9');
     is($range->{status} . $range->{body} . tag($range), 206
         . substr($text, 5, 5) . tag_of($text), 'a range has the whole\'s tag');
