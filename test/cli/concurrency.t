@@ -20,7 +20,8 @@ while (grep { !$_->{done} } @scans) {
         $scan->{status} = $? if $scan->{done};
     }
     my $list = run('list', '--json');
-    next if $list->{exit} == 2 && $list->{err} =~ /no such file/i;
+    # Until it has been made there is no index to list.
+    next if $list->{exit} == 2 && !$lists;
     $lists++;
     $bad++ if $list->{exit} != 0;
     json($list->{out});
