@@ -29,7 +29,6 @@ typedef struct guard {
  * wild offset in a damaged page faults anywhere. */
 static __thread guard *volatile innermost EARLY_TLS;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction bus_before;
 static struct sigaction segv_before;
 
@@ -71,7 +70,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     }
 }
 
-static void install(void)
+static void install(int sig, struct sigaction *before)
 {
     struct sigaction action = {0};
 
@@ -79,13 +78,37 @@ static void install(void)
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, &bus_before);
-    sigaction(SIGSEGV, &action, &segv_before);
+    sigaction(sig, &action, before);
+}
+
+/* A handler that somebody put over this one stays: it may call this one, and
+ * then each would call the other for ever. */
+static void install_again(int sig, struct sigaction *before)
+{
+    struct sigaction now;
+
+    if (!sigaction(sig, NULL, &now) && !(now.sa_flags & SA_SIGINFO)
+        && now.sa_handler == SIG_DFL) {
+        install(sig, before);
+    }
 }
 
 void vld_guard_install(void)
 {
-    pthread_once(&once, install);
+    static bool done;
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&mutex);
+    if (!done) {
+        install(SIGBUS, &bus_before);
+        install(SIGSEGV, &segv_before);
+        done = true;
+    }
+    else {
+        install_again(SIGBUS, &bus_before);
+        install_again(SIGSEGV, &segv_before);
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 bool vld_guard_run(void (*fn)(void *data), void *data)

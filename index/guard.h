@@ -10,7 +10,7 @@
 
 /* Catch SIGBUS and SIGSEGV in this process from now on.  Signals outside
  * vld_guard_run go to whoever handled them before.  Any thread, any number of
- * times. */
+ * times; only the first call replaces another handler. */
 void vld_guard_install(void);
 
 /* Call fn(data).  False when a fault in it, or a failed assertion of LMDB,

@@ -52,10 +52,29 @@ typedef enum vld_store_mode {
 } vld_store_mode;
 
 /* Open the index at path.  *out lives as long as the process or until
- * vld_store_close; p holds only its memory.  In READ mode nothing on disk is
- * changed but the lock file's reader table.  Refuses what is not a regular
- * file owned as expected, with a status from above or errno's
- * (APR_STATUS_IS_ENOENT: no index). Stale readers are cleared. */
+ * vld_store_close, whatever becomes of p.  In READ mode nothing on disk is
+ * changed but the lock file's reader table.  Stale readers are cleared.
+ *
+ * Refused: what is no regular file or no index, or empty (VLD_E_NOT_INDEX;
+ * in CREATE mode an empty file is filled); another format (VLD_E_VERSION); a
+ * file that is cut short or does not hold together (VLD_E_DAMAGED); a lock
+ * file that cannot be written (VLD_E_LOCKED); a file that everybody may write
+ * or that belongs to neither root, nor the caller, nor its folder's owner
+ * (EPERM's status); no file (APR_STATUS_IS_ENOENT).
+ *
+ * New files get the modes 0640 and 0660 (lock file) and their folder's
+ * group; where root makes them in a folder of root's group, the group that
+ * httpd's children run in (configure --with-server-group).
+ *
+ * The first call of a process installs handlers for SIGBUS and SIGSEGV.
+ * They make a store whose file was cut short or overwritten answer
+ * VLD_E_DAMAGED, for ever; all signals that do not come out of a call to a
+ * store go to the handlers that were there before.
+ *
+ * LMDB and POSIX locks: a process that opens a file anew (it was replaced,
+ * or is damaged) may either close the old store before, when no thread is in
+ * it, or never.  To close it afterwards would give up the new store's
+ * locks. */
 apr_status_t vld_store_open(vld_store **out, const char *path,
                             vld_store_mode mode, apr_pool_t *p);
 
@@ -67,17 +86,22 @@ void vld_store_close(vld_store *store);
  * unchanged index.  A few nanoseconds, no lock. */
 uint64_t vld_store_txn(const vld_store *store);
 
-/* Whether the file at the store's path is still the one that is open
- * (device and inode): one stat. */
+/* Whether the file at the store's path is still the one that is open (device
+ * and inode), is not shorter than it was, and has met no fault: one stat. */
 bool vld_store_is_current(const vld_store *store);
 
-/* Look a path up (absolute, real, no trailing slash).  APR_SUCCESS;
- * APR_NOTFOUND; VLD_E_DAMAGED for a record that does not check; others. */
+/* Look a path up (absolute, real, no trailing slash; any octets but NUL, up
+ * to 65,535 of them).  APR_SUCCESS; APR_NOTFOUND; APR_EINVAL for what is no
+ * absolute path; VLD_E_DAMAGED for a record that does not check, or for any
+ * once a fault was met (vld_store_is_current tells which); others. */
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
-/* A transaction of writing.  Nothing is seen before commit; commit or abort
- * ends it.  A put may return VLD_E_FULL or ENOSPC's status: abort then. */
+/* A transaction of writing, by the thread that began it; begin waits while
+ * another one, of whatever process, is open.  Nothing is seen before commit;
+ * commit (whatever it returns) or abort ends it.  A put may return
+ * VLD_E_FULL or ENOSPC's status: abort then.  APR_EINVAL: the path is none,
+ * or the record has dates that none can have; the batch may go on. */
 typedef struct vld_batch vld_batch;
 apr_status_t vld_batch_begin(vld_store *store, vld_batch **out);
 apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
@@ -91,11 +115,15 @@ apr_status_t vld_batch_commit(vld_batch *batch);
 void vld_batch_abort(vld_batch *batch);
 
 /* Call back for every record below prefix ("" or "/": all; "/srv/a" means
- * itself and all below "/srv/a/", not "/srv/ab"), in the order of keys.  A
- * record that does not check is passed as record == NULL.  The callback's
- * status other than APR_SUCCESS ends the walk and is returned.  The read
- * transaction is renewed as it goes, so that a long walk never pins old
- * pages. */
+ * itself and all below "/srv/a/", not "/srv/ab"): those of paths longer than
+ * 511 octets first, in no order, then the others in the order of their
+ * octets.  path is NUL-terminated and lasts until the callback returns.  A
+ * record that does not check is passed as record == NULL; where its path is
+ * lost, path is its key (it begins with NUL), which vld_batch_delete takes.
+ * The callback's status other than APR_SUCCESS ends the walk and is
+ * returned.  No transaction is open while it is called: it may use the
+ * store, batches too; and a long walk never pins old pages.  Records that
+ * are committed during the walk may or may not be met. */
 typedef apr_status_t (*vld_record_cb)(void *baton, const char *path,
                                       size_t len, const vld_record *record);
 apr_status_t vld_store_each(vld_store *store, const char *prefix,
@@ -105,7 +133,7 @@ apr_status_t vld_store_each(vld_store *store, const char *prefix,
 typedef struct vld_store_info {
     uint64_t files;       /* records */
     uint64_t file_bytes;  /* octets of the index file */
-    uint64_t used_bytes;  /* octets in use by pages */
+    uint64_t used_bytes;  /* octets of it in use */
     uint64_t map_bytes;   /* the most it may grow to */
     uint64_t txn;
     uint32_t readers;     /* slots in use */
@@ -121,10 +149,11 @@ apr_status_t vld_store_stat(vld_store *store, vld_store_info *out);
 typedef struct vld_scan_totals {
     uint64_t seen;       /* regular files met */
     uint64_t unchanged;  /* record fresh, not read */
-    uint64_t hashed;     /* read, recorded */
+    uint64_t hashed;     /* read; recorded when the scan returns success */
     uint64_t moved_only; /* of hashed: same content as the record before */
     uint64_t unsettled;  /* kept changing while read; left out */
-    uint64_t failed;     /* could not be read; each was reported */
+    uint64_t failed;     /* files and folders that could not be read; each
+                          * was reported */
     uint64_t bytes;      /* octets hashed */
 } vld_scan_totals;
 
@@ -134,17 +163,22 @@ typedef struct vld_scan_options {
     const volatile int *stop; /* non-zero: stop soon, keep what is done */
     /* Called on the scanning thread about ten times a second; may be NULL. */
     void (*progress)(void *baton, const vld_scan_totals *so_far);
-    /* A path that was left out and why; may be NULL. One thread at a time. */
+    /* A path that was left out and why; may be NULL.  One thread at a time,
+     * but any of the scan's own. */
     void (*problem)(void *baton, const char *path, const char *why);
     void *baton;
 } vld_scan_options;
 
-/* Index everything at or below root, a path that exists (its realpath is
- * taken; symbolic links below are not followed; other than regular files are
- * passed by).  Incremental: a file whose identity is its record's is not
+/* Index everything at or below root, a file or folder that exists (its
+ * realpath is taken; symbolic links below are not followed; other than
+ * regular files are passed by; so are /proc and its like).  Other file
+ * systems below it are entered.  Incremental: a file whose identity is its record's is not
  * read.  Committed in batches: what was committed stays, whatever happens.
  * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
- * do not. */
+ * do not.  A file is recorded only when its identity was settled before it
+ * was read and the same after: one that was changed this moment is waited
+ * for, on file systems of coarse clocks at the end of the scan, for 2 s.
+ * Several scans at once are fine. Opens at most about 400 descriptors. */
 apr_status_t vld_scan(vld_store *store, const char *root,
                       const vld_scan_options *options,
                       vld_scan_totals *totals, apr_pool_t *p);
