@@ -15,10 +15,14 @@
  *   16            48        zero
  *   64            192       secret of the hashes, from the table's seed
  *   256           64*sets   tags: one line of 8 a set, one tag a way
- *   256+64*sets   2048*n    slots, the 8 ways of a set side by side
+ *   256+64*sets   64*sets   floors: one a set, the first word of a line
+ *   256+128*sets  2048*n    slots, the 8 ways of a set side by side
  *
  * A tag is the hash of the key in that way; 0: none.  It is a hint that
  * saves looking at the slot: nothing is believed for its sake.
+ *
+ * A floor is the latest date, seconds since 1970, of the answers that the set
+ * has lost: replaced by others for want of room, or forgotten.
  *
  * Slot
  *   OFFSET  SIZE   DESCRIPTION
@@ -85,7 +89,8 @@ enum table_offset {
     AT_SECRET = 64,
     SECRET_SIZE = 192,
     AT_TAGS = AT_SECRET + SECRET_SIZE,
-    TAG_LINE = WAYS * 8
+    TAG_LINE = WAYS * 8,
+    FLOOR_LINE = 64
 };
 
 enum slot_offset {

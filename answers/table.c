@@ -34,6 +34,7 @@ typedef union image {
 typedef struct place {
     const unsigned char *secret;
     uint64_t *tags;       /* of the set */
+    uint64_t *floor;      /* of the set */
     unsigned char *slots; /* of the set */
     uint64_t tag;
     vld_span key;
@@ -70,7 +71,8 @@ size_t vld_answers_size(uint32_t slots)
         return 0;
     }
     size = AT_TAGS
-           + (uint64_t)sets_for(slots) * (TAG_LINE + WAYS * VLD_ANSWER_SLOT);
+           + (uint64_t)sets_for(slots)
+                 * (TAG_LINE + FLOOR_LINE + WAYS * VLD_ANSWER_SLOT);
     return size > SIZE_MAX / 2 ? 0 : (size_t)size;
 }
 
@@ -114,7 +116,11 @@ static place place_of(const vld_answers *table, uint64_t hash,
 
     where.secret = table->base + AT_SECRET;
     where.tags = (uint64_t *)(void *)(table->base + AT_TAGS) + set * WAYS;
-    where.slots = table->base + AT_TAGS + (size_t)sets * TAG_LINE
+    where.floor = (uint64_t *)(void *)(table->base + AT_TAGS
+                                       + (size_t)sets * TAG_LINE
+                                       + (size_t)set * FLOOR_LINE);
+    where.slots = table->base + AT_TAGS
+                  + (size_t)sets * (TAG_LINE + FLOOR_LINE)
                   + (size_t)set * WAYS * VLD_ANSWER_SLOT;
     where.tag = hash ? hash : 1; /* 0 says "none" */
     where.key.ptr = key;
@@ -260,6 +266,26 @@ static bool is_busy(uint64_t sequence, int64_t now_us)
            && apart(now_us, (int64_t)(sequence >> 1)) <= HELD_MAX_US;
 }
 
+int64_t vld_answers_floor(const vld_answers *table, uint64_t hash)
+{
+    place where = place_of(table, hash, NULL, 0);
+
+    return (int64_t)load(where.floor);
+}
+
+/* The answer in a slot is about to be lost: its date stays.  The slot is not
+ * checked, so a date that cannot be is not believed. */
+static void keep_date(const place *where, unsigned way, int64_t now_s)
+{
+    int64_t date = (int64_t)load(slot_of(where, way) + AT_LAST_MODIFIED);
+    uint64_t floor = load(where->floor);
+
+    while (date > (int64_t)floor && date <= now_s
+           && !swap(where->floor, floor, (uint64_t)date)) {
+        floor = load(where->floor);
+    }
+}
+
 /* Nobody will find by this key what is in the slot or being written to it. */
 static void untag(const place *where, unsigned way)
 {
@@ -313,12 +339,13 @@ static rank rank_of(const place *where, unsigned way,
 /* The way to write to and its sequence; WAYS: all are busy, or somebody is
  * writing an answer to this key right now. */
 static unsigned choose(const place *where, const vld_answer *answer,
-                       int64_t now_us, uint64_t *sequence)
+                       int64_t now_us, uint64_t *sequence, rank *best_rank)
 {
     unsigned way, best = WAYS;
-    rank r, best_rank = RANK_BUSY;
+    rank r;
     uint64_t seen, age, best_age = 0;
 
+    *best_rank = RANK_BUSY;
     for (way = 0; way < WAYS; way++) {
         r = rank_of(where, way, answer, now_us, &seen);
         if (r == RANK_BUSY) {
@@ -327,14 +354,14 @@ static unsigned choose(const place *where, const vld_answer *answer,
             }
             continue;
         }
-        if (r == RANK_SAME && best_rank == RANK_SAME) {
+        if (r == RANK_SAME && *best_rank == RANK_SAME) {
             retire(where, way, seen); /* two writers were here at once */
             continue;
         }
         age = apart(now_us, born_hint(where, way));
-        if (r > best_rank || (r == best_rank && age > best_age)) {
+        if (r > *best_rank || (r == *best_rank && age > best_age)) {
             best = way;
-            best_rank = r;
+            *best_rank = r;
             best_age = age;
             *sequence = seen;
         }
@@ -378,12 +405,16 @@ bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
     uint64_t sequence = 0;
     size_t used;
     image copy;
+    rank what;
 
     used = vld_codec_encode(where.key, answer, copy.octets);
     if (!used) {
         return false;
     }
-    way = choose(&where, answer, now_us, &sequence);
+    way = choose(&where, answer, now_us, &sequence, &what);
+    if (way < WAYS && what == RANK_OTHER) {
+        keep_date(&where, way, now_us / 1000000);
+    }
     return way < WAYS
            && write_slot(&where, way, sequence, &copy, used, now_us);
 }
@@ -413,6 +444,7 @@ unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
         }
         if (read_slot(&where, slot_of(&where, way), &copy, &found, &there)
             && same_key(&where, found)) {
+            keep_date(&where, way, INT64_MAX);
             forgotten += retire(&where, way, sequence);
         }
     }

@@ -115,9 +115,11 @@ void vld_access_pre_config(apr_pool_t *pconf)
 /* --- other traces --------------------------------------------------------------------- */
 
 static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *ssl_var;
+static bool lua_loaded;
 
 void vld_access_optional_fns(void)
 {
+    lua_loaded = ap_find_linked_module("mod_lua.c") != NULL;
     ssl_var = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
 }
 
@@ -149,8 +151,9 @@ bool vld_access_public(request_rec *r)
     const core_dir_config *core
         = ap_get_core_module_config(r->per_dir_config);
 
-    /* An <If> may hide a `Require all denied` that was not for this
-     * client. */
-    return !some_unwrapped && !core->sec_if
+    /* An <If> may hide a `Require all denied` that was not for this client.
+     * mod_lua's hooks leave no trace at all. */
+    return !some_unwrapped && !lua_loaded && !core->sec_if
+           && vld_config_of(r)->rules != VLD_ON
            && !apr_table_get(root_of(r)->notes, MARK);
 }

@@ -10,13 +10,15 @@
 /* Longer ones are not remembered. */
 #define KEY_MOST 1024
 
-/* server (8), port (2), scheme (1), host, NUL, target: in the memory of one
- * generation the address of its server_rec names the virtual host. */
+/* server (8), port (2), scheme (1), Host, NUL, target: in the memory of one
+ * generation the address of its server_rec names the virtual host.  Host is
+ * as the client spelled it, since rules may look at that. */
 #define KEY_FIXED 11
 
 bool vld_answer_key(request_rec *r, vld_key *out)
 {
-    const char *host = r->hostname ? r->hostname : "";
+    const char *given = apr_table_get(r->headers_in, "Host");
+    const char *host = given ? given : r->hostname ? r->hostname : "";
     apr_size_t host_len = strlen(host) + 1;
     apr_size_t target_len = strlen(r->unparsed_uri);
     apr_uint64_t server = (apr_uintptr_t)r->server;
@@ -67,6 +69,17 @@ static bool take_down(void *baton, const vld_answer *answer)
     survey *s = baton;
     vld_memory *m = s->memory;
 
+    if (!m->variant && vld_answer_fits_request(s->r, answer)) {
+        m->variant = true;
+        m->variant_born_us = answer->born_us;
+        m->variant_flags = answer->flags;
+        m->variant_identity = answer->identity;
+        m->variant_digest = answer->digest;
+    }
+    /* The variants of a negotiated resource are files of their own. */
+    if (strcmp(answer->path.ptr, s->r->filename)) {
+        return false;
+    }
     m->any = true;
     if (memcmp(&answer->digest, s->digest, sizeof(*s->digest)) == 0) {
         m->same = true;
@@ -76,13 +89,6 @@ static bool take_down(void *baton, const vld_answer *answer)
     }
     else if (answer->last_modified >= m->floor) {
         m->floor = answer->last_modified + 1;
-    }
-    if (!m->variant && vld_answer_fits_request(s->r, answer)) {
-        m->variant = true;
-        m->variant_born_us = answer->born_us;
-        m->variant_flags = answer->flags;
-        m->variant_identity = answer->identity;
-        m->variant_digest = answer->digest;
     }
     return false;
 }
@@ -95,6 +101,8 @@ void vld_answer_memory(request_rec *r, vld_request *rq)
 
     memset(&rq->memory, 0, sizeof(rq->memory));
     if (rq->key.len) {
+        rq->memory.lost = vld_answers_floor(vld_shared_answers(),
+                                            rq->key.hash);
         vld_answers_find(vld_shared_answers(), rq->key.hash, rq->key.octets,
                          rq->key.len, take_down, &s, buf, &answer);
     }

@@ -177,10 +177,8 @@ static apr_int64_t later(apr_int64_t a, apr_int64_t b)
     return a > b ? a : b;
 }
 
-/* When nothing is remembered of the contents before: a change moves ctime, and
- * a date is only sent when its second is over, so no earlier content can have
- * had this one. */
-static apr_int64_t date_of_change(const request_rec *r, const vld_identity *id)
+apr_int64_t vld_attach_date_of_change(const request_rec *r,
+                                      const vld_identity *id)
 {
     apr_int64_t mtime = id->mtime_ns / 1000000000;
     apr_int64_t ctime = id->ctime_ns / 1000000000;
@@ -189,41 +187,41 @@ static apr_int64_t date_of_change(const request_rec *r, const vld_identity *id)
                                                   : ctime;
 }
 
-/* The date of this content: the index's where its record is fresh; else that
- * of the last change; later than the dates of other contents that this URL is
- * known to have had.  0 when it cannot be told. */
-static apr_int64_t date_of(request_rec *r, vld_request *rq,
-                           const vld_found *found, bool fresh)
+/* The date of a content that the index does not know, or knew in another file,
+ * or of which it knew another before: what is remembered of the URL decides.
+ * Only where nothing is known to have been there before, the file's mtime may
+ * be believed, as mirrors do. */
+static apr_int64_t date_of_content(request_rec *r, vld_request *rq,
+                                   const vld_found *found)
 {
+    const vld_memory *memory = &rq->memory;
     bool known = found && !memcmp(&found->record.digest, &rq->digest,
                                   sizeof(rq->digest));
-    const vld_memory *memory = &rq->memory;
-    apr_int64_t date;
+    apr_int64_t now = apr_time_sec(r->request_time);
 
-    vld_answer_memory(r, rq);
-    if (fresh) {
-        date = later(found->record.last_modified, found->link_mtime_s);
+    if (!rq->key.len || !rq->settled || !vld_access_anonymous(r)) {
+        return vld_attach_date_of_change(r, &rq->identity);
     }
-    else if (memory->same) {
-        date = memory->same_date;
+    rq->date_needs_memory = true;
+    if (memory->same) {
+        return memory->same_date;
     }
-    else if (vld_shared_answers()) {
-        date = date_of_change(r, &rq->identity);
-        if (found && !known) {
-            date = later(date, found->record.last_modified + 1);
-        }
+    if (known && !memory->any && !memory->lost) {
+        return found->record.last_modified;
     }
-    else {
-        /* Without a memory only the index's dates are safe. */
-        date = known ? found->record.last_modified : 0;
+    if (found) {
+        return vld_lastmod_next(&rq->identity, found->record.last_modified,
+                                now);
     }
-    return date ? later(date, memory->floor) : 0;
+    if (memory->any) {
+        return vld_lastmod_next(&rq->identity, memory->floor - 1, now);
+    }
+    return later(vld_lastmod_first(&rq->identity, now),
+                 memory->lost ? memory->lost + 1 : 0);
 }
 
-static void set_date(request_rec *r, vld_request *rq,
-                     const vld_found *found, bool fresh)
+void vld_attach_date(request_rec *r, vld_request *rq)
 {
-    rq->date = date_of(r, rq, found, fresh);
     rq->date_sent = rq->date > 0
                     && r->request_time - apr_time_from_sec(rq->date)
                            >= DATE_SETTLES_US;
@@ -236,6 +234,18 @@ static void set_date(request_rec *r, vld_request *rq,
     else {
         apr_table_unset(r->headers_out, "Last-Modified");
     }
+}
+
+/* The index's date where its record is fresh; later in any case than the
+ * dates of other contents that this URL is known to have had. */
+static void set_date(request_rec *r, vld_request *rq,
+                     const vld_found *found, bool fresh)
+{
+    vld_answer_memory(r, rq);
+    rq->date = fresh ? later(found->record.last_modified, found->link_mtime_s)
+                     : date_of_content(r, rq, found);
+    rq->date = later(rq->date, rq->memory.floor);
+    vld_attach_date(r, rq);
 }
 
 /* --- the four sources ------------------------------------------------------------------ */
@@ -437,8 +447,14 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     file of = { 0 };
 
     ap_remove_output_filter(f);
-    if (!rq || r->status != HTTP_OK || !find_file(bb, &of)
-        || !look_at(&of)) {
+    if (r->status != HTTP_OK && find_file(bb, &of)) {
+        /* An error's document has none: they would be taken for those of the
+         * resource that was asked for. */
+        apr_table_unset(r->headers_out, "ETag");
+        apr_table_unset(r->headers_out, "Last-Modified");
+        return ap_pass_brigade(next, bb);
+    }
+    if (!rq || !find_file(bb, &of) || !look_at(&of)) {
         return ap_pass_brigade(next, bb);
     }
     rq->file = true;

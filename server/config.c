@@ -55,6 +55,7 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     conf->engine = VLD_UNSET;
     conf->quick = VLD_UNSET;
     conf->verify = VLD_UNSET;
+    conf->rules = VLD_UNSET;
     return conf;
 }
 
@@ -69,6 +70,7 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(engine);
     MERGE(quick);
     MERGE(verify);
+    conf->rules = add->rules == VLD_ON ? VLD_ON : base->rules;
     return conf;
 }
 
@@ -197,5 +199,22 @@ const command_rec vld_commands[] = {
                   RSRC_CONF | ACCESS_CONF,
                   "strict, mtime or none: how closely a file is compared "
                   "with what is known of it"),
+
+    /* Others' directives, each with its module and its own overrides: httpd
+     * calls every module that has a directive of the name. */
+    AP_INIT_RAW_ARGS("Order", vld_shadow_rule, (void *)"mod_access_compat.c",
+                     OR_LIMIT, "see mod_access_compat"),
+    AP_INIT_RAW_ARGS("Allow", vld_shadow_rule, (void *)"mod_access_compat.c",
+                     OR_LIMIT, "see mod_access_compat"),
+    AP_INIT_RAW_ARGS("Deny", vld_shadow_rule, (void *)"mod_access_compat.c",
+                     OR_LIMIT, "see mod_access_compat"),
+    AP_INIT_RAW_ARGS("Satisfy", vld_shadow_rule,
+                     (void *)"mod_access_compat.c", OR_AUTHCFG,
+                     "see mod_access_compat"),
+    AP_INIT_RAW_ARGS("SSLRequire", vld_shadow_rule, (void *)"mod_ssl.c",
+                     OR_AUTHCFG, "see mod_ssl"),
+    AP_INIT_RAW_ARGS("RewriteCond", vld_shadow_rewrite_cond,
+                     (void *)"mod_rewrite.c", OR_FILEINFO,
+                     "see mod_rewrite"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

@@ -133,7 +133,8 @@ static apr_status_t send_empty(ap_filter_t *f, vld_request *rq, int status,
 }
 
 /* Range is to be ignored: leave its filter out, and the request's fields as
- * the client sent them. */
+ * the client sent them.  While f is still in the chain: one that has left it
+ * is not told of what leaves after. */
 static void ignore_range(ap_filter_t *f)
 {
     ap_filter_t *next;
@@ -255,10 +256,10 @@ static apr_status_t act(ap_filter_t *f, vld_request *rq,
     case VLD_PERFORM:
         break;
     }
-    ap_remove_output_filter(f);
     if (apr_table_get(r->headers_in, "Range")) {
         ignore_range(f);
     }
+    ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
 }
 
@@ -283,13 +284,11 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }
+    vld_remember(r, rq);
     if (vld_preconditions_of(r, &asked) || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
         decision = vld_precond_evaluate(&asked, &current,
                                         apr_time_sec(r->request_time));
-    }
-    if (decision.outcome != VLD_FAILED) {
-        vld_remember(r, rq);
     }
     if (!rq->declined) {
         tell(r, rq, &decision, &current);

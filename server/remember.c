@@ -199,7 +199,15 @@ static void fill(vld_answer *answer, const request_rec *r,
     answer->field_count = 0;
 }
 
-void vld_remember(request_rec *r, vld_request *rq)
+/* Another child may have remembered another content at the same moment: of
+ * two such, the later to look sees the other. */
+static bool is_latest(request_rec *r, vld_request *rq)
+{
+    vld_answer_memory(r, rq);
+    return rq->memory.floor <= rq->date;
+}
+
+static bool remember(request_rec *r, vld_request *rq)
 {
     vld_answers *answers = vld_shared_answers();
     const char *etag = apr_table_get(r->headers_out, "ETag");
@@ -209,20 +217,30 @@ void vld_remember(request_rec *r, vld_request *rq)
     if (!answers || !rq->key.len || !rq->settled || !etag
         || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE
         || !vld_access_anonymous(r)) {
-        return;
+        return false;
     }
     answer.flags = flags_of(r, rq);
     if (stands(r, rq, answer.flags)) {
-        return;
+        return true;
     }
     fill(&answer, r, rq, etag);
-    if (!collect(&answer, r->headers_out, &cors)
-        || !collect(&answer, r->err_headers_out, &cors)
+    /* In the order in which core sends them. */
+    if (!collect(&answer, r->err_headers_out, &cors)
+        || !collect(&answer, r->headers_out, &cors)
         || !collect_vary(r, &answer, cors)) {
         vld_answers_forget(answers, rq->key.hash, rq->key.octets,
                            rq->key.len);
-        return;
+        return false;
     }
-    vld_answers_put(answers, rq->key.hash, rq->key.octets, rq->key.len,
-                    &answer, r->request_time);
+    return vld_answers_put(answers, rq->key.hash, rq->key.octets,
+                           rq->key.len, &answer, r->request_time)
+           && is_latest(r, rq);
+}
+
+void vld_remember(request_rec *r, vld_request *rq)
+{
+    if (!remember(r, rq) && rq->date_needs_memory) {
+        rq->date = vld_attach_date_of_change(r, &rq->identity);
+        vld_attach_date(r, rq);
+    }
 }

@@ -40,12 +40,12 @@ bool vld_preconditions_of(const request_rec *r, vld_preconditions *out)
            || out->range.ptr;
 }
 
-/* GET and HEAD of the client's own request for a resource of this server, not
- * yet an error.  A forward proxy's answers are another origin's. */
+/* GET and HEAD of the client's own request for a resource of this server.  A
+ * forward proxy's answers are another origin's. */
 static bool in_scope(const request_rec *r)
 {
-    return r->method_number == M_GET && !r->main && r->status == HTTP_OK
-           && !r->assbackwards && r->proxyreq != PROXYREQ_PROXY;
+    return r->method_number == M_GET && !r->main && !r->assbackwards
+           && r->proxyreq != PROXYREQ_PROXY;
 }
 
 /* A request that an internal redirect took out of scope gets core's own
@@ -76,6 +76,12 @@ int vld_scope_fixups(request_rec *r)
     }
     if (conf->engine != VLD_ON) {
         give_back(r);
+        return DECLINED;
+    }
+    if (r->status != HTTP_OK) {
+        if (is_plain_file(r)) {
+            ap_add_output_filter(VLD_ATTACH_FILTER, NULL, r, r->connection);
+        }
         return DECLINED;
     }
     rq = apr_pcalloc(r->pool, sizeof(*rq));

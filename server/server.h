@@ -33,6 +33,8 @@ typedef struct vld_dir_config {
     int engine;  /* VLD_ON, VLD_OFF, VLD_UNSET */
     int quick;
     int verify;  /* vld_verify or VLD_UNSET */
+    int rules;   /* VLD_ON: a directive of another module is in force that may
+                  * decide otherwise for another client; never unset again */
 } vld_dir_config;
 
 /* What is said once for the whole server. */
@@ -45,6 +47,11 @@ typedef struct vld_global_config {
 } vld_global_config;
 
 extern const command_rec vld_commands[];
+/* Directives of other modules of which is taken note, in shadows.c; each a
+ * RAW_ARGS handler. */
+const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
+                                    const char *args);
 void *vld_config_create_dir(apr_pool_t *p, char *dir);
 void *vld_config_merge_dir(apr_pool_t *p, void *base, void *add);
 /* Back to the defaults, before the configuration is read. */
@@ -102,7 +109,10 @@ typedef struct vld_memory {
     bool any;              /* an answer under this key exists */
     bool same;             /* one of the same content */
     apr_int64_t same_date; /* its date */
-    apr_int64_t floor;     /* first date that no other content has had */
+    apr_int64_t floor;     /* first date that no other content has had; 0:
+                            * none is known */
+    apr_int64_t lost;      /* latest date of an answer that may have been this
+                            * URL's and is remembered no more; 0: none */
     bool variant;          /* one that fits this request */
     apr_int64_t variant_born_us;
     apr_uint32_t variant_flags;
@@ -124,6 +134,7 @@ typedef struct vld_request {
     bool file;             /* the response is a file's, sent by core */
     bool settled;          /* identity: as long as it is seen, the content is */
     bool date_sent;
+    bool date_needs_memory; /* date is only safe while it is remembered */
     bool swallow;          /* the answer is out: the rest is dropped */
     vld_source source;
     vld_identity identity;
@@ -146,6 +157,15 @@ int vld_scope_fixups(request_rec *r);
 
 /* --- attach.c, guard.c ------------------------------------------------------------- */
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);
+
+/* Set Last-Modified to rq->date where its second is over, else unset it. */
+void vld_attach_date(request_rec *r, vld_request *rq);
+
+/* The date of the last change to the file: no earlier content of it can have
+ * had it, since a change moves ctime and a date is only sent when its second
+ * is over. */
+apr_int64_t vld_attach_date_of_change(const request_rec *r,
+                                      const vld_identity *id);
 
 /* A bucket of len octets from offset of a file whose content is `digest` while
  * its identity is `identity`.  Reading it copies the octets and then looks at
@@ -176,7 +196,8 @@ void vld_answer_memory(request_rec *r, vld_request *rq);
 
 /* Remember what this response says, if it may be remembered; forget what
  * was remembered under its key if it may not.  Called with the final fields,
- * before a 304 takes any of them away. */
+ * before they are judged: a date that is only safe while it is remembered is
+ * taken back where it could not be. */
 void vld_remember(request_rec *r, vld_request *rq);
 
 /* --- replay.c -------------------------------------------------------------------------- */

@@ -94,6 +94,12 @@ bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
 unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
                             const void *key, size_t len);
 
+/* The latest date (seconds) of the answers that once stood where this key's
+ * would and were lost: replaced for want of room, or forgotten.  A resource
+ * of which nothing is remembered may have had any date up to this.  0: none
+ * was lost. */
+int64_t vld_answers_floor(const vld_answers *table, uint64_t hash);
+
 /* Slots in use, for the status page: walks the table. */
 uint32_t vld_answers_used(const vld_answers *table);
 

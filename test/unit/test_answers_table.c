@@ -51,7 +51,8 @@ static void bed_drop(bed *b)
 
 static unsigned char *slot_at(const bed *b, unsigned n)
 {
-    return b->table.base + AT_TAGS + b->table.slots / WAYS * TAG_LINE
+    return b->table.base + AT_TAGS
+           + b->table.slots / WAYS * (TAG_LINE + FLOOR_LINE)
            + (size_t)n * VLD_ANSWER_SLOT;
 }
 
@@ -304,6 +305,74 @@ static void an_answer_that_is_too_large_harms_nothing(void **state)
     assert_true(find(&b, 1, &got) && is_whole(&got, 1));
     assert_int_equal(got.identity.size, 5);
     assert_int_equal(vld_answers_used(&b.table), 1);
+    bed_drop(&b);
+}
+
+/* --- dates that outlive their answers ------------------------------------- */
+
+static int64_t floor_of(bed *b, unsigned key)
+{
+    made m;
+
+    make(&m, key, 0);
+    return vld_answers_floor(&b->table,
+                             vld_answers_hash(&b->table, m.key,
+                                              strlen(m.key)));
+}
+
+static bool put_dated(bed *b, unsigned key, int64_t date)
+{
+    made m;
+
+    make(&m, key, (uint64_t)key);
+    m.answer.last_modified = date;
+    return put_at(b, &m, NOW);
+}
+
+static void the_latest_date_of_what_gave_way_is_kept(void **state)
+{
+    unsigned i;
+    bed b;
+
+    (void)state;
+    bed_make(&b, WAYS);
+    for (i = 0; i < WAYS; i++) {
+        assert_true(put_dated(&b, i, 1000 + (int64_t)i));
+    }
+    assert_int_equal(floor_of(&b, 0), 0);
+    assert_true(put_dated(&b, WAYS, 1));
+    assert_int_equal(floor_of(&b, 0), 1000);
+    assert_true(put_dated(&b, WAYS + 1, 1));
+    assert_int_equal(floor_of(&b, 0), 1001);
+    bed_drop(&b);
+}
+
+static void an_answer_replaced_by_its_successor_leaves_no_date(void **state)
+{
+    bed b;
+
+    (void)state;
+    bed_make(&b, WAYS);
+    assert_true(put_dated(&b, 1, 1000));
+    assert_true(put_dated(&b, 1, 2000));
+    assert_int_equal(floor_of(&b, 1), 0);
+    bed_drop(&b);
+}
+
+static void what_was_forgotten_leaves_its_date(void **state)
+{
+    made m;
+    bed b;
+
+    (void)state;
+    bed_make(&b, WAYS);
+    assert_true(put_dated(&b, 1, 1000));
+    make(&m, 1, 0);
+    assert_int_equal(vld_answers_forget(&b.table,
+                                        vld_answers_hash(&b.table, m.key,
+                                                         strlen(m.key)),
+                                        m.key, strlen(m.key)), 1);
+    assert_int_equal(floor_of(&b, 1), 1000);
     bed_drop(&b);
 }
 
@@ -973,6 +1042,9 @@ int main(void)
         cmocka_unit_test(another_seed_gives_another_hash),
         cmocka_unit_test(the_same_memory_elsewhere_is_the_same_table),
         cmocka_unit_test(an_answer_that_is_too_large_harms_nothing),
+        cmocka_unit_test(the_latest_date_of_what_gave_way_is_kept),
+        cmocka_unit_test(an_answer_replaced_by_its_successor_leaves_no_date),
+        cmocka_unit_test(what_was_forgotten_leaves_its_date),
         cmocka_unit_test(the_same_key_and_vary_are_replaced),
         cmocka_unit_test(each_variant_has_an_answer_of_its_own),
         cmocka_unit_test(

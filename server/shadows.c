@@ -1,0 +1,85 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Directives of other modules that may make a response depend on the client, and
+ * of which a request bears no trace.  httpd gives a directive to every module
+ * that has its name; what is done here is to take note that it is in force. It
+ * never does what the directive says. */
+#include <apr_strings.h>
+
+#include <httpd.h>
+#include <http_config.h>
+
+#include "server/server.h"
+
+/* Without this module the directive would be unknown: it must stay so where
+ * the module that it belongs to is not loaded. */
+static const char *unknown(const cmd_parms *cmd)
+{
+    return apr_pstrcat(cmd->pool, "Invalid command '", cmd->cmd->name,
+                       "', perhaps misspelled or defined by a module not "
+                       "included in the server configuration", NULL);
+}
+
+const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args)
+{
+    (void)args;
+    if (!ap_find_linked_module(cmd->info)) {
+        return unknown(cmd);
+    }
+    ((vld_dir_config *)conf)->rules = VLD_ON;
+    return NULL;
+}
+
+/* Variables that say the same to every client that sends this request target
+ * to this host: the key of a prepared answer has them, or the server does. */
+static const char *const same_for_all[] = {
+    "DOCUMENT_ROOT", "HTTPS", "HTTP_HOST", "PATH_INFO", "QUERY_STRING",
+    "REQUEST_FILENAME", "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI",
+    "SCRIPT_FILENAME", "SCRIPT_GROUP", "SCRIPT_USER", "SERVER_ADMIN",
+    "SERVER_NAME", "SERVER_PORT", "SERVER_SOFTWARE", NULL
+};
+
+static bool is_same_for_all(const char *name, apr_size_t len)
+{
+    int i;
+
+    for (i = 0; same_for_all[i]; i++) {
+        if (strlen(same_for_all[i]) == len
+            && !strncmp(same_for_all[i], name, len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a condition asks for any other variable, a map or an expression. */
+static bool asks_for_client(const char *args, const char *test)
+{
+    const char *end;
+
+    if (strstr(args, "${") || !strcasecmp(test, "expr")) {
+        return true;
+    }
+    while ((test = strstr(test, "%{"))) {
+        end = strchr(test, '}');
+        if (!end || !is_same_for_all(test + 2, (apr_size_t)(end - test - 2))) {
+            return true;
+        }
+        test = end;
+    }
+    return false;
+}
+
+const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
+                                    const char *args)
+{
+    const char *rest = args;
+
+    if (!ap_find_linked_module(cmd->info)) {
+        return unknown(cmd);
+    }
+    if (asks_for_client(args, ap_getword_conf(cmd->temp_pool, &rest))) {
+        ((vld_dir_config *)conf)->rules = VLD_ON;
+    }
+    return NULL;
+}
