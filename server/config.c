@@ -202,11 +202,9 @@ const command_rec vld_commands[] = {
 
     /* Others' directives, each with its module and its own overrides: httpd
      * calls every module that has a directive of the name. */
-    AP_INIT_RAW_ARGS("Order", vld_shadow_rule, (void *)"mod_access_compat.c",
+    AP_INIT_RAW_ARGS("Allow", vld_shadow_from, (void *)"mod_access_compat.c",
                      OR_LIMIT, "see mod_access_compat"),
-    AP_INIT_RAW_ARGS("Allow", vld_shadow_rule, (void *)"mod_access_compat.c",
-                     OR_LIMIT, "see mod_access_compat"),
-    AP_INIT_RAW_ARGS("Deny", vld_shadow_rule, (void *)"mod_access_compat.c",
+    AP_INIT_RAW_ARGS("Deny", vld_shadow_from, (void *)"mod_access_compat.c",
                      OR_LIMIT, "see mod_access_compat"),
     AP_INIT_RAW_ARGS("Satisfy", vld_shadow_rule,
                      (void *)"mod_access_compat.c", OR_AUTHCFG,

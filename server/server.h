@@ -50,6 +50,7 @@ extern const command_rec vld_commands[];
 /* Directives of other modules of which is taken note, in shadows.c; each a
  * RAW_ARGS handler. */
 const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_from(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
                                     const char *args);
 void *vld_config_create_dir(apr_pool_t *p, char *dir);

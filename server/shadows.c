@@ -30,6 +30,19 @@ const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args)
     return NULL;
 }
 
+/* Allow and Deny: `from all` is the same for all. */
+const char *vld_shadow_from(cmd_parms *cmd, void *conf, const char *args)
+{
+    const char *rest = args;
+    const char *from = ap_getword_conf(cmd->temp_pool, &rest);
+    const char *whom = ap_getword_conf(cmd->temp_pool, &rest);
+
+    if (!strcasecmp(from, "from") && !strcasecmp(whom, "all") && !*rest) {
+        return ap_find_linked_module(cmd->info) ? NULL : unknown(cmd);
+    }
+    return vld_shadow_rule(cmd, conf, args);
+}
+
 /* Variables that say the same to every client that sends this request target
  * to this host: the key of a prepared answer has them, or the server does. */
 static const char *const same_for_all[] = {
