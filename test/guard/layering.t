@@ -1,0 +1,92 @@
+#!/usr/bin/perl
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# A folder is a part, and a part includes only what lies further in.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Guard;
+use Test::More;
+
+my $c99 = qr/(assert|ctype|errno|inttypes|limits|setjmp|signal|stdarg
+    |stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|time)\.h/x;
+my $posix = qr/$c99|(dirent|fcntl|getopt|grp|libgen|poll|pthread|pwd
+    |sched|strings|termios|unistd)\.h|sys\/\w+\.h|linux\/\w+\.h/x;
+my $apr = qr/apr\w*\.h/;
+
+# part, its files, the project's headers that they may include, the others.
+my @rules = (
+    ['types', qr{^include/validators/types\.h$}, qr/(?!)/, $c99],
+    ['the contract of precond', qr{^include/validators/precond\.h$},
+        qr{validators/types\.h}, $c99],
+    ['the contract of answers', qr{^include/validators/answers\.h$},
+        qr{validators/types\.h}, $c99],
+    ['the contracts of index', qr{^include/validators/(identity|index)\.h$},
+        qr{validators/(types|identity)\.h}, qr/$posix|$apr/],
+    ['the public header', qr{^include/mod_validators\.h$}, qr/(?!)/,
+        qr/(?!)/],
+    ['precond', qr{^precond/}, qr{precond/\w+\.h|validators/(types|precond)\.h},
+        $c99],
+    ['answers', qr{^answers/},
+        qr{answers/\w+\.h|validators/(types|precond|answers)\.h},
+        qr/$posix|xxhash\.h/],
+    ['index', qr{^index/},
+        qr{index/\w+\.h|validators/(types|precond|identity|index)\.h
+            |mod_validators\.h}x,
+        qr/$posix|$apr|(lmdb|xxhash)\.h|openssl\/\w+\.h/],
+    ['cli', qr{^cli/},
+        qr{(cli/)?\w+\.h|validators/(types|precond|identity|index)\.h
+            |mod_validators\.h}x,
+        qr/$posix|$apr|jansson\.h|openssl\/\w+\.h/],
+    ['server', qr{^server/},
+        qr{server/\w+\.h|validators/\w+\.h|mod_validators\.h},
+        qr/$posix|$apr|[\w\/]+\.h/],
+    ['the front door', qr{^mod_validators\.c$},
+        qr{server/\w+\.h|validators/\w+\.h|mod_validators\.h}, qr/[\w\/]+\.h/],
+);
+
+sub includes
+{
+    my $name = shift;
+    my $text = text($name);
+    return $text =~ /^[ \t]*#[ \t]*include[ \t]+(["<][^">]+[">])/mg;
+}
+
+# In quotes stands what is the project's, and nothing else.
+sub allowed
+{
+    my ($include, $own, $others) = @_;
+    my ($quote, $name) = $include =~ /^(["<])([^">]+)/;
+    return $quote eq '"' ? $name =~ /^(?:$own)$/ && exists_in_tree($name)
+                         : $name =~ /^(?:$others)$/;
+}
+
+sub exists_in_tree
+{
+    my $name = shift;
+    return grep { $_ eq $name || $_ eq "include/$name" || $_ eq "cli/$name" }
+        files();
+}
+
+my @sources = files(qr{^(?!test/).*\.[ch]$});
+my %ruled;
+some(\@sources, 'source files');
+for my $rule (@rules) {
+    my ($part, $pattern, $own, $others) = @$rule;
+    my (@bad, $count);
+    for my $name (grep { /$pattern/ } @sources) {
+        $ruled{$name}++;
+        for my $include (includes($name)) {
+            $count++;
+            push @bad, "$name includes $include"
+                unless allowed($include, $own, $others);
+        }
+    }
+    none(\@bad, "$part includes only what lies further in");
+    ok($count || $part =~ /public/, "$part includes something");
+}
+none([grep { ($ruled{$_} || 0) != 1 } @sources],
+    'every source file belongs to one part');
+done_testing();

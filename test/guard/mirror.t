@@ -1,0 +1,33 @@
+#!/usr/bin/perl
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# The unit tests mirror the source, and the parts that can be tested without
+# a server are.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Guard;
+use Test::More;
+
+my %source = map { $_ => 1 } files(qr{^(precond|index|answers|server|cli)/.*\.c$});
+my @tests = files(qr{^test/unit/test_.*\.c$});
+some([keys %source], 'source files');
+some(\@tests, 'unit tests');
+
+my @astray;
+for my $name (@tests) {
+    my ($part, $file) = $name =~ m{test_([a-z]+)_(\w+)\.c$};
+    push @astray, $name unless $part && $source{"$part/$file.c"};
+}
+none(\@astray, 'every unit test has the name of a source file');
+
+my %part = map { m{test_([a-z]+)_} ? ($1 => 1) : () } @tests;
+none([grep { !$part{$_} } qw(precond index answers)],
+    'every part without httpd has unit tests');
+
+my $makefile = text('Makefile.am');
+none([grep { index($makefile, $_) < 0 } @tests],
+    'every unit test is built by the makefile');
+done_testing();
