@@ -230,9 +230,14 @@ static apr_status_t make_databases(vld_store *store)
     return vld_error_mdb(mdb_txn_commit(txn));
 }
 
-/* Whether LMDB's last page lies inside the file; beyond its end a read is a
- * SIGBUS. */
-static bool is_whole(vld_store *store, off_t *size)
+/* How the file's length and its last page agree. */
+typedef enum extent {
+    EXTENT_WHOLE,
+    EXTENT_SHORT, /* the last pages are not there */
+    EXTENT_TORN   /* it ends within one of them */
+} extent;
+
+static extent measure(vld_store *store, off_t *size)
 {
     MDB_envinfo info;
     MDB_stat st;
@@ -241,33 +246,60 @@ static bool is_whole(vld_store *store, off_t *size)
 
     if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &st)
         || mdb_env_get_fd(store->env, &fd) || fstat(fd, &file)) {
-        return false;
+        return EXTENT_TORN;
     }
     *size = file.st_size;
-    return (uint64_t)file.st_size
-           >= ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
+    /* Beyond the last page there may be part of one, of a writer that is at
+     * work or was killed. */
+    if ((uint64_t)file.st_size / st.ms_psize > info.me_last_pgno) {
+        return EXTENT_WHOLE;
+    }
+    return (uint64_t)file.st_size % st.ms_psize ? EXTENT_TORN : EXTENT_SHORT;
 }
 
 /* Read every page of a database in use. */
-static int touch_database(MDB_txn *txn, MDB_dbi dbi)
+static int touch_database(MDB_txn *txn, MDB_dbi dbi,
+                          bool (*is_good)(const MDB_val *, const MDB_val *))
 {
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    volatile unsigned char last;
     int rc = mdb_cursor_open(txn, dbi, &cursor);
 
     if (rc) {
         return rc;
     }
     while (!(rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))) {
-        if (val.mv_size) {
-            last = ((const unsigned char *)val.mv_data)[val.mv_size - 1];
+        if (!is_good(&key, &val)) {
+            rc = MDB_CORRUPTED;
+            break;
         }
     }
-    (void)last;
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static bool is_readable(const MDB_val *key, const MDB_val *val)
+{
+    const volatile unsigned char *octets = val->mv_data;
+
+    (void)key;
+    if (val->mv_size) {
+        (void)octets[val->mv_size - 1];
+    }
+    return true;
+}
+
+static bool is_record(const MDB_val *key, const MDB_val *val)
+{
+    vld_record record;
+    const char *path;
+    size_t len;
+
+    return vld_record_path(key->mv_data, key->mv_size, val->mv_data,
+                           val->mv_size, &path, &len)
+           && !vld_record_decode(val->mv_data, val->mv_size, path, len,
+                                 &record);
 }
 
 #define FREE_DATABASE 0 /* LMDB's own, of free pages */
@@ -276,26 +308,28 @@ static int touch_database(MDB_txn *txn, MDB_dbi dbi)
  * a good file may end before its last page.  Then what is in use tells. */
 static int touch_all(vld_store *store, MDB_txn *txn)
 {
-    int rc = touch_database(txn, FREE_DATABASE);
+    int rc = touch_database(txn, FREE_DATABASE, is_readable);
 
     if (!rc) {
-        rc = touch_database(txn, store->meta);
+        rc = touch_database(txn, store->meta, is_readable);
     }
     if (!rc) {
-        rc = touch_database(txn, store->files);
+        rc = touch_database(txn, store->declared, is_readable);
     }
-    return rc ? rc : touch_database(txn, store->declared);
+    return rc ? rc : touch_database(txn, store->files, is_record);
 }
 
 static apr_status_t look_inside(open_call *call, MDB_txn *txn)
 {
     vld_store *store = call->store;
-    off_t size = 0;
-    bool whole = is_whole(store, &size);
-    int rc = open_databases(store, txn, 0);
+    extent e = measure(store, &store->least_size);
+    int rc;
     apr_status_t rv;
 
-    store->least_size = size;
+    if (e == EXTENT_TORN) {
+        return VLD_E_DAMAGED;
+    }
+    rc = open_databases(store, txn, 0);
     if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         return VLD_E_NOT_INDEX;
     }
@@ -303,7 +337,7 @@ static apr_status_t look_inside(open_call *call, MDB_txn *txn)
         return vld_error_mdb(rc);
     }
     rv = check_format(store, txn);
-    if (rv == APR_SUCCESS && !whole && touch_all(store, txn)) {
+    if (rv == APR_SUCCESS && e == EXTENT_SHORT && touch_all(store, txn)) {
         rv = VLD_E_DAMAGED;
     }
     return rv;

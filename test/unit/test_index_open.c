@@ -1,0 +1,538 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Tests of index/open.c: what is opened as an index, and what is refused. */
+#include "index_test.h"
+
+#include <lmdb.h>
+
+#define RECORDS 2000
+
+static apr_status_t try_open(place *t, vld_store_mode mode)
+{
+    vld_store *store = NULL;
+    apr_status_t rv = vld_store_open(&store, t->index, mode, t->pool);
+
+    if (rv == APR_SUCCESS) {
+        vld_store_close(store);
+    }
+    else {
+        assert_null(store);
+    }
+    return rv;
+}
+
+static apr_status_t fill(vld_store *store, unsigned n)
+{
+    vld_batch *batch;
+    apr_status_t rv = vld_batch_begin(store, &batch);
+
+    for (unsigned i = 0; i < n && rv == APR_SUCCESS; i++) {
+        char path[64];
+        vld_record r = record_of(i);
+
+        sprintf(path, "/srv/www/%08u/page.html", i * 7919 % n);
+        rv = vld_batch_put(batch, path, strlen(path), &r);
+    }
+    assert_int_equal(rv, APR_SUCCESS);
+    return vld_batch_commit(batch);
+}
+
+static void make(place *t, unsigned n)
+{
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+
+    assert_int_equal(fill(store, n), APR_SUCCESS);
+    vld_store_close(store);
+}
+
+static void made_and_opened(void **state)
+{
+    place *t = *state;
+    vld_store_info info;
+    vld_store *store;
+
+    make(t, 5);
+    store = open_store(t, VLD_STORE_READ);
+    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
+    assert_int_equal(info.files, 5);
+    assert_int_equal(info.format, 1);
+    assert_in_range(info.created_ns, vld_now_ns() - 60000 * MS, vld_now_ns());
+    assert_non_null(strstr(info.tool, "mod_validators "));
+    vld_store_close(store);
+    assert_int_equal(try_open(t, VLD_STORE_CREATE), APR_SUCCESS);
+    assert_int_equal(try_open(t, VLD_STORE_WRITE), APR_SUCCESS);
+}
+
+static void absent(void **state)
+{
+    place *t = *state;
+
+    assert_true(APR_STATUS_IS_ENOENT(try_open(t, VLD_STORE_READ)));
+    assert_true(APR_STATUS_IS_ENOENT(try_open(t, VLD_STORE_WRITE)));
+}
+
+static void readers_write_nothing(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    vld_batch *batch;
+    struct stat before;
+    struct stat after;
+
+    make(t, 5);
+    assert_int_equal(stat(t->index, &before), 0);
+    store = open_store(t, VLD_STORE_READ);
+    assert_true(APR_STATUS_IS_EACCES(vld_batch_begin(store, &batch)));
+    vld_store_close(store);
+    assert_int_equal(stat(t->index, &after), 0);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    assert_int_equal(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
+}
+
+static void killed_while_made(void **state)
+{
+    place *t = *state;
+
+    assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
+    write_text(t->index, "");
+    assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(try_open(t, VLD_STORE_CREATE), APR_SUCCESS);
+    assert_int_equal(try_open(t, VLD_STORE_READ), APR_SUCCESS);
+}
+
+static void garbage(void **state)
+{
+    place *t = *state;
+    unsigned char octets[20000];
+
+    assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
+    for (unsigned kind = 0; kind < 4; kind++) {
+        for (size_t i = 0; i < sizeof(octets); i++) {
+            octets[i] = (unsigned char)(kind == 0   ? 0
+                                        : kind == 1 ? 0xff
+                                                    : rand());
+        }
+        write_octets(t->index, octets, kind == 3 ? 10 : sizeof(octets));
+        for (int mode = VLD_STORE_READ; mode <= VLD_STORE_CREATE; mode++) {
+            write_text(below(t->dir, "index/v.mdb-lock"), "");
+            assert_int_equal(try_open(t, (vld_store_mode)mode),
+                             VLD_E_NOT_INDEX);
+        }
+    }
+}
+
+static void odd_files(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+
+    assert_int_equal(vld_store_open(&store, t->root, VLD_STORE_CREATE,
+                                    t->pool),
+                     VLD_E_NOT_INDEX);
+    assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
+    assert_int_equal(mkfifo(t->index, 0600), 0);
+    assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(try_open(t, VLD_STORE_CREATE), VLD_E_NOT_INDEX);
+}
+
+/* --- other environments of LMDB ------------------------------------------------ */
+
+typedef struct foreign {
+    MDB_env *env;
+    MDB_txn *txn;
+} foreign;
+
+static void open_foreign(place *t, foreign *f)
+{
+    assert_int_equal(mdb_env_create(&f->env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(f->env, 8), 0);
+    assert_int_equal(mdb_env_open(f->env, t->index, MDB_NOSUBDIR, 0600), 0);
+    assert_int_equal(mdb_txn_begin(f->env, NULL, 0, &f->txn), 0);
+}
+
+static void put_foreign(foreign *f, const char *name, const char *key,
+                        const void *data, size_t size)
+{
+    MDB_val k = {strlen(key), (void *)(uintptr_t)key};
+    MDB_val v = {size, (void *)(uintptr_t)data};
+    MDB_dbi dbi;
+
+    assert_int_equal(mdb_dbi_open(f->txn, name, name ? MDB_CREATE : 0, &dbi),
+                     0);
+    assert_int_equal(mdb_put(f->txn, dbi, &k, &v, 0), 0);
+}
+
+static void close_foreign(foreign *f)
+{
+    assert_int_equal(mdb_txn_commit(f->txn), 0);
+    mdb_env_close(f->env);
+}
+
+static void somebody_elses(void **state)
+{
+    place *t = *state;
+    foreign f;
+
+    assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
+    open_foreign(t, &f);
+    put_foreign(&f, NULL, "key", "value", 5);
+    close_foreign(&f);
+    assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(try_open(t, VLD_STORE_WRITE), VLD_E_NOT_INDEX);
+    assert_int_equal(try_open(t, VLD_STORE_CREATE), VLD_E_NOT_INDEX);
+}
+
+static void no_databases(void **state)
+{
+    place *t = *state;
+    foreign f;
+
+    assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
+    open_foreign(t, &f);
+    close_foreign(&f);
+    assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(try_open(t, VLD_STORE_CREATE), APR_SUCCESS);
+    assert_int_equal(try_open(t, VLD_STORE_READ), APR_SUCCESS);
+}
+
+static void set_format(place *t, const void *data, size_t size)
+{
+    foreign f;
+
+    open_foreign(t, &f);
+    put_foreign(&f, "meta", "format", data, size);
+    close_foreign(&f);
+}
+
+static void other_version(void **state)
+{
+    place *t = *state;
+
+    make(t, 5);
+    set_format(t, "\2\0\0\0", 4);
+    for (int mode = VLD_STORE_READ; mode <= VLD_STORE_CREATE; mode++) {
+        assert_int_equal(try_open(t, (vld_store_mode)mode), VLD_E_VERSION);
+    }
+    set_format(t, "\0\0\0\0", 4);
+    assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_VERSION);
+    set_format(t, "\1", 1);
+    assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    set_format(t, "\1\0\0\0", 4);
+    assert_int_equal(try_open(t, VLD_STORE_READ), APR_SUCCESS);
+}
+
+/* --- damage ---------------------------------------------------------------------- */
+
+static apr_status_t ignore(void *baton, const char *path, size_t len,
+                           const vld_record *record)
+{
+    (void)path;
+    (void)len;
+    *(unsigned *)baton += record != NULL;
+    return APR_SUCCESS;
+}
+
+static void cut_short(void **state)
+{
+    place *t = *state;
+    struct stat st;
+    unsigned refused = 0;
+
+    guard_faults();
+    make(t, RECORDS);
+    assert_int_equal(stat(t->index, &st), 0);
+    for (off_t size = st.st_size - 1; size > 0; size -= 4096 * 3 + 1000) {
+        apr_status_t rv;
+
+        assert_int_equal(truncate(t->index, size), 0);
+        rv = try_open(t, VLD_STORE_READ);
+        /* Less than LMDB's two heads is no index at all. */
+        if (size >= 8192) {
+            assert_int_equal(rv, VLD_E_DAMAGED);
+        }
+        else {
+            assert_true(rv == VLD_E_DAMAGED || rv == VLD_E_NOT_INDEX);
+        }
+        refused++;
+    }
+    assert_true(refused > 10);
+}
+
+/* LMDB leaves pages away that a transaction took at the end and gave back. */
+static void shorter_but_whole(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    MDB_envinfo info;
+    MDB_env *env;
+    struct stat st;
+    unsigned n = 0;
+
+    guard_faults();
+    make(t, RECORDS);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, 1 << 30), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+    assert_int_equal(mdb_env_open(env, t->index, MDB_NOSUBDIR, 0600), 0);
+    for (int round = 0; round < 20; round++) {
+        static char big[200000];
+        MDB_val key = {4, (char[]){"/big"}};
+        MDB_val val = {sizeof(big) + (size_t)round * 9000, NULL};
+        MDB_txn *txn;
+        MDB_dbi dbi;
+
+        assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+        assert_int_equal(mdb_dbi_open(txn, "declared", 0, &dbi), 0);
+        assert_int_equal(mdb_put(txn, dbi, &key, &val, MDB_RESERVE), 0);
+        memset(val.mv_data, 'x', val.mv_size);
+        assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
+        key = (MDB_val){1, (char[]){"k"}};
+        val = (MDB_val){1, (char[]){"v"}};
+        assert_int_equal(mdb_put(txn, dbi, &key, &val, 0), 0);
+        assert_int_equal(mdb_txn_commit(txn), 0);
+        assert_int_equal(mdb_env_info(env, &info), 0);
+        assert_int_equal(stat(t->index, &st), 0);
+        if ((uint64_t)st.st_size < (info.me_last_pgno + 1) * 4096) {
+            break;
+        }
+    }
+    mdb_env_close(env);
+    if ((uint64_t)st.st_size >= (info.me_last_pgno + 1) * 4096) {
+        skip();
+    }
+    store = open_store(t, VLD_STORE_READ);
+    assert_int_equal(vld_store_each(store, "", ignore, &n), APR_SUCCESS);
+    assert_int_equal(n, RECORDS);
+    vld_store_close(store);
+}
+
+static void cut_while_open(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    vld_store_info info;
+    vld_record r;
+    unsigned n = 0;
+
+    guard_faults();
+    make(t, RECORDS);
+    store = open_store(t, VLD_STORE_READ);
+    assert_true(vld_store_is_current(store));
+    assert_int_equal(truncate(t->index, 8192), 0);
+    assert_int_equal(get(store, "/srv/www/00000001/page.html", &r),
+                     VLD_E_DAMAGED);
+    assert_int_equal(vld_store_each(store, "", ignore, &n), VLD_E_DAMAGED);
+    assert_int_equal(vld_store_stat(store, &info), VLD_E_DAMAGED);
+    assert_int_equal(get(store, "/none", &r), VLD_E_DAMAGED);
+    assert_false(vld_store_is_current(store));
+    vld_store_close(store);
+}
+
+static void cut_to_nothing(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+
+    guard_faults();
+    make(t, RECORDS);
+    store = open_store(t, VLD_STORE_READ);
+    assert_int_not_equal(vld_store_txn(store), 0);
+    assert_int_equal(truncate(t->index, 0), 0);
+    assert_false(vld_store_is_current(store));
+    assert_int_equal(vld_store_txn(store), 0);
+    vld_store_close(store);
+}
+
+static void cut_under_a_writer(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    vld_record r = record_of(1);
+
+    guard_faults();
+    make(t, RECORDS);
+    store = open_store(t, VLD_STORE_WRITE);
+    assert_int_equal(truncate(t->index, 8192), 0);
+    assert_int_equal(put_one(store, "/srv/www/00000001/page.html", &r),
+                     VLD_E_DAMAGED);
+    assert_int_equal(put_one(store, "/a", &r), VLD_E_DAMAGED);
+    vld_store_close(store);
+}
+
+typedef struct trial {
+    place *t;
+    unsigned seed;
+} trial;
+
+static void damage(const trial *d, off_t size)
+{
+    int fd = open(d->t->index, O_RDWR);
+
+    for (int i = 0; i < 40; i++) {
+        unsigned char octets[64];
+        off_t at = 8192 + rand() % (size - 8192 - 64);
+
+        for (size_t k = 0; k < sizeof(octets); k++) {
+            octets[k] = (unsigned char)rand();
+        }
+        if (pwrite(fd, octets, sizeof(octets), at) != sizeof(octets)) {
+            _exit(98);
+        }
+    }
+    close(fd);
+}
+
+/* In a process of its own: whatever comes, no signal, and no record that
+ * does not check. */
+static void read_damaged(void *data)
+{
+    const trial *d = data;
+    vld_store *store;
+    struct stat st;
+
+    guard_faults();
+    alarm(30);
+    srand(d->seed);
+    if (stat(d->t->index, &st)) {
+        _exit(97);
+    }
+    if (vld_store_open(&store, d->t->index, VLD_STORE_READ, d->t->pool)) {
+        _exit(0);
+    }
+    damage(d, st.st_size);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        char path[64];
+        vld_record r;
+        vld_record expected = record_of(i);
+
+        sprintf(path, "/srv/www/%08u/page.html", i * 7919 % RECORDS);
+        if (!get(store, path, &r)
+            && memcmp(&r.digest, &expected.digest, sizeof(r.digest))) {
+            _exit(1);
+        }
+    }
+    _exit(0);
+}
+
+static void overwritten(void **state)
+{
+    place *t = *state;
+    trial d = {t, 1};
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    for (; d.seed <= 25; d.seed++) {
+        make(t, RECORDS);
+        assert_int_equal(in_child(read_damaged, &d), 0);
+        assert_int_equal(unlink(t->index), 0);
+        assert_int_equal(unlink(below(t->dir, "index/v.mdb-lock")), 0);
+    }
+}
+
+/* --- replaced ---------------------------------------------------------------------- */
+
+static void replaced(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+
+    make(t, 5);
+    store = open_store(t, VLD_STORE_READ);
+    assert_true(vld_store_is_current(store));
+    assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
+    assert_false(vld_store_is_current(store));
+    write_text(t->index, "something else");
+    assert_false(vld_store_is_current(store));
+    assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
+    assert_true(vld_store_is_current(store));
+    vld_store_close(store);
+}
+
+static void relative_path(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    char *here = getcwd(NULL, 0);
+
+    assert_int_equal(chdir(t->dir), 0);
+    assert_int_equal(vld_store_open(&store, "v.mdb", VLD_STORE_CREATE,
+                                    t->pool),
+                     APR_SUCCESS);
+    vld_store_close(store);
+    assert_int_equal(access(below(t->dir, "v.mdb"), F_OK), 0);
+    assert_int_equal(chdir(here), 0);
+    free(here);
+}
+
+static void create_it(void *data)
+{
+    place *t = data;
+    vld_store *store;
+    vld_record r = record_of(1);
+    char path[32];
+
+    sprintf(path, "/%d", (int)getpid());
+    if (vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+        || put_one(store, path, &r)) {
+        _exit(1);
+    }
+    vld_store_close(store);
+}
+
+static void made_at_once(void **state)
+{
+    place *t = *state;
+    vld_store_info info;
+    vld_store *store;
+
+    for (int i = 0; i < 8; i++) {
+        if (!fork()) {
+            create_it(t);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < 8; i++) {
+        int status;
+
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+    store = open_store(t, VLD_STORE_READ);
+    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
+    assert_int_equal(info.files, 8);
+    vld_store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(made_and_opened, "a new index says what made it, and is opened "
+                              "in every mode"),
+        TEST(absent, "an index that is absent is not found"),
+        TEST(readers_write_nothing, "a reader changes nothing and cannot "
+                                    "write"),
+        TEST(killed_while_made, "an index whose making was killed is made"),
+        TEST(garbage, "garbage is no index"),
+        TEST(odd_files, "a folder or a fifo is no index"),
+        TEST(somebody_elses, "an LMDB file of another program is no index "
+                             "and is left alone"),
+        TEST(no_databases, "an LMDB file that holds nothing can become one"),
+        TEST(other_version, "an index of another format is told"),
+        TEST(cut_short, "an index that is cut short is damaged, wherever it "
+                        "was cut"),
+        TEST(shorter_but_whole, "an index that only lacks pages nobody uses "
+                                "is whole"),
+        TEST(cut_while_open, "an index cut short while it is open is damaged "
+                             "from then on"),
+        TEST(cut_to_nothing, "so is one that is emptied"),
+        TEST(cut_under_a_writer, "so is one under a writer"),
+        TEST(overwritten, "overwritten pages give no signal and no wrong "
+                          "record"),
+        TEST(replaced, "a store tells when another file is in its place"),
+        TEST(relative_path, "a relative path is opened"),
+        TEST(made_at_once, "many processes make one index at once"),
+    };
+
+    return RUN(tests);
+}
