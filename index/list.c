@@ -54,7 +54,7 @@ static bool is_below(const walk *w, const char *path, size_t len)
     if (len < w->prefix_len || memcmp(path, w->prefix, w->prefix_len)) {
         return false;
     }
-    return len == w->prefix_len || path[w->prefix_len] == '/';
+    return !w->prefix_len || len == w->prefix_len || path[w->prefix_len] == '/';
 }
 
 static bool is_in_part(const walk *w, const MDB_val *key)

@@ -447,29 +447,6 @@ void vld_store_close(vld_store *store)
     free(store);
 }
 
-typedef struct info_call {
-    apr_status_t rv;
-    MDB_env *env;
-    MDB_envinfo info;
-} info_call;
-
-static void read_info(void *data)
-{
-    info_call *call = data;
-
-    call->rv = vld_error_mdb(mdb_env_info(call->env, &call->info));
-}
-
-uint64_t vld_store_txn(const vld_store *store)
-{
-    info_call call = {APR_SUCCESS, store->env, {0}};
-
-    if (vld_store_run((vld_store *)(uintptr_t)store, read_info, &call)) {
-        return 0;
-    }
-    return call.info.me_last_txnid;
-}
-
 bool vld_store_is_current(const vld_store *store)
 {
     struct stat st;

@@ -141,6 +141,51 @@ int vld_store_enter(vld_store *store, MDB_txn **txn)
     return mdb_txn_renew(r->txn);
 }
 
+/* --- the number ---------------------------------------------------------------- */
+
+typedef struct number_call {
+    apr_status_t rv;
+    vld_store *store;
+    uint64_t number;
+} number_call;
+
+static int number_of_snapshot(vld_store *store, uint64_t *out)
+{
+    MDB_txn *txn;
+    int rc = vld_store_enter(store, &txn);
+
+    if (!rc) {
+        *out = mdb_txn_id(txn);
+        mdb_txn_reset(txn);
+        __atomic_store_n(&store->visible, *out, __ATOMIC_RELAXED);
+    }
+    return rc;
+}
+
+/* A commit shows in the file's head some milliseconds before readers are
+ * given its snapshot: until the head is on the disk.  The number that counts
+ * is the readers', but the head is quicker to ask. */
+static void read_number(void *data)
+{
+    number_call *call = data;
+    vld_store *store = call->store;
+    MDB_envinfo info;
+    int rc = mdb_env_info(store->env, &info);
+
+    call->number = __atomic_load_n(&store->visible, __ATOMIC_RELAXED);
+    if (!rc && (call->number != info.me_last_txnid || !call->number)) {
+        rc = number_of_snapshot(store, &call->number);
+    }
+    call->rv = vld_error_mdb(rc);
+}
+
+uint64_t vld_store_txn(vld_store *store)
+{
+    number_call call = {APR_SUCCESS, store, 0};
+
+    return vld_store_run(store, read_number, &call) ? 0 : call.number;
+}
+
 /* --- look-ups ------------------------------------------------------------------ */
 
 typedef struct get_call {

@@ -23,6 +23,7 @@ struct vld_store {
     dev_t dev;
     ino_t ino;
     off_t least_size; /* an index never shrinks */
+    uint64_t visible; /* atomic: a transaction that readers are known to see */
     int dead;         /* a fault was met: LMDB is not called any more */
     bool has_key;
     pthread_key_t key;     /* this thread's reader */

@@ -82,9 +82,11 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
  * it: their readers' slots are cleared by the next opener.) */
 void vld_store_close(vld_store *store);
 
-/* The number of the last committed transaction: equal numbers mean an
- * unchanged index.  A few nanoseconds, no lock. */
-uint64_t vld_store_txn(const vld_store *store);
+/* The number of the last committed transaction, as look-ups that begin after
+ * the call see it: equal numbers mean an unchanged index.  0 means that it
+ * cannot be told: it is equal to nothing, not even to 0.  A few nanoseconds,
+ * no lock. */
+uint64_t vld_store_txn(vld_store *store);
 
 /* Whether the file at the store's path is still the one that is open (device
  * and inode), is not shorter than it was, and has met no fault: one stat. */
