@@ -49,15 +49,16 @@ my $leftover = qr{
     | (^|/)(\.libs|\.deps|\.dirstamp)(/|$)
     | \.(o|lo|la|a|so|trs|log|tmp)$
     | ^(configure~?|aclocal\.m4|config\.[^/]*|libtool|stamp-h1)$
-    | ^(Makefile|Makefile\.in|htvalidators)$
+    | ^(Makefile|Makefile\.in|htvalidators|test_\w+)$
 }x;
 
 sub walked
 {
     my @found;
     File::Find::find({ no_chdir => 1, wanted => sub {
+        return unless -f $File::Find::name;
         my $name = substr $File::Find::name, length($top) + 1;
-        push @found, $name if -f $File::Find::name && $name !~ $leftover;
+        push @found, $name if $name !~ $leftover;
     } }, $top);
     return sort @found;
 }
