@@ -114,14 +114,25 @@ sub write_until
         }
         my $file = $due[0][1];
         $due[0][0] = $t + $self->{pause} * (0.2 + rand 1.6);
-        my $change = $self->can("change_$file->{way}");
-        for my $step ($self->$change($file)) {
-            print {$out} join(' ', $file->{n}, sprintf('%.7f %.7f',
-                @$step[0, 1]), md5_hex($step->[2])), "\n";
-            $file->{now} = $step->[2];
+        # Now and then several changes within a tick or two of the clock.
+        my $times = rand() < 0.25 ? 2 + int rand 3 : 1;
+        for (1 .. $times) {
+            $self->change($file, $out);
+            sleep(rand 0.006);
         }
     }
     close $out or die "$log: $!\n";
+}
+
+sub change
+{
+    my ($self, $file, $out) = @_;
+    my $change = $self->can("change_$file->{way}");
+    for my $step ($self->$change($file)) {
+        print {$out} join(' ', $file->{n}, sprintf('%.7f %.7f',
+            @$step[0, 1]), md5_hex($step->[2])), "\n";
+        $file->{now} = $step->[2];
+    }
 }
 
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
@@ -264,8 +275,12 @@ sub read_until
     my @states;
     for my $file (@{$self->{files}}) {
         for my $kind (Vld::Test::kinds()) {
-            push @states, { file => $file, kind => $kind, coding => $_ }
-                for '', 'gzip';
+            for my $coding ('', 'gzip') {
+                my $state = { file => $file, kind => $kind,
+                    coding => $coding };
+                # The largest less often: they cost the client most.
+                push @states, ($state) x ($file->{size} > 1e6 ? 1 : 4);
+            }
         }
     }
     while (now() < $end) {
