@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <apr_portable.h>
-#include <apr_strings.h>
 
 #include <httpd.h>
 #include <http_core.h>
@@ -38,44 +37,6 @@ typedef struct file {
     vld_identity identity;
     char *octets;         /* of a file that has been read; a bucket's memory */
 } file;
-
-/* --- what is in the way -------------------------------------------------------- */
-
-/* Filters before the protocol's that leave the octets as they are, or that
- * change them by a content coding and say so in the entity tag. */
-static const char *const harmless[] = {
-    "deflate", "brotli_compress", "fixup_headers_out", "mod_expires",
-    "cache_save", "cache_save_subreq", "cache_remove_url",
-    "cache_invalidate", "rate_limit", "buffer", "old_write",
-    NULL
-};
-
-static bool is_harmless(const char *name)
-{
-    int i;
-
-    if (!strncasecmp(name, "bytype:", 7)) {
-        name += 7;
-    }
-    for (i = 0; harmless[i]; i++) {
-        if (!strcasecmp(name, harmless[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The first filter after f that may rewrite the file's octets, or NULL. */
-static const ap_filter_t *rewriting_filter(const ap_filter_t *f)
-{
-    for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL - 1;
-         f = f->next) {
-        if (!is_harmless(f->frec->name)) {
-            return f;
-        }
-    }
-    return NULL;
-}
 
 /* --- the file --------------------------------------------------------------------- */
 
@@ -423,19 +384,26 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     }
 }
 
-/* Octets that were not hashed get no validator of the file's, and core's own
- * does not speak of them either. */
-static void decline_filter(request_rec *r, vld_request *rq,
-                           const ap_filter_t *by)
+/* The octets sent will not be those of the file, so no strong tag is.  What
+ * core said of them (size and mtime of the file) is said again in a way that
+ * a change of the file always changes: its identity, weakly, and the date of
+ * its last change.  The filter may take both away, as mod_include does. */
+static void decline_filter(request_rec *r, vld_request *rq, file *of,
+                           const char *by)
 {
-    set_nothing(r, rq);
+    char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
+
+    ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
+                  "the filter %s rewrites the octets of %s", by, r->filename);
     rq->declined = true;
-    vld_note(r, VLD_WORD_DECLINED_FILTER,
-             APLOGrtrace1(r) ? apr_pstrcat(r->pool, "the filter ",
-                                           by->frec->name,
-                                           " rewrites the file's octets",
-                                           NULL)
-                             : NULL);
+    set_nothing(r, rq);
+    if (is_settled(r, of)
+        && vld_identity_etag(&of->identity, etag) == APR_SUCCESS) {
+        apr_table_setn(r->headers_out, "ETag", etag);
+        rq->date = vld_attach_date_of_change(r, &of->identity);
+        vld_attach_date(r, rq);
+        rq->date_sent = false;
+    }
 }
 
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -443,7 +411,7 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     request_rec *r = f->r;
     vld_request *rq = vld_request_of(r);
     ap_filter_t *next = f->next;
-    const ap_filter_t *rewriting;
+    const char *rewriting;
     file of = { 0 };
 
     ap_remove_output_filter(f);
@@ -463,9 +431,9 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (next->frec->ftype == AP_FTYPE_RESOURCE) {
         apr_table_unset(r->headers_out, "Content-MD5");
     }
-    rewriting = rewriting_filter(f);
+    rewriting = vld_filters_rewriting(f);
     if (rewriting) {
-        decline_filter(r, rq, rewriting);
+        decline_filter(r, rq, &of, rewriting);
     }
     else {
         attach_file(r, rq, &of);

@@ -56,6 +56,7 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     conf->quick = VLD_UNSET;
     conf->verify = VLD_UNSET;
     conf->rules = VLD_UNSET;
+    conf->rewriters = NULL;
     return conf;
 }
 
@@ -70,6 +71,7 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(engine);
     MERGE(quick);
     MERGE(verify);
+    conf->rewriters = vld_filters_merge(p, base->rewriters, add->rewriters);
     conf->rules = add->rules == VLD_ON ? VLD_ON : base->rules;
     return conf;
 }
@@ -211,6 +213,10 @@ const command_rec vld_commands[] = {
                      "see mod_access_compat"),
     AP_INIT_RAW_ARGS("SSLRequire", vld_shadow_rule, (void *)"mod_ssl.c",
                      OR_AUTHCFG, "see mod_ssl"),
+    AP_INIT_RAW_ARGS("AddOutputFilterByType", vld_shadow_by_type,
+                     (void *)"mod_filter.c", OR_FILEINFO, "see mod_filter"),
+    AP_INIT_RAW_ARGS("FilterProvider", vld_shadow_provider,
+                     (void *)"mod_filter.c", OR_OPTIONS, "see mod_filter"),
     AP_INIT_RAW_ARGS("RewriteCond", vld_shadow_rewrite_cond,
                      (void *)"mod_rewrite.c", OR_FILEINFO,
                      "see mod_rewrite"),

@@ -167,7 +167,8 @@ static apr_status_t pass_with_range(ap_filter_t *f, apr_bucket_brigade *bb)
 
 /* --- the words for it ---------------------------------------------------------------- */
 
-static vld_word word_of(const vld_request *rq, const vld_decision *decision)
+static vld_word word_of(const vld_request *rq, const vld_decision *decision,
+                        const vld_validators *current)
 {
     if (decision->outcome == VLD_NOT_MODIFIED) {
         return VLD_WORD_NOT_MODIFIED;
@@ -183,8 +184,14 @@ static vld_word word_of(const vld_request *rq, const vld_decision *decision)
                : rq->source == VLD_SOURCE_CONTENT ? VLD_WORD_UNINDEXED
                                                        : VLD_WORD_OK;
     }
+    if (rq->declined) {
+        return VLD_WORD_DECLINED_FILTER;
+    }
     if (rq->file) {
         return rq->stale_record ? VLD_WORD_STALE : VLD_WORD_UNINDEXED;
+    }
+    if (!current->etag.ptr && !current->has_last_modified) {
+        return VLD_WORD_DECLINED_HANDLER;
     }
     return rq->conditional ? VLD_WORD_CHANGED : VLD_WORD_OK;
 }
@@ -215,7 +222,7 @@ static void tell(request_rec *r, const vld_request *rq,
                                ? field_of(r, "Last-Modified") : "none",
                            source_text(rq));
     }
-    vld_note(r, word_of(rq, decision), why);
+    vld_note(r, word_of(rq, decision, current), why);
 }
 
 /* --- the filter ------------------------------------------------------------------------ */
@@ -285,13 +292,11 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(f->next, bb);
     }
     vld_remember(r, rq);
-    if (vld_preconditions_of(r, &asked) || APLOGrtrace1(r)) {
+    if (vld_preconditions_of(r, &asked) || !rq->file || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
         decision = vld_precond_evaluate(&asked, &current,
                                         apr_time_sec(r->request_time));
     }
-    if (!rq->declined) {
-        tell(r, rq, &decision, &current);
-    }
+    tell(r, rq, &decision, &current);
     return act(f, rq, &decision, bb);
 }

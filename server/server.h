@@ -35,6 +35,7 @@ typedef struct vld_dir_config {
     int verify;  /* vld_verify or VLD_UNSET */
     int rules;   /* VLD_ON: a directive of another module is in force that may
                   * decide otherwise for another client; never unset again */
+    apr_array_header_t *rewriters; /* filters.c's own */
 } vld_dir_config;
 
 /* What is said once for the whole server. */
@@ -51,6 +52,8 @@ extern const command_rec vld_commands[];
  * RAW_ARGS handler. */
 const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_from(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_by_type(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_provider(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
                                     const char *args);
 void *vld_config_create_dir(apr_pool_t *p, char *dir);
@@ -130,7 +133,7 @@ typedef struct vld_key {
 typedef struct vld_request {
     const vld_dir_config *conf;
     bool conditional;      /* If-None-Match or If-Modified-Since */
-    bool declined;         /* a decline was noted: not to be overwritten */
+    bool declined;         /* a filter rewrites the file's octets */
     bool stale_record;     /* there is a record, of another identity */
     bool file;             /* the response is a file's, sent by core */
     bool settled;          /* identity: as long as it is seen, the content is */
@@ -155,6 +158,18 @@ bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
 
 /* --- scope.c ------------------------------------------------------------------------ */
 int vld_scope_fixups(request_rec *r);
+
+/* --- filters.c ------------------------------------------------------------------------ */
+
+/* The name of the first filter after f that may rewrite the file's octets;
+ * NULL: none will, or only by a content coding. */
+const char *vld_filters_rewriting(const ap_filter_t *f);
+/* Of directives of mod_filter; RAW_ARGS handlers behind vld_shadow_filter. */
+const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_filters_provider(cmd_parms *cmd, void *conf,
+                                 const char *args);
+apr_array_header_t *vld_filters_merge(apr_pool_t *p, apr_array_header_t *base,
+                                      apr_array_header_t *add);
 
 /* --- attach.c, guard.c ------------------------------------------------------------- */
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);

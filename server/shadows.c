@@ -43,6 +43,20 @@ const char *vld_shadow_from(cmd_parms *cmd, void *conf, const char *args)
     return vld_shadow_rule(cmd, conf, args);
 }
 
+const char *vld_shadow_by_type(cmd_parms *cmd, void *conf, const char *args)
+{
+    return ap_find_linked_module(cmd->info)
+               ? vld_filters_by_type(cmd, conf, args)
+               : unknown(cmd);
+}
+
+const char *vld_shadow_provider(cmd_parms *cmd, void *conf, const char *args)
+{
+    return ap_find_linked_module(cmd->info)
+               ? vld_filters_provider(cmd, conf, args)
+               : unknown(cmd);
+}
+
 /* Variables that say the same to every client that sends this request target
  * to this host: the key of a prepared answer has them, or the server does. */
 static const char *const same_for_all[] = {
