@@ -1,0 +1,478 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Tests of index/scan.c: what a scan leaves in the index, whatever happens to
+ * it. */
+#include "index_test.h"
+
+#include <pthread.h>
+
+#include "index/scan.h"
+
+#define MANY 3000
+
+static int64_t now_s(void)
+{
+    return (int64_t)time(NULL);
+}
+
+static void populate(place *t, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char name[32];
+
+        sprintf(name, "d%u", i / 100);
+        if (i % 100 == 0) {
+            assert_int_equal(mkdir(below(t->root, name), 0755), 0);
+        }
+        sprintf(name, "d%u/f%u", i / 100, i);
+        write_text(below(t->root, name), name);
+    }
+}
+
+static uint64_t files_in(vld_store *store)
+{
+    vld_store_info info;
+
+    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
+    return info.files;
+}
+
+/* --- what is recorded ---------------------------------------------------------------- */
+
+static void first_and_second(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    uint64_t txn;
+    scanned s;
+
+    populate(t, 500);
+    s = scan(t, store);
+    assert_int_equal(s.totals.seen, 500);
+    assert_int_equal(s.totals.hashed, 500);
+    assert_int_equal(s.totals.unchanged, 0);
+    assert_int_equal(files_in(store), 500);
+    txn = vld_store_txn(store);
+    s = scan(t, store);
+    assert_int_equal(s.totals.seen, 500);
+    assert_int_equal(s.totals.hashed, 0);
+    assert_int_equal(s.totals.unchanged, 500);
+    assert_int_equal(s.totals.bytes, 0);
+    assert_int_equal(vld_store_txn(store), txn);
+    vld_store_close(store);
+}
+
+static void touched(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    const char *path = below(t->root, "f");
+    vld_record before;
+    vld_record after;
+    scanned s;
+
+    write_text(path, "x");
+    set_mtime(path, 1600000000, 5);
+    scan(t, store);
+    before = found(store, path);
+    assert_int_equal(before.last_modified, 1600000000);
+    set_mtime(path, 1700000000, 0);
+    s = scan(t, store);
+    assert_int_equal(s.totals.hashed, 1);
+    assert_int_equal(s.totals.moved_only, 1);
+    after = found(store, path);
+    assert_int_equal(after.last_modified, 1600000000);
+    assert_memory_equal(&before.digest, &after.digest, sizeof(after.digest));
+    assert_int_equal(after.identity.mtime_ns, 1700000000 * INT64_C(1000000000));
+    assert_int_equal(scan(t, store).totals.unchanged, 1);
+    vld_store_close(store);
+}
+
+static void edited(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    const char *path = below(t->root, "f");
+    vld_record before;
+    vld_record after;
+
+    write_text(path, "x");
+    set_mtime(path, 1600000000, 0);
+    scan(t, store);
+    before = found(store, path);
+    write_text(path, "y");
+    assert_int_equal(scan(t, store).totals.moved_only, 0);
+    after = found(store, path);
+    assert_true(memcmp(&before.digest, &after.digest, sizeof(after.digest)));
+    assert_in_range(after.last_modified, before.last_modified + 1, now_s());
+    vld_store_close(store);
+}
+
+/* cp -p, rsync -t, reproducible builds. */
+static void same_size_and_mtime(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    const char *path = below(t->root, "f");
+    vld_record before;
+    vld_record after;
+
+    write_text(path, "one");
+    set_mtime(path, 1600000000, 0);
+    scan(t, store);
+    before = found(store, path);
+    write_text(path, "two");
+    set_mtime(path, 1600000000, 0);
+    assert_int_equal(scan(t, store).totals.hashed, 1);
+    after = found(store, path);
+    assert_true(memcmp(&before.digest, &after.digest, sizeof(after.digest)));
+    assert_true(after.last_modified > before.last_modified);
+    write_text(below(t->root, "g"), "six");
+    set_mtime(below(t->root, "g"), 1600000000, 0);
+    assert_int_equal(rename(below(t->root, "g"), path), 0);
+    assert_int_equal(scan(t, store).totals.hashed, 1);
+    before = found(store, path);
+    assert_true(memcmp(&before.digest, &after.digest, sizeof(after.digest)));
+    vld_store_close(store);
+}
+
+static void meaningless_mtimes(void **state)
+{
+    static const int64_t dates[] = {0, 1, -1, -100000};
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    int64_t before = now_s();
+
+    for (int i = 0; i < 5; i++) {
+        char name[8];
+        const char *path;
+
+        sprintf(name, "f%d", i);
+        path = below(t->root, name);
+        write_text(path, name);
+        set_mtime(path, i < 4 ? dates[i] : now_s() + 5000, 0);
+    }
+    scan(t, store);
+    for (int i = 0; i < 5; i++) {
+        char name[8];
+
+        sprintf(name, "f%d", i);
+        assert_in_range(found(store, below(t->root, name)).last_modified,
+                        before, now_s());
+    }
+    vld_store_close(store);
+}
+
+static void vanished(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = record_of(1);
+    vld_record out;
+
+    write_text(below(t->root, "f"), "x");
+    assert_int_equal(put_one(store, below(t->root, "gone"), &r), APR_SUCCESS);
+    assert_int_equal(scan(t, store).totals.hashed, 1);
+    assert_int_equal(get(store, below(t->root, "gone"), &out), APR_SUCCESS);
+    vld_store_close(store);
+}
+
+static void read_only_store(void **state)
+{
+    place *t = *state;
+    vld_scan_options options = {2, 0, NULL, NULL, NULL, NULL};
+    vld_store *store;
+    scanned s;
+
+    populate(t, 10);
+    vld_store_close(open_store(t, VLD_STORE_CREATE));
+    store = open_store(t, VLD_STORE_READ);
+    assert_true(APR_STATUS_IS_EACCES(
+        scan_with(t, store, t->root, options, &s)));
+    vld_store_close(store);
+}
+
+static void many_jobs(void **state)
+{
+    place *t = *state;
+    static const unsigned jobs[] = {1, 2, 16, 10000};
+
+    populate(t, 500);
+    for (int i = 0; i < 4; i++) {
+        vld_scan_options options = {jobs[i], i == 1 ? 1 : 7, NULL,
+                                    NULL,    NULL,           NULL};
+        vld_store *store;
+        scanned s;
+
+        sprintf(t->index, "%s/index/%d.mdb", t->dir, i);
+        store = open_store(t, VLD_STORE_CREATE);
+        assert_int_equal(scan_with(t, store, t->root, options, &s),
+                         APR_SUCCESS);
+        assert_int_equal(s.totals.hashed, 500);
+        assert_int_equal(files_in(store), 500);
+        vld_store_close(store);
+    }
+}
+
+static void descriptors(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    int before;
+    int after;
+
+    populate(t, MANY);
+    before = dup(0);
+    close(before);
+    scan(t, store);
+    scan(t, store);
+    after = dup(0);
+    close(after);
+    assert_int_equal(before, after);
+    vld_store_close(store);
+}
+
+/* --- stopped -------------------------------------------------------------------------- */
+
+static int stop_flag;
+
+static void stop_soon(void *baton, const vld_scan_totals *so_far)
+{
+    (void)baton;
+    (void)so_far;
+    __atomic_store_n(&stop_flag, 1, __ATOMIC_RELAXED);
+}
+
+static void stopped(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_scan_options options = {1, 10, &stop_flag, stop_soon, NULL, NULL};
+    vld_scan_totals totals;
+    int fd = open(below(t->root, "huge"), O_WRONLY | O_CREAT, 0644);
+
+    populate(t, 100);
+    /* A hole of a terabyte keeps the one hasher busy. */
+    assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+    close(fd);
+    stop_flag = 0;
+    alarm(60);
+    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
+                     APR_EINTR);
+    alarm(0);
+    assert_int_equal(files_in(store), totals.hashed);
+    stop_flag = 1;
+    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
+                     APR_EINTR);
+    assert_int_equal(unlink(below(t->root, "huge")), 0);
+    assert_int_equal(scan(t, store).totals.seen, 100);
+    assert_int_equal(files_in(store), 100);
+    vld_store_close(store);
+}
+
+static void progress(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_scan_options options = {1, 0, &stop_flag, NULL, NULL, NULL};
+    scanned s;
+    int fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
+
+    assert_int_equal(ftruncate(fd, (off_t)1 << 29), 0);
+    close(fd);
+    stop_flag = 0;
+    assert_int_equal(scan_with(t, store, t->root, options, &s), APR_SUCCESS);
+    assert_true(s.ticks > 0);
+    assert_int_equal(s.totals.bytes, 1 << 29);
+    vld_store_close(store);
+}
+
+/* --- beside others ---------------------------------------------------------------------- */
+
+static void scan_it(void *data)
+{
+    place *t = data;
+    vld_scan_options options = {2, 20, NULL, NULL, NULL, NULL};
+    vld_store *store;
+    vld_scan_totals totals;
+
+    alarm(100);
+    if (vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+        || vld_scan(store, t->root, &options, &totals, t->pool)
+        || totals.failed || totals.unsettled) {
+        _exit(1);
+    }
+    vld_store_close(store);
+    _exit(0);
+}
+
+static void at_once(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+
+    populate(t, MANY);
+    for (int i = 0; i < 3; i++) {
+        if (!fork()) {
+            scan_it(t);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        int status;
+
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+    store = open_store(t, VLD_STORE_WRITE);
+    assert_int_equal(files_in(store), MANY);
+    assert_int_equal(scan(t, store).totals.unchanged, MANY);
+    vld_store_close(store);
+}
+
+typedef struct part {
+    place *t;
+    vld_store *store;
+    apr_status_t rv;
+    vld_scan_totals totals;
+} part;
+
+static void *scan_part(void *data)
+{
+    part *p = data;
+    vld_scan_options options = {2, 20, NULL, NULL, NULL, NULL};
+
+    p->rv = vld_scan(p->store, p->t->root, &options, &p->totals, NULL);
+    return NULL;
+}
+
+static void one_store(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    part parts[2];
+    pthread_t thread[2];
+
+    populate(t, 600);
+    for (int i = 0; i < 2; i++) {
+        parts[i].t = t;
+        parts[i].store = store;
+        assert_int_equal(pthread_create(&thread[i], NULL, scan_part,
+                                        &parts[i]),
+                         0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(parts[i].rv, APR_SUCCESS);
+        assert_int_equal(parts[i].totals.seen, 600);
+    }
+    assert_int_equal(files_in(store), 600);
+    vld_store_close(store);
+}
+
+typedef struct rival {
+    vld_store *store;
+    const char *path;
+    bool done;
+} rival;
+
+static void put_rival(void *baton, const vld_scan_totals *so_far)
+{
+    rival *v = baton;
+    vld_record r = record_of(1);
+
+    if (v->done || so_far->hashed != 1) {
+        return;
+    }
+    r.indexed_ns = vld_now_ns();
+    assert_int_equal(put_one(v->store, v->path, &r), APR_SUCCESS);
+    v->done = true;
+}
+
+/* While a big file is read, the result of a small one waits to be written;
+ * meanwhile another writer reads that file again. */
+static void newer_record(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    rival v = {store, below(t->root, "small"), false};
+    vld_scan_options options = {2, 0, NULL, put_rival, NULL, &v};
+    vld_scan_totals totals;
+    int fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
+
+    assert_int_equal(ftruncate(fd, (off_t)1 << 29), 0);
+    close(fd);
+    write_text(v.path, "x");
+    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
+                     APR_SUCCESS);
+    assert_int_equal(totals.hashed, 2);
+    assert_true(v.done);
+    assert_int_equal(found(store, v.path).identity.inode, 4712);
+    /* It is not that file's, so the next scan reads it. */
+    assert_int_equal(scan(t, store).totals.hashed, 1);
+    assert_int_equal(found(store, v.path).identity.size, 1);
+    vld_store_close(store);
+}
+
+/* --- killed ------------------------------------------------------------------------------- */
+
+static void killed(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    uint64_t before = 0;
+    bool in_the_middle = false;
+
+    populate(t, MANY);
+    vld_store_close(open_store(t, VLD_STORE_CREATE));
+    for (int i = 0; i < 12; i++) {
+        uint64_t files;
+        int status;
+        pid_t pid = fork();
+
+        if (!pid) {
+            scan_it(t);
+        }
+        nap_ms(15 + 15 * i);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        store = open_store(t, VLD_STORE_WRITE);
+        files = files_in(store);
+        assert_true(files >= before && files <= MANY);
+        in_the_middle = in_the_middle || (files > before && files < MANY);
+        before = files;
+        vld_store_close(store);
+    }
+    assert_true(in_the_middle);
+    store = open_store(t, VLD_STORE_WRITE);
+    assert_int_equal(scan(t, store).totals.unchanged, before);
+    assert_int_equal(files_in(store), MANY);
+    assert_int_equal(scan(t, store).totals.unchanged, MANY);
+    vld_store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(first_and_second, "a first scan reads everything, a second "
+                               "nothing"),
+        TEST(touched, "a file that is touched keeps its date"),
+        TEST(edited, "a file that is edited gets a later date"),
+        TEST(same_size_and_mtime, "another content of the same size and "
+                                  "mtime is noticed"),
+        TEST(meaningless_mtimes, "an mtime without meaning gives the date of "
+                                 "the scan"),
+        TEST(vanished, "records of vanished files stay"),
+        TEST(read_only_store, "a store open for reading is not scanned into"),
+        TEST(many_jobs, "one thread or many give the same index"),
+        TEST(descriptors, "no descriptor is left open"),
+        TEST(stopped, "a scan that is told to stop does, and keeps what it "
+                      "has"),
+        TEST(progress, "progress is told while a big file is read"),
+        TEST(at_once, "processes scan at once and lose nothing"),
+        TEST(one_store, "threads scan into one store at once"),
+        TEST(newer_record, "a record is not replaced by one read earlier"),
+        TEST(killed, "a scan that is killed keeps what it had committed"),
+    };
+
+    return RUN(tests);
+}
