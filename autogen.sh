@@ -1,4 +1,7 @@
 #!/bin/sh
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
 # Make configure from configure.ac; needs autoconf, automake and libtool.
 set -e
 cd "$(dirname "$0")"

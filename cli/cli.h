@@ -13,9 +13,6 @@
 
 #include "validators/index.h"
 
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
 #ifndef VLD_DEFAULT_INDEX
 #define VLD_DEFAULT_INDEX "/var/cache/apache2/validators/validators.mdb"
 #endif

@@ -91,7 +91,7 @@ static hasher *this_reader(void)
     return h && h->buffer ? h : NULL;
 }
 
-/* --- digests ------------------------------------------------------------------ */
+/* --- digests--------------------------------------------------------------- */
 
 apr_status_t vld_digest_bytes(const void *bytes, size_t len, vld_digest *out)
 {
@@ -179,7 +179,7 @@ apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size)
     return vld_digest_file(fd, UINT64_MAX, NULL, NULL, out, size);
 }
 
-/* --- texts ------------------------------------------------------------------- */
+/* --- texts----------------------------------------------------------------- */
 
 /* 128 bits are 21 characters of 6 bits and one of 2. */
 void vld_digest_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE])

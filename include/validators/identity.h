@@ -28,8 +28,9 @@ int64_t vld_identity_margin_ns(int fd, dev_t dev);
 /* Whether content read at or after now_ns may be followed by a change that
  * leaves this same identity: a ctime less than margin_ns before now_ns or
  * after it, or an mtime within margin_ns of it on either side.  (An mtime far
- * in the future was set by somebody and tells nothing.)  An identity for which this is false is
- * *settled*: as long as it is seen again, the content is what it was. */
+ * in the future was set by somebody and tells nothing.)  An identity for which
+ * this is false is *settled*: as long as it is seen again, the content is what
+ * it was. */
 bool vld_identity_racy(const vld_identity *id, int64_t now_ns,
                        int64_t margin_ns);
 

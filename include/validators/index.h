@@ -174,8 +174,8 @@ typedef struct vld_scan_options {
 /* Index everything at or below root, a file or folder that exists (its
  * realpath is taken; symbolic links below are not followed; other than
  * regular files are passed by; so are /proc and its like).  Other file
- * systems below it are entered.  Incremental: a file whose identity is its record's is not
- * read.  Committed in batches: what was committed stays, whatever happens.
+ * systems below it are entered.  Incremental: a file whose identity is its
+ * record's is not read.  Committed in batches: what was committed stays, whatever happens.
  * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
  * do not.  A file is recorded only when its identity was settled before it
  * was read and the same after: one that was changed this moment is waited

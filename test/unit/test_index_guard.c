@@ -26,10 +26,13 @@ static void read_octet(void *data)
     (void)*(volatile unsigned char *)data;
 }
 
+/* Not a constant, or the compiler knows better. */
+static volatile uintptr_t nowhere = 64;
+
 static void read_nowhere(void *data)
 {
     (void)data;
-    (void)*(volatile unsigned char *)(uintptr_t)64;
+    (void)*(volatile unsigned char *)nowhere;
 }
 
 static void set_flag(void *data)
@@ -62,13 +65,9 @@ static void survives(void **state)
     munmap((void *)(uintptr_t)page, 4096);
 }
 
-/* Sanitizers look at the address themselves and end the process. */
 static void survives_wild_offsets(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip();
-#endif
     guard_faults();
     assert_false(vld_guard_run(read_nowhere, NULL));
     assert_false(vld_guard_run(read_nowhere, NULL));
@@ -237,7 +236,8 @@ int main(void)
         TEST(runs, "what does not fault runs"),
         TEST(survives, "reading beyond the end of a file is survived, "
                        "again and again"),
-        TEST(survives_wild_offsets, "reading where nothing is mapped is "
+        TEST_IF(is_unsanitized, survives_wild_offsets,
+                "reading where nothing is mapped is "
                                     "survived"),
         TEST(nested, "a fault leaves the innermost guard only"),
         TEST(assertion, "a failed assertion of LMDB leaves the guard"),

@@ -31,7 +31,7 @@ static void this_moment(void **state)
     const char *path = below(t->root, "f");
 
     for (int i = 0; i < 10; i++) {
-        char text[16];
+        char text[32];
 
         sprintf(text, "text %d", i);
         write_text(path, text);
@@ -70,7 +70,7 @@ static void many_of_this_moment(void **state)
     scanned s;
 
     for (int i = 0; i < 500; i++) {
-        char name[16];
+        char name[32];
 
         sprintf(name, "f%d", i);
         write_text(below(t->root, name), name);
@@ -78,7 +78,7 @@ static void many_of_this_moment(void **state)
     s = scan(t, store);
     assert_int_equal(s.totals.hashed, 500);
     for (int i = 0; i < 500; i++) {
-        char name[16];
+        char name[32];
 
         sprintf(name, "f%d", i);
         assert_content(store, below(t->root, name));
@@ -143,7 +143,7 @@ static void *deceive(void *data)
     unsigned i = 0;
 
     while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-        char text[16];
+        char text[32];
         int fd = open(w->path, O_WRONLY);
         struct timespec times[2] = {{0, UTIME_OMIT}, {1000000000, 0}};
 
@@ -210,7 +210,7 @@ static void sizes(void **state)
     scanned s;
 
     for (unsigned i = 0; i < 6; i++) {
-        char name[16];
+        char name[32];
 
         sprintf(name, "f%u", i);
         memset(data, 'a' + (int)i, all[i]);
@@ -221,7 +221,7 @@ static void sizes(void **state)
     assert_int_equal(s.totals.hashed, 6);
     assert_int_equal(s.totals.bytes, sum);
     for (unsigned i = 0; i < 6; i++) {
-        char name[16];
+        char name[32];
 
         sprintf(name, "f%u", i);
         assert_content(store, below(t->root, name));

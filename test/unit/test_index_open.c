@@ -297,9 +297,8 @@ static void shorter_but_whole(void **state)
         }
     }
     mdb_env_close(env);
-    if ((uint64_t)st.st_size >= (info.me_last_pgno + 1) * 4096) {
-        skip();
-    }
+    /* Else there is nothing to test. */
+    assert_true((uint64_t)st.st_size < (info.me_last_pgno + 1) * 4096);
     store = open_store(t, VLD_STORE_READ);
     assert_int_equal(vld_store_each(store, "", ignore, &n), APR_SUCCESS);
     assert_int_equal(n, RECORDS);
@@ -419,9 +418,6 @@ static void overwritten(void **state)
     place *t = *state;
     trial d = {t, 1};
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip();
-#endif
     for (; d.seed <= 25; d.seed++) {
         make(t, RECORDS);
         assert_int_equal(in_child(read_damaged, &d), 0);
@@ -527,7 +523,8 @@ int main(void)
                              "from then on"),
         TEST(cut_to_nothing, "so is one that is emptied"),
         TEST(cut_under_a_writer, "so is one under a writer"),
-        TEST(overwritten, "overwritten pages give no signal and no wrong "
+        TEST_IF(is_unsanitized, overwritten,
+                "overwritten pages give no signal and no wrong "
                           "record"),
         TEST(replaced, "a store tells when another file is in its place"),
         TEST(relative_path, "a relative path is opened"),

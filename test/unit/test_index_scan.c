@@ -144,7 +144,7 @@ static void meaningless_mtimes(void **state)
     int64_t before = now_s();
 
     for (int i = 0; i < 5; i++) {
-        char name[8];
+        char name[32];
         const char *path;
 
         sprintf(name, "f%d", i);
@@ -154,7 +154,7 @@ static void meaningless_mtimes(void **state)
     }
     scan(t, store);
     for (int i = 0; i < 5; i++) {
-        char name[8];
+        char name[32];
 
         sprintf(name, "f%d", i);
         assert_in_range(found(store, below(t->root, name)).last_modified,
