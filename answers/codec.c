@@ -54,7 +54,7 @@ static uint64_t get64(const unsigned char *at)
     return v;
 }
 
-/* --- encode --------------------------------------------------------------- */
+/* --- encode -------------------------------------------------------------- */
 
 static bool put_text(cursor *c, unsigned char *len_at, vld_span text)
 {
@@ -146,7 +146,7 @@ size_t vld_codec_encode(vld_span key, const vld_answer *answer,
     return finish(image, &c);
 }
 
-/* --- decode --------------------------------------------------------------- */
+/* --- decode -------------------------------------------------------------- */
 
 typedef struct reader {
     const unsigned char *at;

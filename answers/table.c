@@ -56,7 +56,7 @@ static inline bool swap(void *at, uint64_t old, uint64_t v)
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* --- the table ------------------------------------------------------------ */
+/* --- the table ----------------------------------------------------------- */
 
 static uint32_t sets_for(uint32_t slots)
 {
@@ -150,7 +150,7 @@ static unsigned tagged(const place *where)
     return ways;
 }
 
-/* --- read ----------------------------------------------------------------- */
+/* --- read ---------------------------------------------------------------- */
 
 static uint64_t check_of(const place *where, const image *copy, size_t used)
 {
@@ -230,7 +230,7 @@ bool vld_answers_find(const vld_answers *table, uint64_t hash,
     return false;
 }
 
-/* --- write ---------------------------------------------------------------- */
+/* --- write --------------------------------------------------------------- */
 
 static bool same_span(vld_span a, vld_span b)
 {
@@ -419,7 +419,7 @@ bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
            && write_slot(&where, way, sequence, &copy, used, now_us);
 }
 
-/* --- forget --------------------------------------------------------------- */
+/* --- forget -------------------------------------------------------------- */
 
 unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
                             const void *key, size_t len)

@@ -79,7 +79,7 @@ struct cli {
     bool want_version;
 };
 
-/* --- commands.c ----------------------------------------------------------- */
+/* --- commands.c ---------------------------------------------------------- */
 
 /* The options that stand before or after any command. */
 extern const cli_option cli_global_options[];
@@ -94,7 +94,7 @@ extern const cli_command cli_list;
 extern const cli_command cli_forget;
 extern const cli_command cli_stat;
 
-/* --- options.c ------------------------------------------------------------ */
+/* --- options.c ----------------------------------------------------------- */
 
 /* Sort the command line into c and the command's own settings.  CLI_DONE, and
  * *argc and *argv are what follows the options; CLI_ERROR after a message. */
@@ -104,7 +104,7 @@ cli_exit cli_parse(cli *c, int *argc, char ***argv);
 bool cli_number(const char *text, unsigned least, unsigned most,
                 unsigned *out);
 
-/* --- index.c -------------------------------------------------------------- */
+/* --- index.c ------------------------------------------------------------- */
 
 /* Open the index as c->command needs it.  False after a message. */
 bool cli_open_index(cli *c);
@@ -116,7 +116,7 @@ cli_exit cli_index_error(cli *c, apr_status_t rv);
  * its real path; *out NULL when neither has any. */
 apr_status_t cli_choose_prefix(cli *c, const char *given, const char **out);
 
-/* --- path.c --------------------------------------------------------------- */
+/* --- path.c -------------------------------------------------------------- */
 
 /* path made absolute and cleaned of ".", "..", "//" and a slash at its end by
  * its text alone, as httpd does; NULL when it is too long. */
@@ -129,7 +129,7 @@ const char *cli_real(apr_pool_t *p, const char *path);
 /* Whether `path` is `folder` or stands below it, by their text. */
 bool cli_is_below(const char *path, const char *folder);
 
-/* --- output.c ------------------------------------------------------------- */
+/* --- output.c ------------------------------------------------------------ */
 
 /* One line "htvalidators: ..." on standard error. */
 void cli_error(const char *format, ...) CLI_PRINTF(1, 2);
@@ -160,7 +160,7 @@ const char *cli_time(int64_t ns, char out[CLI_TIME]);
 /* Whether all that was written has arrived; else a message. */
 bool cli_flush(void);
 
-/* --- stop.c --------------------------------------------------------------- */
+/* --- stop.c -------------------------------------------------------------- */
 
 /* From now on the first SIGINT, SIGTERM or SIGHUP only sets the flag, the
  * second one ends the process.  Signals that were ignored stay so. */
@@ -169,7 +169,7 @@ void cli_catch_signals(void);
 /* Zero until then; the signal's number after. */
 extern volatile int cli_stopped;
 
-/* --- progress.c ----------------------------------------------------------- */
+/* --- progress.c ---------------------------------------------------------- */
 
 /* The line of progress on standard error.  One a process at a time. */
 typedef struct cli_progress cli_progress;

@@ -13,7 +13,7 @@
 #include "cli.h"
 #include "validators/precond.h"
 
-/* --- look-up -------------------------------------------------------------- */
+/* --- look-up ------------------------------------------------------------- */
 
 /* As the module does: the name as given, then its real path.  *key gets the
  * name that was found. */
@@ -39,7 +39,7 @@ static apr_status_t find(cli *c, const char *path, const char **key,
     return vld_store_get(c->store, real, strlen(real), record);
 }
 
-/* --- freshness ------------------------------------------------------------ */
+/* --- freshness ----------------------------------------------------------- */
 
 static const char *time_change(apr_pool_t *p, const char *so_far,
                                const char *what, int64_t then, int64_t now)
@@ -124,7 +124,7 @@ static const char *why_not_fresh(apr_pool_t *p, const char *path,
     return NULL;
 }
 
-/* --- output --------------------------------------------------------------- */
+/* --- output -------------------------------------------------------------- */
 
 /* Records are separated by an empty line. */
 static bool printed;
@@ -184,7 +184,7 @@ static void put_absence(const cli *c, const char *path, const char *why)
     cli_put_json(object);
 }
 
-/* --- command -------------------------------------------------------------- */
+/* --- command ------------------------------------------------------------- */
 
 static cli_exit show(cli *c, const char *path)
 {

@@ -27,7 +27,7 @@ void cli_error(const char *format, ...)
     va_end(arguments);
 }
 
-/* --- UTF-8 ---------------------------------------------------------------- */
+/* --- UTF-8 --------------------------------------------------------------- */
 
 /* Octets of the character at s, RFC 3629; 0 when they are not one. */
 static size_t utf8_length(const unsigned char *s, size_t left)
@@ -125,7 +125,7 @@ const char *cli_shown(apr_pool_t *p, const char *path)
     return shown;
 }
 
-/* --- JSON ----------------------------------------------------------------- */
+/* --- JSON ---------------------------------------------------------------- */
 
 void cli_put_json(json_t *object)
 {
@@ -221,7 +221,7 @@ json_t *cli_json_record(const char *path, size_t len,
     return object;
 }
 
-/* --- sizes and times ------------------------------------------------------ */
+/* --- sizes and times ----------------------------------------------------- */
 
 const char *cli_size(uint64_t octets, char out[CLI_SIZE])
 {

@@ -150,7 +150,7 @@ static outcome hash(attempt *a)
     return o;
 }
 
-/* --- what becomes of it ------------------------------------------------------------ */
+/* --- what becomes of it -------------------------------------------------- */
 
 static void leave_out(attempt *a, const char *why)
 {

@@ -87,7 +87,7 @@ bool vld_identity_racy(const vld_identity *id, int64_t now_ns,
     return vld_identity_settles_ns(id, now_ns, margin_ns) > now_ns;
 }
 
-/* --- the margin ----------------------------------------------------------- */
+/* --- the margin ---------------------------------------------------------- */
 
 /* File systems whose change times come from this machine's own clock, at its
  * tick or finer (statfs(2), linux/magic.h). */
@@ -180,7 +180,7 @@ int64_t vld_identity_margin_ns(int fd, dev_t dev)
     return fine ? local_margin_ns() : COARSE_MARGIN_NS;
 }
 
-/* --- the provisional tag --------------------------------------------------- */
+/* --- the provisional tag ------------------------------------------------- */
 
 apr_status_t vld_identity_etag(const vld_identity *id,
                                char out[VLD_WEAK_ETAG_SIZE])

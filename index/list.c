@@ -47,7 +47,7 @@ typedef struct walk {
     size_t text_size;
 } walk;
 
-/* --- reading a stretch --------------------------------------------------------- */
+/* --- reading a stretch --------------------------------------------------- */
 
 static bool is_below(const walk *w, const char *path, size_t len)
 {
@@ -216,7 +216,7 @@ static void read_stretch(void *data)
     mdb_txn_reset(txn);
 }
 
-/* --- the walk -------------------------------------------------------------------- */
+/* --- the walk ------------------------------------------------------------ */
 
 static apr_status_t hand_out(walk *w, vld_record_cb cb, void *baton)
 {
@@ -276,7 +276,7 @@ apr_status_t vld_store_each(vld_store *store, const char *prefix,
     return rv;
 }
 
-/* --- figures ------------------------------------------------------------------------ */
+/* --- figures ------------------------------------------------------------- */
 
 typedef struct stat_call {
     apr_status_t rv;

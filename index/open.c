@@ -21,13 +21,14 @@
 
 /* One size for all, so that no map has to grow under a reader; it is address
  * space, not memory. */
-#define MAP_MOST (sizeof(size_t) > 4 ? (size_t)((uint64_t)16 << 30) : (size_t)1 << 30)
+#define MAP_MOST \
+    (sizeof(size_t) > 4 ? (size_t)((uint64_t)16 << 30) : (size_t)1 << 30)
 #define MAP_LEAST ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
 #define MAX_READERS 4096
 #define MAX_DATABASES 8
 #define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS)
 
-/* --- opening ------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------- */
 
 static int create_env(MDB_env **out, size_t map_size)
 {
@@ -114,7 +115,7 @@ static apr_status_t check_same(vld_store *store, const struct stat *seen)
     return APR_SUCCESS;
 }
 
-/* --- databases ---------------------------------------------------------------- */
+/* --- databases ----------------------------------------------------------- */
 
 static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
 {
@@ -385,7 +386,7 @@ static apr_status_t open_store(vld_store *store)
     return rv;
 }
 
-/* --- the store ---------------------------------------------------------------- */
+/* --- the store ----------------------------------------------------------- */
 
 static vld_store *new_store(const char *path, vld_store_mode mode)
 {

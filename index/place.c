@@ -26,7 +26,7 @@
 
 static const gid_t no_group = (gid_t)-1;
 
-/* --- groups --------------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------- */
 
 static gid_t server_group(void)
 {
@@ -62,7 +62,7 @@ static void give(int fd, gid_t group)
     }
 }
 
-/* --- making --------------------------------------------------------------- */
+/* --- making -------------------------------------------------------------- */
 
 static apr_status_t folder_of(const char *path, char folder[PATH_MAX])
 {
@@ -160,7 +160,7 @@ static apr_status_t make(const char *path, bool data)
                              : rv;
 }
 
-/* --- checking ------------------------------------------------------------------ */
+/* --- checking ------------------------------------------------------------ */
 
 /* The pages of an index are believed by LMDB: they must come from somebody
  * who could do worse anyway. */

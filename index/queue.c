@@ -34,7 +34,7 @@ static void wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex,
     pthread_cond_timedwait(cond, mutex, &ts);
 }
 
-/* --- lists ---------------------------------------------------------------------- */
+/* --- lists --------------------------------------------------------------- */
 
 void vld_job_list_init(vld_job_list *list)
 {
@@ -85,7 +85,7 @@ static void move(vld_job_list *from, vld_job_list *to)
     vld_job_list_init(from);
 }
 
-/* --- the whole ------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 apr_status_t vld_queue_init(vld_run *run)
 {
@@ -152,7 +152,7 @@ static bool is_hashed(const vld_run *run)
            || (run->walked && !run->jobs.count && !run->aside.count);
 }
 
-/* --- the walk's side -------------------------------------------------------------- */
+/* --- the walk's side ----------------------------------------------------- */
 
 void vld_queue_put(vld_run *run, vld_job *job)
 {
@@ -173,7 +173,7 @@ void vld_queue_walked(vld_run *run)
     pthread_mutex_unlock(&run->mutex);
 }
 
-/* --- the hashers' side -------------------------------------------------------------- */
+/* --- the hashers' side --------------------------------------------------- */
 
 static vld_job *next_job(vld_run *run)
 {
@@ -265,7 +265,7 @@ bool vld_queue_aside(vld_run *run, vld_job *job)
     return taken;
 }
 
-/* --- the writer's side ---------------------------------------------------------------- */
+/* --- the writer's side --------------------------------------------------- */
 
 static bool is_due(const vld_run *run)
 {

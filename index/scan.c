@@ -24,7 +24,7 @@
 #define BATCH_DEFAULT 4096
 #define TICK_NS INT64_C(100000000)
 
-/* --- for the threads ------------------------------------------------------------------ */
+/* --- for the threads ----------------------------------------------------- */
 
 void vld_run_add(uint64_t *total, uint64_t n)
 {
@@ -48,7 +48,7 @@ void vld_run_problem_status(vld_run *run, const char *path, apr_status_t rv)
     vld_run_problem(run, path, vld_strerror(rv, text, sizeof(text)));
 }
 
-/* --- the writer ------------------------------------------------------------------------- */
+/* --- the writer ---------------------------------------------------------- */
 
 static int by_path(const void *a, const void *b)
 {
@@ -198,7 +198,7 @@ static void write_all(vld_run *run)
     }
 }
 
-/* --- the threads ------------------------------------------------------------------------- */
+/* --- the threads --------------------------------------------------------- */
 
 static size_t job_count(const vld_scan_options *options)
 {
@@ -263,7 +263,7 @@ static void run_threads(vld_run *run)
     }
 }
 
-/* --- the whole ----------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 /* The root as its real path, and the folder to open files from. */
 static apr_status_t open_root(vld_run *run, const char *root)

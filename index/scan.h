@@ -75,7 +75,7 @@ typedef struct vld_run {
     bool walked;             /* no more jobs will come from the walk */
 } vld_run;
 
-/* --- queue.c ------------------------------------------------------------------ */
+/* --- queue.c ------------------------------------------------------------- */
 
 int64_t vld_monotonic_ns(void);
 apr_status_t vld_queue_init(vld_run *run);
@@ -98,7 +98,7 @@ bool vld_queue_collect(vld_run *run, int64_t wait_ns, vld_job_list *out);
 void vld_queue_end(vld_run *run, apr_status_t rv);
 bool vld_queue_is_ending(vld_run *run);
 
-/* --- the threads ---------------------------------------------------------------- */
+/* --- the threads --------------------------------------------------------- */
 
 void *vld_walk_thread(void *run);
 void *vld_hash_thread(void *run);

@@ -26,7 +26,7 @@ struct vld_batch {
     unsigned char *value; /* room for one value */
 };
 
-/* --- guarded calls ------------------------------------------------------------ */
+/* --- guarded calls ------------------------------------------------------- */
 
 bool vld_store_is_dead(const vld_store *store)
 {
@@ -51,7 +51,7 @@ apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
     return *(apr_status_t *)call;
 }
 
-/* --- readers ------------------------------------------------------------------ */
+/* --- readers ------------------------------------------------------------- */
 
 static void unlink_reader(vld_reader *r)
 {
@@ -141,7 +141,7 @@ int vld_store_enter(vld_store *store, MDB_txn **txn)
     return mdb_txn_renew(r->txn);
 }
 
-/* --- the number ---------------------------------------------------------------- */
+/* --- the number ---------------------------------------------------------- */
 
 typedef struct number_call {
     apr_status_t rv;
@@ -186,7 +186,7 @@ uint64_t vld_store_txn(vld_store *store)
     return vld_store_run(store, read_number, &call) ? 0 : call.number;
 }
 
-/* --- look-ups ------------------------------------------------------------------ */
+/* --- look-ups ------------------------------------------------------------ */
 
 typedef struct get_call {
     apr_status_t rv;
@@ -248,7 +248,7 @@ apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
     return vld_store_run(store, get_as_reader, &call);
 }
 
-/* --- batches -------------------------------------------------------------------- */
+/* --- batches ------------------------------------------------------------- */
 
 typedef struct batch_call {
     apr_status_t rv;
@@ -318,7 +318,8 @@ apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
     if (rv == APR_SUCCESS) {
         rv = vld_key_of(path, len, &key);
     }
-    return rv == APR_SUCCESS ? vld_store_run(batch->store, put_value, &call) : rv;
+    return rv == APR_SUCCESS ? vld_store_run(batch->store, put_value, &call)
+                             : rv;
 }
 
 apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
@@ -345,7 +346,8 @@ apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
     batch_call call = {APR_SUCCESS, batch, &key, 0};
     apr_status_t rv = vld_key_of(path, len, &key);
 
-    return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call) : rv;
+    return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call)
+                             : rv;
 }
 
 static void commit(void *data)

@@ -44,7 +44,7 @@ typedef struct walk {
     char path[VLD_PATH_MAX + 1]; /* where it is */
 } walk;
 
-/* --- folders ---------------------------------------------------------------------- */
+/* --- folders ------------------------------------------------------------- */
 
 vld_dir *vld_dir_open(int fd)
 {
@@ -120,7 +120,7 @@ int vld_walk_open(const vld_run *run, const char *path, int flags)
     }
 }
 
-/* --- problems --------------------------------------------------------------------- */
+/* --- problems ------------------------------------------------------------ */
 
 static void fail(walk *w, apr_status_t rv)
 {
@@ -160,7 +160,7 @@ static bool is_virtual(int fd)
     }
 }
 
-/* --- files -------------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
 static void hand_over(walk *w, size_t name_at)
 {
@@ -208,7 +208,7 @@ static void visit_file(walk *w, const struct stat *st, size_t name_at)
     hand_over(w, name_at);
 }
 
-/* --- the walk ------------------------------------------------------------------------ */
+/* --- the walk ------------------------------------------------------------ */
 
 static void put_off(walk *w)
 {

@@ -26,7 +26,7 @@ APLOG_USE_MODULE(validators);
 /* The note of a client's request for which such a rule was asked. */
 #define MARK "validators-access"
 
-/* --- the wrapped providers ------------------------------------------------------ */
+/* --- the wrapped providers ----------------------------------------------- */
 
 #define MOST_PROVIDERS 64
 
@@ -112,7 +112,7 @@ void vld_access_pre_config(apr_pool_t *pconf)
     }
 }
 
-/* --- other traces --------------------------------------------------------------------- */
+/* --- other traces -------------------------------------------------------- */
 
 static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *ssl_var;
 static bool lua_loaded;

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Keys of prepared answers, and whether one fits the request at hand.  Reads the
- * request; changes nothing. */
+/* Keys of prepared answers, and whether one fits the request at hand.  Reads
+ * the request; changes nothing. */
 #include <httpd.h>
 #include <http_protocol.h>
 

@@ -38,7 +38,7 @@ typedef struct file {
     char *octets;         /* of a file that has been read; a bucket's memory */
 } file;
 
-/* --- the file --------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------ */
 
 /* Find the file: buckets of one descriptor from its beginning, then EOS. */
 static bool find_file(apr_bucket_brigade *bb, file *out)
@@ -109,7 +109,7 @@ static void send_octets(request_rec *r, file *of, apr_size_t len)
     }
 }
 
-/* --- validators ---------------------------------------------------------------------- */
+/* --- validators ---------------------------------------------------------- */
 
 static void set_etag(request_rec *r, const char *etag)
 {
@@ -209,7 +209,7 @@ static void set_date(request_rec *r, vld_request *rq,
     vld_attach_date(r, rq);
 }
 
-/* --- the four sources ------------------------------------------------------------------ */
+/* --- the four sources ---------------------------------------------------- */
 
 /* Replace the file's buckets so that the octets sent are those of the record,
  * or the connection is given up. */
@@ -325,7 +325,7 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
     apr_table_unset(r->headers_out, "Last-Modified");
 }
 
-/* --- the way of one file ------------------------------------------------------------------ */
+/* --- the way of one file ------------------------------------------------- */
 
 static vld_verify verify_of(const vld_request *rq)
 {

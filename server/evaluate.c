@@ -18,7 +18,7 @@
 
 APLOG_USE_MODULE(validators);
 
-/* --- the response's validators ---------------------------------------------------- */
+/* --- the response's validators ------------------------------------------- */
 
 static const char *field_of(const request_rec *r, const char *name)
 {
@@ -54,7 +54,7 @@ static void validators_of(const request_rec *r, const vld_request *rq,
                           && (rq->date_sent || out->last_modified <= now - 60);
 }
 
-/* --- what is done with the outcome -------------------------------------------------- */
+/* --- what is done with the outcome --------------------------------------- */
 
 static void unset_both(request_rec *r, const char *name)
 {
@@ -165,7 +165,7 @@ static apr_status_t pass_with_range(ap_filter_t *f, apr_bucket_brigade *bb)
     return rv;
 }
 
-/* --- the words for it ---------------------------------------------------------------- */
+/* --- the words for it ---------------------------------------------------- */
 
 static vld_word word_of(const vld_request *rq, const vld_decision *decision,
                         const vld_validators *current)
@@ -225,7 +225,7 @@ static void tell(request_rec *r, const vld_request *rq,
     vld_note(r, word_of(rq, decision, current), why);
 }
 
-/* --- the filter ------------------------------------------------------------------------ */
+/* --- the filter ---------------------------------------------------------- */
 
 /* Not a full 200 of the resource: an error, a redirect, a part of it, or
  * a handler that has judged for itself. */

@@ -35,7 +35,7 @@ static bool is_harmless(const char *name)
     return false;
 }
 
-/* --- what the directives say ---------------------------------------------------- */
+/* --- what the directives say --------------------------------------------- */
 
 typedef struct provider {
     const char *harness;
@@ -102,7 +102,7 @@ apr_array_header_t *vld_filters_merge(apr_pool_t *p, apr_array_header_t *base,
     return !add ? base : !base ? add : apr_array_append(p, base, add);
 }
 
-/* --- what the chain holds ----------------------------------------------------------- */
+/* --- what the chain holds ------------------------------------------------ */
 
 static bool has_type(const request_rec *r, const char *const *types)
 {

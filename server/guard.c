@@ -65,7 +65,7 @@ apr_bucket *vld_guard_bucket_create(request_rec *r, apr_file_t *fd,
     return make(raw(list), g, offset, len);
 }
 
-/* --- has it changed? ------------------------------------------------------------- */
+/* --- has it changed? ----------------------------------------------------- */
 
 static bool same_content(guarded *g, int fd, const vld_identity *now)
 {
@@ -115,7 +115,7 @@ static apr_status_t give_up(guarded *g)
     return APR_ECONNABORTED;
 }
 
-/* --- the bucket type ---------------------------------------------------------------- */
+/* --- the bucket type ----------------------------------------------------- */
 
 static apr_status_t read_exactly(int fd, char *buf, apr_size_t len,
                                  apr_off_t at)

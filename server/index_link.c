@@ -30,7 +30,7 @@ static struct {
     apr_int64_t next_look_us;  /* atomic */
 } link_;
 
-/* --- before the children are made ----------------------------------------------- */
+/* --- before the children are made ---------------------------------------- */
 
 static bool group_reaches(const struct stat *st, mode_t bits)
 {
@@ -76,7 +76,7 @@ void vld_index_lend(server_rec *s, apr_pool_t *ptemp)
     }
 }
 
-/* --- in a child -------------------------------------------------------------------- */
+/* --- in a child ---------------------------------------------------------- */
 
 static void complain(server_rec *s, apr_status_t rv)
 {

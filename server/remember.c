@@ -39,7 +39,7 @@ static bool is_kept(const char *name)
     return false;
 }
 
-/* --- which responses ---------------------------------------------------------------- */
+/* --- which responses ----------------------------------------------------- */
 
 /* Whether a directive stands in a Cache-Control value, with or without an
  * argument.  A name inside a quoted string counts too: in doubt, it is
@@ -88,7 +88,7 @@ static bool collect(vld_answer *answer, const apr_table_t *table, bool *cors)
     return true;
 }
 
-/* --- what they depend on --------------------------------------------------------------- */
+/* --- what they depend on ------------------------------------------------- */
 
 static bool add_vary(const request_rec *r, vld_answer *answer,
                      const char *name)
@@ -151,7 +151,7 @@ static bool collect_vary(request_rec *r, vld_answer *answer, bool cors)
     return !cors || add_vary(r, answer, "Origin");
 }
 
-/* --- remembering ------------------------------------------------------------------------- */
+/* --- remembering --------------------------------------------------------- */
 
 /* An answer of this very content that is young enough to stand. */
 static bool stands(const request_rec *r, const vld_request *rq,

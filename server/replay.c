@@ -16,7 +16,7 @@
 
 APLOG_USE_MODULE(validators);
 
-/* --- is the answer still true? ---------------------------------------------------- */
+/* --- is the answer still true? ------------------------------------------- */
 
 static bool file_unchanged(const vld_answer *answer)
 {
@@ -118,7 +118,7 @@ static bool find_true(request_rec *r, const vld_key *key, bool quick,
     return !why;
 }
 
-/* --- giving it ---------------------------------------------------------------------- */
+/* --- giving it ----------------------------------------------------------- */
 
 static void set_fields(request_rec *r, const vld_answer *answer)
 {
@@ -137,7 +137,7 @@ static void set_fields(request_rec *r, const vld_answer *answer)
     r->status = HTTP_NOT_MODIFIED;
 }
 
-/* --- the quick handler ----------------------------------------------------------------- */
+/* --- the quick handler --------------------------------------------------- */
 
 /* The client's own GET or HEAD, with a condition, without credentials and
  * without content of its own. */
@@ -175,7 +175,7 @@ int vld_replay_quick(request_rec *r, int lookup)
     return OK;
 }
 
-/* --- after access control ---------------------------------------------------------------- */
+/* --- after access control ------------------------------------------------ */
 
 static bool has_field(const request_rec *r, const char *name)
 {

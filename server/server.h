@@ -24,7 +24,7 @@ extern module AP_MODULE_DECLARE_DATA validators_module;
 #define VLD_ATTACH_FILTER "VALIDATORS_ATTACH"
 #define VLD_EVALUATE_FILTER "VALIDATORS_EVALUATE"
 
-/* --- config.c ---------------------------------------------------------------- */
+/* --- config.c ------------------------------------------------------------ */
 
 /* UNSET is what no administrator can write. */
 enum { VLD_UNSET = -1, VLD_OFF = 0, VLD_ON = 1 };
@@ -65,7 +65,7 @@ const vld_global_config *vld_config_global(void);
 /* The request's; never NULL. */
 const vld_dir_config *vld_config_of(const request_rec *r);
 
-/* --- shared.c: memory shared by the children of one generation ---------------- */
+/* --- shared.c: memory shared by the children of one generation ----------- */
 
 /* Make the shared memory in pconf; OK or a status that stops the start. */
 int vld_shared_create(apr_pool_t *pconf, server_rec *s);
@@ -76,7 +76,7 @@ vld_answers *vld_shared_answers(void);
 bool vld_shared_first_report(void);
 void vld_shared_index_well(void);
 
-/* --- index_link.c: the index as the children see it ---------------------------- */
+/* --- index_link.c: the index as the children see it ---------------------- */
 
 /* In the parent, as root: let the server's group reach an index that root has
  * made.  The parent itself never opens it: LMDB is not carried over a fork. */
@@ -97,7 +97,7 @@ typedef struct vld_found {
 /* Look up r->filename, or its real path. False: no record (or no index). */
 bool vld_index_find(request_rec *r, const char *path, vld_found *out);
 
-/* --- state of one request -------------------------------------------------------- */
+/* --- state of one request ------------------------------------------------ */
 
 /* Where the validators of the response come from. */
 typedef enum vld_source {
@@ -156,10 +156,10 @@ vld_request *vld_request_of(const request_rec *r);
  * field of them and no Range. */
 bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
 
-/* --- scope.c ------------------------------------------------------------------------ */
+/* --- scope.c ------------------------------------------------------------- */
 int vld_scope_fixups(request_rec *r);
 
-/* --- filters.c ------------------------------------------------------------------------ */
+/* --- filters.c ----------------------------------------------------------- */
 
 /* The name of the first filter after f that may rewrite the file's octets;
  * NULL: none will, or only by a content coding. */
@@ -171,7 +171,7 @@ const char *vld_filters_provider(cmd_parms *cmd, void *conf,
 apr_array_header_t *vld_filters_merge(apr_pool_t *p, apr_array_header_t *base,
                                       apr_array_header_t *add);
 
-/* --- attach.c, guard.c ------------------------------------------------------------- */
+/* --- attach.c, guard.c --------------------------------------------------- */
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
 /* Set Last-Modified to rq->date where its second is over, else unset it. */
@@ -194,10 +194,10 @@ apr_bucket *vld_guard_bucket_create(request_rec *r, apr_file_t *fd,
                                     const vld_digest *digest,
                                     apr_bucket_alloc_t *list);
 
-/* --- evaluate.c --------------------------------------------------------------------- */
+/* --- evaluate.c ---------------------------------------------------------- */
 apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
-/* --- answer_key.c -------------------------------------------------------------------- */
+/* --- answer_key.c -------------------------------------------------------- */
 
 /* The key of the request as the client made it (server, host, port, scheme,
  * target); false when it has none: too long. Same in every phase. */
@@ -208,7 +208,7 @@ bool vld_answer_fits_request(void *baton, const vld_answer *answer);
  * rq->digest. */
 void vld_answer_memory(request_rec *r, vld_request *rq);
 
-/* --- remember.c ------------------------------------------------------------------------ */
+/* --- remember.c ---------------------------------------------------------- */
 
 /* Remember what this response says, if it may be remembered; forget what
  * was remembered under its key if it may not.  Called with the final fields,
@@ -216,12 +216,12 @@ void vld_answer_memory(request_rec *r, vld_request *rq);
  * taken back where it could not be. */
 void vld_remember(request_rec *r, vld_request *rq);
 
-/* --- replay.c -------------------------------------------------------------------------- */
+/* --- replay.c ------------------------------------------------------------ */
 int vld_replay_quick(request_rec *r, int lookup);
 /* In fixups, after access control: DONE when a 304 was sent, else DECLINED. */
 int vld_replay_fixups(request_rec *r, vld_request *rq);
 
-/* --- access.c -------------------------------------------------------------------------- */
+/* --- access.c ------------------------------------------------------------ */
 
 /* No credentials and no authentication took part in this request. */
 bool vld_access_anonymous(request_rec *r);
@@ -231,7 +231,7 @@ bool vld_access_public(request_rec *r);
 void vld_access_pre_config(apr_pool_t *pconf);
 void vld_access_optional_fns(void);
 
-/* --- words.c --------------------------------------------------------------------------- */
+/* --- words.c ------------------------------------------------------------- */
 
 /* Every word that the note can hold; docs/directives.md lists them. */
 #define VLD_WORDS(X)                                                        \

@@ -1,9 +1,9 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Directives of other modules that may make a response depend on the client, and
- * of which a request bears no trace.  httpd gives a directive to every module
- * that has its name; what is done here is to take note that it is in force. It
- * never does what the directive says. */
+/* Directives of other modules that may make a response depend on the client,
+ * and of which a request bears no trace.  httpd gives a directive to every
+ * module that has its name; what is done here is to take note that it is in
+ * force.  It never does what the directive says. */
 #include <apr_strings.h>
 
 #include <httpd.h>

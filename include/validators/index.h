@@ -30,7 +30,7 @@ const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size);
 const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
                        apr_size_t size);
 
-/* --- records -------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------- */
 
 typedef struct vld_record {
     vld_digest digest;
@@ -175,7 +175,8 @@ typedef struct vld_scan_options {
  * realpath is taken; symbolic links below are not followed; other than
  * regular files are passed by; so are /proc and its like).  Other file
  * systems below it are entered.  Incremental: a file whose identity is its
- * record's is not read.  Committed in batches: what was committed stays, whatever happens.
+ * record's is not read.  Committed in batches: what was committed stays,
+ * whatever happens.
  * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
  * do not.  A file is recorded only when its identity was settled before it
  * was read and the same after: one that was changed this moment is waited

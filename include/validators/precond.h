@@ -9,7 +9,7 @@
 
 #include "validators/types.h"
 
-/* --- entity tags, RFC 9110 8.8.3 ------------------------------------- */
+/* --- entity tags, RFC 9110 8.8.3 ----------------------------------------- */
 
 /* One entity tag.  opaque spans the octets between the quotes and points
  * into the parsed text. */
@@ -43,7 +43,7 @@ typedef enum vld_list_match {
 vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
                                   bool strong);
 
-/* --- dates, RFC 9110 5.6.7 -------------------------------------------- */
+/* --- dates, RFC 9110 5.6.7 ----------------------------------------------- */
 
 /* Parse exactly one HTTP-date (IMF-fixdate, RFC 850, asctime; white space
  * around it allowed) into seconds since 1970.  now_s places the two-digit
@@ -60,7 +60,7 @@ bool vld_date_parse(vld_span text, int64_t now_s, int64_t *out_s);
  * to 9999 becomes the nearest second inside. */
 void vld_date_format(int64_t s, char out[VLD_DATE_SIZE]);
 
-/* --- the decision, RFC 9110 13.2.2 ------------------------------------- */
+/* --- the decision, RFC 9110 13.2.2 --------------------------------------- */
 
 typedef enum vld_method {
     VLD_METHOD_GET,

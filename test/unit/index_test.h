@@ -202,7 +202,7 @@ static inline void guard_faults(void)
     vld_guard_install();
 }
 
-/* --- scans ------------------------------------------------------------------ */
+/* --- scans --------------------------------------------------------------- */
 
 typedef struct scanned {
     vld_scan_totals totals;

@@ -83,7 +83,7 @@ static unsigned the_used_slot(const bed *b)
     return found;
 }
 
-/* --- answers whose every part follows from a key and a number ------------- */
+/* --- answers whose every part follows from a key and a number ------------ */
 
 #define KEY_MAX 32
 
@@ -197,7 +197,7 @@ static unsigned forget(bed *b, unsigned key)
                               text, strlen(text));
 }
 
-/* --- the table ------------------------------------------------------------ */
+/* --- the table ----------------------------------------------------------- */
 
 static void a_table_of_no_or_too_many_slots_has_no_size(void **state)
 {
@@ -308,7 +308,7 @@ static void an_answer_that_is_too_large_harms_nothing(void **state)
     bed_drop(&b);
 }
 
-/* --- dates that outlive their answers ------------------------------------- */
+/* --- dates that outlive their answers ------------------------------------ */
 
 static int64_t floor_of(bed *b, unsigned key)
 {
@@ -376,7 +376,7 @@ static void what_was_forgotten_leaves_its_date(void **state)
     bed_drop(&b);
 }
 
-/* --- whom an answer replaces ---------------------------------------------- */
+/* --- whom an answer replaces --------------------------------------------- */
 
 static void the_same_key_and_vary_are_replaced(void **state)
 {
@@ -518,7 +518,7 @@ static void an_answer_born_in_the_future_does_not_stay_for_ever(void **state)
     bed_drop(&b);
 }
 
-/* --- hashes --------------------------------------------------------------- */
+/* --- hashes -------------------------------------------------------------- */
 
 static void equal_hashes_of_different_keys_are_told_apart(void **state)
 {
@@ -575,7 +575,7 @@ static void all_hashes_stay_inside_the_table(void **state)
     bed_drop(&b);
 }
 
-/* --- forget --------------------------------------------------------------- */
+/* --- forget -------------------------------------------------------------- */
 
 static void what_was_forgotten_is_not_found(void **state)
 {
@@ -615,7 +615,7 @@ static void an_answer_half_written_is_forgotten_too(void **state)
     bed_drop(&b);
 }
 
-/* --- torn and damaged slots ----------------------------------------------- */
+/* --- torn and damaged slots ---------------------------------------------- */
 
 /* What the damage of a slot may lead to: nothing, or the very answer. */
 static void assert_refused_or_whole(bed *b, unsigned key, uint64_t number,
@@ -755,7 +755,7 @@ static void a_stopped_writer_that_goes_on_leaves_nothing_that_passes(void **s)
     bed_drop(&b);
 }
 
-/* --- writers that died ---------------------------------------------------- */
+/* --- writers that died --------------------------------------------------- */
 
 /* Leave every slot of the table as a writer leaves it that died at `when`. */
 static void die_everywhere(bed *b, int64_t when)
@@ -920,7 +920,7 @@ static void writers_killed_at_any_instruction_leave_a_usable_table(void **s)
     bed_drop(&b);
 }
 
-/* --- all at once ---------------------------------------------------------- */
+/* --- all at once --------------------------------------------------------- */
 
 #define STRESS_KEYS 24
 #define STRESS_THREADS 4

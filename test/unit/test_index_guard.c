@@ -151,7 +151,7 @@ static void threads(void **state)
     munmap(page, 4096);
 }
 
-/* --- what is none of its business: each in a process of its own -------------- */
+/* --- what is none of its business: each in a process of its own ---------- */
 
 static int signal_of(void (*fn)(void *), void *data)
 {

@@ -186,7 +186,7 @@ static void changed_while_walked(void **state)
     vld_store_close(store);
 }
 
-/* --- records that do not check ---------------------------------------------------- */
+/* --- records that do not check ------------------------------------------- */
 
 static void put_raw(place *t, const void *key, size_t key_size,
                     const void *value, size_t size)

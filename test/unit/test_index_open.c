@@ -135,7 +135,7 @@ static void odd_files(void **state)
     assert_int_equal(try_open(t, VLD_STORE_CREATE), VLD_E_NOT_INDEX);
 }
 
-/* --- other environments of LMDB ------------------------------------------------ */
+/* --- other environments of LMDB ------------------------------------------ */
 
 typedef struct foreign {
     MDB_env *env;
@@ -221,7 +221,7 @@ static void other_version(void **state)
     assert_int_equal(try_open(t, VLD_STORE_READ), APR_SUCCESS);
 }
 
-/* --- damage ---------------------------------------------------------------------- */
+/* --- damage -------------------------------------------------------------- */
 
 static apr_status_t ignore(void *baton, const char *path, size_t len,
                            const vld_record *record)
@@ -426,7 +426,7 @@ static void overwritten(void **state)
     }
 }
 
-/* --- replaced ---------------------------------------------------------------------- */
+/* --- replaced ------------------------------------------------------------ */
 
 static void replaced(void **state)
 {

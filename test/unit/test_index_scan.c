@@ -37,7 +37,7 @@ static uint64_t files_in(vld_store *store)
     return info.files;
 }
 
-/* --- what is recorded ---------------------------------------------------------------- */
+/* --- what is recorded ---------------------------------------------------- */
 
 static void first_and_second(void **state)
 {
@@ -232,7 +232,7 @@ static void descriptors(void **state)
     vld_store_close(store);
 }
 
-/* --- stopped -------------------------------------------------------------------------- */
+/* --- stopped ------------------------------------------------------------- */
 
 static int stop_flag;
 
@@ -287,7 +287,7 @@ static void progress(void **state)
     vld_store_close(store);
 }
 
-/* --- beside others ---------------------------------------------------------------------- */
+/* --- beside others ------------------------------------------------------- */
 
 static void scan_it(void *data)
 {
@@ -413,7 +413,7 @@ static void newer_record(void **state)
     vld_store_close(store);
 }
 
-/* --- killed ------------------------------------------------------------------------------- */
+/* --- killed -------------------------------------------------------------- */
 
 static void killed(void **state)
 {

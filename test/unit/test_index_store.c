@@ -143,7 +143,7 @@ static void all_or_nothing(void **state)
     vld_store_close(store);
 }
 
-/* --- records that do not check ---------------------------------------------------- */
+/* --- records that do not check ------------------------------------------- */
 
 static void spoil(place *t, const char *path)
 {
@@ -189,7 +189,7 @@ static void one_damaged(void **state)
     vld_store_close(store);
 }
 
-/* --- threads ------------------------------------------------------------------------ */
+/* --- threads ------------------------------------------------------------- */
 
 #define PATHS 500
 #define ROUNDS 40
@@ -338,7 +338,7 @@ static void no_snapshot_is_pinned(void **state)
     vld_store_close(store);
 }
 
-/* --- processes ------------------------------------------------------------------------ */
+/* --- processes ----------------------------------------------------------- */
 
 static void wait_for_round(void *data)
 {

@@ -174,7 +174,7 @@ static void odd_names(void **state)
     vld_store_close(store);
 }
 
-/* --- what cannot be read, as somebody who is not root ---------------------------- */
+/* --- what cannot be read, as somebody who is not root -------------------- */
 
 static void as_nobody(place *t)
 {

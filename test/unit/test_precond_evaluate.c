@@ -59,7 +59,7 @@ static vld_span text(const char *s)
     return span;
 }
 
-/* --- reading the tables ------------------------------------------------ */
+/* --- reading the tables -------------------------------------------------- */
 
 static FILE *open_table(const char *name)
 {
@@ -279,7 +279,7 @@ static int read_tables(void **state)
     return 0;
 }
 
-/* --- running them ------------------------------------------------------- */
+/* --- running them -------------------------------------------------------- */
 
 static vld_validators representation(size_t which)
 {
