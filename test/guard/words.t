@@ -2,8 +2,8 @@
 # Copyright The mod_validators authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every word of the note `validators` is documented, and the reverse; and each
-# is said somewhere.
+# Lists in the source and in docs/directives.md are the same: the words of the
+# note `validators`, the fields that are kept, the filters that do no harm.
 use strict;
 use warnings;
 use FindBin;
@@ -30,4 +30,35 @@ my %word = map { $_ => 1 } @words;
 my %documented = map { $_ => 1 } @documented;
 none([grep { !$documented{$_} } @words], 'every word is documented');
 none([grep { !$word{$_} } @documented], 'every documented word exists');
+
+# The strings of an array of the source, in lower case.
+sub strings_of
+{
+    my ($file, $array) = @_;
+    my ($list) = text($file)
+        =~ /^static const char \*const $array\[\] = \{(.*?)\}/ms;
+    return sort map { lc } ($list || '') =~ /"([^"]+)"/g;
+}
+
+sub section
+{
+    my $title = shift;
+    return text('docs/directives.md') =~ /^## $title\n(.*?)(?=^## |\z)/ms
+        ? $1 : '';
+}
+
+my @kept = strings_of('server/remember.c', 'kept');
+my ($fields) = section('Prepared answers')
+    =~ /^These fields .*?:\n\n(.*?)\n\n/ms;
+some(\@kept, 'fields that are kept');
+is_deeply([sort map { lc } grep { !/^Access-Control/ }
+        ($fields || '') =~ /`([^`]+)`/g], \@kept,
+    'the documented fields of a prepared answer are those that are kept');
+
+my @harmless = strings_of('server/filters.c', 'harmless');
+my @in_table = map { /`([^`]+)`/g } map { /^\| (`[^|]+)\|/mg }
+    section('Filters');
+some(\@harmless, 'filters that do no harm');
+is_deeply([sort map { lc } @in_table], \@harmless,
+    'the documented filters that do no harm are those of the source');
 done_testing();
