@@ -16,7 +16,7 @@ use Time::HiRes ();
 use Vld::Http ();
 
 our @EXPORT = qw(top docs module_loaded mpm port_of client spew slurp stamp
-    settle scan tool note_of new_id words strong weak etag_ok http_date
+    settle scan tool note_of new_id strong weak etag_ok http_date
     now_s same_fields gunzip run_command
     validators_of kinds not_modified noted);
 
@@ -136,35 +136,35 @@ my $id = 0;
 # An identifier for one request, to be sent as X-Id and found in the log.
 sub new_id { return sprintf '%s-%d-%d', $0 =~ /(\w+)\.t/, $$, ++$id }
 
+my (%logged, %read_to);
+my $log_began = -s "$top/logs/vld_log" || 0;
+
 # The note `validators` that the access log has for the request of that id;
 # '-' where the request left none, undef where it was never logged.
 sub note_of
 {
     my ($want, $log) = @_;
     $log ||= "$top/logs/vld_log";
-    for (1 .. 60) {
-        if (open my $fh, '<', $log) {
-            seek $fh, -65536, 2 if -s $fh > 65536;
-            while (my $line = <$fh>) {
-                return $1 if $line =~ /^\Q$want\E \d+ (\S+)/;
-            }
-        }
-        Time::HiRes::sleep(0.05);
+    $read_to{$log} = $log_began unless defined $read_to{$log};
+    for (1 .. 100) {
+        read_log($log);
+        return delete $logged{$want} if defined $logged{$want};
+        Time::HiRes::sleep(0.03);
     }
     return undef;
 }
 
-# How often each note occurs in a log, from an offset on.
-sub words
+# What the log has more of since it was last read; whole lines.
+sub read_log
 {
-    my ($log, $from) = @_;
-    my %count;
-    open my $fh, '<', $log or return {};
-    seek $fh, $from || 0, 0;
+    my $log = shift;
+    open my $fh, '<', $log or return;
+    seek $fh, $read_to{$log} || 0, 0;
     while (my $line = <$fh>) {
-        $count{$1}++ if $line =~ /^\S+ \d+ (\S+)/;
+        last unless $line =~ /\n\z/;
+        $read_to{$log} += length $line;
+        $logged{$1} = $2 if $line =~ /^(\w+-\d+-\d+) \d+ (\S+)/;
     }
-    return \%count;
 }
 
 my $chars = qr/[\x21\x23-\x7e\x80-\xff]*/;
