@@ -20,6 +20,19 @@
 #define EARLY_TLS
 #endif
 
+/* The handler is installed so that no mask has to be restored, which would
+ * be a system call for every read; ThreadSanitizer blocks all signals. */
+#define SAVES_MASK 0
+#ifdef __SANITIZE_THREAD__
+#undef SAVES_MASK
+#define SAVES_MASK 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef SAVES_MASK
+#define SAVES_MASK 1
+#endif
+#endif
+
 typedef struct guard {
     sigjmp_buf out;
     struct guard *outer;
@@ -116,7 +129,7 @@ bool vld_guard_run(void (*fn)(void *data), void *data)
     guard g;
 
     g.outer = innermost;
-    if (sigsetjmp(g.out, 0)) {
+    if (sigsetjmp(g.out, SAVES_MASK)) {
         return false;
     }
     innermost = &g;
