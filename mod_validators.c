@@ -32,6 +32,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (rv != OK) {
         return rv;
     }
+    vld_hooks_check(s);
     vld_index_lend(s, ptemp);
     return OK;
 }
@@ -62,9 +63,12 @@ static void register_hooks(apr_pool_t *p)
     /* First of all filters: what it sets, every other filter sees. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
                               AP_FTYPE_RESOURCE - 1);
-    /* After every content filter, before byte ranges and the header. */
+    /* The last of its type, since it is inserted last: after every content
+     * filter, before mod_cache's, byte ranges and the header. */
+    ap_hook_insert_filter(vld_scope_insert_filter, NULL, NULL,
+                          APR_HOOK_REALLY_LAST);
     ap_register_output_filter(VLD_EVALUATE_FILTER, vld_evaluate_filter, NULL,
-                              AP_FTYPE_PROTOCOL - 1);
+                              AP_FTYPE_CONTENT_SET);
 }
 
 AP_DECLARE_MODULE(validators) = {

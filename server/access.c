@@ -153,7 +153,8 @@ bool vld_access_public(request_rec *r)
 
     /* An <If> may hide a `Require all denied` that was not for this client.
      * mod_lua's hooks leave no trace at all. */
-    return !some_unwrapped && !lua_loaded && !core->sec_if
+    return !some_unwrapped && !lua_loaded && vld_hooks_all_known()
+           && !core->sec_if
            && vld_config_of(r)->rules != VLD_ON
            && !apr_table_get(root_of(r)->notes, MARK);
 }

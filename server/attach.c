@@ -384,10 +384,12 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     }
 }
 
-/* The octets sent will not be those of the file, so no strong tag is.  What
- * core said of them (size and mtime of the file) is said again in a way that
- * a change of the file always changes: its identity, weakly, and the date of
- * its last change.  The filter may take both away, as mod_include does. */
+/* The octets sent will not be those of the file, so no strong tag is.  Of what
+ * follows from the file and the configuration alone, these two can still be
+ * said: a weak tag of the file's identity and of the time when the
+ * configuration was read, and the later of the file's last change and that
+ * time.  Of other filters nothing is known; what they say themselves, as
+ * mod_include may, comes after. */
 static void decline_filter(request_rec *r, vld_request *rq, file *of,
                            const char *by)
 {
@@ -397,10 +399,16 @@ static void decline_filter(request_rec *r, vld_request *rq, file *of,
                   "the filter %s rewrites the octets of %s", by, r->filename);
     rq->declined = true;
     set_nothing(r, rq);
-    if (is_settled(r, of)
-        && vld_identity_etag(&of->identity, etag) == APR_SUCCESS) {
-        apr_table_setn(r->headers_out, "ETag", etag);
-        rq->date = vld_attach_date_of_change(r, &of->identity);
+    if (vld_filters_is_function(by) && is_settled(r, of)) {
+        vld_identity salted = of->identity;
+        apr_time_t born = vld_shared_born();
+
+        salted.inode ^= (apr_uint64_t)born;
+        if (vld_identity_etag(&salted, etag) == APR_SUCCESS) {
+            apr_table_setn(r->headers_out, "ETag", etag);
+        }
+        rq->date = later(vld_attach_date_of_change(r, &of->identity),
+                         apr_time_sec(born) + 1);
         vld_attach_date(r, rq);
         rq->date_sent = false;
     }

@@ -126,7 +126,7 @@ static const char *set_index(cmd_parms *cmd, void *conf, const char *arg)
         return err;
     }
     path = ap_server_root_relative(cmd->pool, arg);
-    if (!path || !*arg) {
+    if (!path) {
         return apr_psprintf(cmd->pool, "%s: \"%s\" is not a usable path; "
                             "name the index's file, for example "
                             VLD_DEFAULT_INDEX, cmd->cmd->name, arg);
@@ -183,6 +183,21 @@ static const char *set_ttl(cmd_parms *cmd, void *conf, const char *arg)
     return err;
 }
 
+static const char *vouch_for(cmd_parms *cmd, void *conf, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)conf;
+    if (err) {
+        return err;
+    }
+    if (!global.vouched) {
+        global.vouched = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    }
+    *(const char **)apr_array_push(global.vouched) = arg;
+    return NULL;
+}
+
 const command_rec vld_commands[] = {
     AP_INIT_FLAG("ValidatorsEngine", set_engine, NULL, OR_FILEINFO,
                  "On to attach validators to responses and to evaluate "
@@ -201,6 +216,9 @@ const command_rec vld_commands[] = {
                   RSRC_CONF | ACCESS_CONF,
                   "strict, mtime or none: how closely a file is compared "
                   "with what is known of it"),
+    AP_INIT_ITERATE("ValidatorsVouchFor", vouch_for, NULL, RSRC_CONF,
+                    "source files of modules whose access hooks say the same "
+                    "to every client"),
 
     /* Others' directives, each with its module and its own overrides: httpd
      * calls every module that has a directive of the name. */

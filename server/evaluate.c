@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Evaluate: the last filter before the protocol's. Judges the request's
+/* Evaluate: the last of the content filters. Judges the request's
  * preconditions once, by RFC 9110 13.2.2, against the validators with which
  * the response is about to leave, and turns it into a 304 or a 412 where they
  * say so.  Never makes a validator. */
@@ -298,5 +298,8 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
                                         apr_time_sec(r->request_time));
     }
     tell(r, rq, &decision, &current);
+    /* mod_cache, if it asked on its own behalf, has its client's own
+     * preconditions still to judge. */
+    r->no_local_copy = 0;
     return act(f, rq, &decision, bb);
 }

@@ -14,25 +14,41 @@
 
 #include "server/server.h"
 
+/* How mod_filter names the harness of AddOutputFilterByType. */
+#define BY_TYPE "BYTYPE:"
+
 /* Filters before the protocol's that leave the octets as they are, or change
  * them by a content coding and say so in the entity tag. */
 static const char *const harmless[] = {
     "deflate", "brotli_compress", "fixup_headers_out", "mod_expires",
     "mod_session_out", "cache_save", "cache_save_subreq",
     "cache_remove_url", "cache_invalidate", "rate_limit", "buffer",
-    "old_write", NULL
+    "old_write", VLD_EVALUATE_FILTER, NULL
 };
 
-static bool is_harmless(const char *name)
-{
-    int i;
+static const char *const functions[] = { "substitute", "sed", NULL };
 
-    for (i = 0; harmless[i]; i++) {
-        if (!strcasecmp(name, harmless[i])) {
+static bool is_among(const char *const *names, const char *name)
+{
+    for (; *names; names++) {
+        if (!strcasecmp(name, *names)) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_harmless(const char *name)
+{
+    return is_among(harmless, name);
+}
+
+bool vld_filters_is_function(const char *name)
+{
+    if (!strncasecmp(name, BY_TYPE, sizeof(BY_TYPE) - 1)) {
+        name += sizeof(BY_TYPE) - 1;
+    }
+    return is_among(functions, name);
 }
 
 /* --- what the directives say --------------------------------------------- */
@@ -77,7 +93,7 @@ const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args)
          name = apr_strtok(NULL, ";", &state)) {
         if (!is_harmless(name)) {
             add_provider(cmd, conf,
-                         apr_pstrcat(cmd->pool, "BYTYPE:", name, NULL),
+                         apr_pstrcat(cmd->pool, BY_TYPE, name, NULL),
                          types);
         }
     }
@@ -138,7 +154,7 @@ static bool harness_may_rewrite(const request_rec *r, const char *name)
 
 const char *vld_filters_rewriting(const ap_filter_t *f)
 {
-    for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL - 1;
+    for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
          f = f->next) {
         if (f->frec->providers ? harness_may_rewrite(f->r, f->frec->name)
                                : !is_harmless(f->frec->name)) {

@@ -13,18 +13,24 @@
  * written for every response. */
 #define FRESH_US APR_USEC_PER_SEC
 
-/* The fields of a 304 that are kept (RFC 9110 15.4.5, and those by which
- * caches and browsers judge the stored response).  Of others it cannot be
- * known that they say the same to each client; a 304 that leaves a field out
- * leaves the stored one as it is (RFC 9111 3.2). */
+/* The fields of a 304 that are kept: those of RFC 9110 15.4.5, those by which
+ * caches and browsers judge the stored response, and policies, which a stored
+ * response takes over from a 304.  Of others it cannot be known that they say
+ * the same to each client; a 304 that leaves a field out leaves the stored one
+ * as it is (RFC 9111 3.2). */
 static const char *const kept[] = {
     "Cache-Control", "Content-Location", "Expires", "Vary",
-    "CDN-Cache-Control", "Surrogate-Control", "TCN", NULL
+    "CDN-Cache-Control", "Surrogate-Control", "TCN",
+    "Content-Security-Policy", "Content-Security-Policy-Report-Only",
+    "Cross-Origin-Embedder-Policy", "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy",
+    "Strict-Transport-Security", "Timing-Allow-Origin",
+    "X-Content-Type-Options", "X-Frame-Options", NULL
 };
 
 #define CORS "Access-Control-"
 
-static bool is_kept(const char *name)
+static bool is_kept(const char *name, const char *value)
 {
     int i;
 
@@ -33,7 +39,9 @@ static bool is_kept(const char *name)
     }
     for (i = 0; kept[i]; i++) {
         if (!strcasecmp(name, kept[i])) {
-            return true;
+            /* A nonce is for one response, and the stored content has the
+             * stored one. */
+            return !strstr(value, "'nonce-");
         }
     }
     return false;
@@ -72,7 +80,7 @@ static bool collect(vld_answer *answer, const apr_table_t *table, bool *cors)
                     || has_directive(e->val, "no-store")))) {
             return false;
         }
-        if (!is_kept(e->key)) {
+        if (!is_kept(e->key, e->val)) {
             continue;
         }
         if (answer->field_count == VLD_ANSWER_MAX_FIELDS) {

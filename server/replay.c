@@ -183,11 +183,26 @@ static bool has_field(const request_rec *r, const char *name)
            || apr_table_get(r->err_headers_out, name);
 }
 
-/* Another module has already said something of its own to this client, or the
- * request is not for the file that was answered for. */
+/* The preconditions are mod_cache's, about its own copy: what it asked for it
+ * must get, through its filter. */
+static bool asked_by_cache(const request_rec *r)
+{
+    const ap_filter_t *f;
+
+    for (f = r->output_filters; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
+         f = f->next) {
+        if (!strcasecmp(f->frec->name, "cache_save")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Not where another module has already said something of its own to this
+ * client. */
 static bool fixups_may(const request_rec *r)
 {
-    return r->finfo.filetype == APR_REG && r->filename
+    return !asked_by_cache(r) && r->finfo.filetype == APR_REG && r->filename
            && !has_field(r, "Set-Cookie") && !has_field(r, "Cache-Control");
 }
 

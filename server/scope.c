@@ -104,6 +104,12 @@ int vld_scope_fixups(request_rec *r)
     if (is_plain_file(r)) {
         ap_add_output_filter(VLD_ATTACH_FILTER, NULL, r, r->connection);
     }
-    ap_add_output_filter(VLD_EVALUATE_FILTER, NULL, r, r->connection);
     return DECLINED;
+}
+
+void vld_scope_insert_filter(request_rec *r)
+{
+    if (vld_request_of(r)) {
+        ap_add_output_filter(VLD_EVALUATE_FILTER, NULL, r, r->connection);
+    }
 }

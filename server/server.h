@@ -45,6 +45,7 @@ typedef struct vld_global_config {
     apr_int64_t ttl_us;
     int engine_said;        /* some section says ValidatorsEngine On */
     int quick_said;         /* some section says ValidatorsQuickHandler On */
+    apr_array_header_t *vouched; /* of const char *: modules' source files */
 } vld_global_config;
 
 extern const command_rec vld_commands[];
@@ -69,6 +70,8 @@ const vld_dir_config *vld_config_of(const request_rec *r);
 
 /* Make the shared memory in pconf; OK or a status that stops the start. */
 int vld_shared_create(apr_pool_t *pconf, server_rec *s);
+/* When the configuration in force was read. */
+apr_time_t vld_shared_born(void);
 /* The table of prepared answers; NULL when there is none. */
 vld_answers *vld_shared_answers(void);
 /* True for the first caller among all children since the last
@@ -158,12 +161,16 @@ bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
 
 /* --- scope.c ------------------------------------------------------------- */
 int vld_scope_fixups(request_rec *r);
+void vld_scope_insert_filter(request_rec *r);
 
 /* --- filters.c ----------------------------------------------------------- */
 
 /* The name of the first filter after f that may rewrite the file's octets;
  * NULL: none will, or only by a content coding. */
 const char *vld_filters_rewriting(const ap_filter_t *f);
+/* Whether what this filter makes follows from the octets and the configuration
+ * alone. */
+bool vld_filters_is_function(const char *name);
 /* Of directives of mod_filter; RAW_ARGS handlers behind vld_shadow_filter. */
 const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_filters_provider(cmd_parms *cmd, void *conf,
@@ -230,6 +237,12 @@ bool vld_access_public(request_rec *r);
 /* Wrap the authorization providers, before any Require is read. */
 void vld_access_pre_config(apr_pool_t *pconf);
 void vld_access_optional_fns(void);
+
+/* --- hooks.c -------------------------------------------------------------- */
+
+/* Look for access hooks of modules that are not known, and say so. */
+void vld_hooks_check(server_rec *s);
+bool vld_hooks_all_known(void);
 
 /* --- words.c ------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ typedef struct flags {
     volatile apr_uint32_t index_reported;
 } flags;
 
+static apr_time_t born;
 static flags *shared_flags;
 static vld_answers table;
 static vld_answers *answers;
@@ -52,6 +53,7 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s)
                      size);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    born = apr_time_now();
     base = apr_shm_baseaddr_get(shm);
     base += LINE - (apr_uintptr_t)base % LINE;
     shared_flags = (flags *)base;
@@ -62,6 +64,11 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s)
     }
     apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
     return OK;
+}
+
+apr_time_t vld_shared_born(void)
+{
+    return born;
 }
 
 vld_answers *vld_shared_answers(void)

@@ -65,6 +65,7 @@ my %default = (
     ValidatorsVerify => sub {
         $all_code =~ /verify == VLD_UNSET\s*\?\s*VLD_VERIFY_(\w+)/
             ? lc $1 : undef },
+    ValidatorsVouchFor => sub { $all_code =~ /vouched && i </ ? '' : undef },
 );
 
 # A flag that is only ever compared with VLD_ON is off when it is not set.
@@ -98,7 +99,7 @@ for my $name (@names) {
     my $default = $default{$name} ? $default{$name}->() : undef;
     ok(defined $default, "the default of $name is found in the source")
         or diag("say in $0 where it stands");
-    is($entry->{Default}, "`$name " . ($default || '') . '`',
+    is($entry->{Default}, length($default || '') ? "`$name $default`" : 'none',
         "the documented default of $name is the one in the source");
 }
 none([grep { !$row{$_} } sort keys %entry],

@@ -1,0 +1,90 @@
+#!/usr/bin/perl
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# What httpd says to directives that are wrong: the name of the directive and
+# what is to be done.
+use strict;
+use warnings;
+use lib 'lib';
+use Test::More;
+use File::Temp ();
+use Vld::Test;
+
+my $dir = File::Temp::tempdir(CLEANUP => 1);
+my $modules = top() . "/../modules.conf";
+
+# (exit status, output) of `httpd -t` for some lines of configuration.
+sub try_config
+{
+    my ($text) = @_;
+    open my $fh, '>', "$dir/httpd.conf" or die $!;
+    print {$fh} <<"END", $text;
+ServerRoot "$dir"
+ServerName localhost
+Listen 127.0.0.1:1
+PidFile "$dir/pid"
+ErrorLog "$dir/error_log"
+Include "$modules"
+END
+    close $fh or die $!;
+    return run_command($ENV{VLD_HTTPD}, '-t', '-f', "$dir/httpd.conf");
+}
+
+sub accepted
+{
+    my ($text, $name) = @_;
+    my ($status, $out) = try_config($text);
+    is($status, 0, "$name is accepted") or diag($out);
+}
+
+sub refused
+{
+    my ($text, $like, $name) = @_;
+    my ($status, $out) = try_config($text);
+    isnt($status, 0, "$name is refused");
+    like($out, $like, "$name: the error says what is to be done");
+}
+
+my @good = ('ValidatorsEngine On', 'ValidatorsIndex some/where.mdb',
+    'ValidatorsQuickHandler On', 'ValidatorsAnswers 0',
+    'ValidatorsAnswers 100', 'ValidatorsAnswerTTL 0',
+    'ValidatorsVerify mtime', 'ValidatorsVouchFor mod_a.c mod_b.c');
+accepted("$_\n", $_) for @good;
+accepted("<VirtualHost *:1>\n$_\n</VirtualHost>\n", "$_ in a virtual host")
+    for 'ValidatorsEngine On', 'ValidatorsQuickHandler Off',
+        'ValidatorsVerify none';
+accepted("<Directory />\n$_\n</Directory>\n", "$_ in a directory")
+    for 'ValidatorsEngine On', 'ValidatorsQuickHandler Off',
+        'ValidatorsVerify strict';
+
+refused("ValidatorsEngine Maybe\n", qr/ValidatorsEngine must be On or Off/,
+    'an engine that is neither on nor off');
+refused("ValidatorsVerify size\n",
+    qr/ValidatorsVerify: "size" is none of strict, mtime and none/,
+    'an unknown way to verify');
+refused("ValidatorsAnswers $_\n",
+    qr/ValidatorsAnswers: "\Q$_\E" is not a whole number from 0 to \d+/,
+    "$_ prepared answers") for '-1', 'many', '1x', '99999999999999999999';
+refused("ValidatorsAnswerTTL $_\n",
+    qr/ValidatorsAnswerTTL: "\Q$_\E" is not a whole number from 0 to 86400/,
+    "answers of $_ seconds") for '-5', '1.5', '86401';
+refused(qq{ValidatorsIndex ""\n},
+    qr/ValidatorsIndex takes one argument, the file of the index/,
+    'an index without a name');
+refused("<VirtualHost *:1>\n$_\n</VirtualHost>\n",
+    qr/\Q@{[(split ' ')[0]]}\E cannot occur within/, "$_ in a virtual host")
+    for 'ValidatorsIndex x', 'ValidatorsAnswers 5', 'ValidatorsAnswerTTL 5',
+        'ValidatorsVouchFor mod_a.c';
+
+# Of other modules' directives only note is taken.
+refused("<Directory />\nRewriteCond %{HTTPS}\n</Directory>\n",
+    qr/RewriteCond: bad argument/, 'a wrong RewriteCond');
+accepted("<Directory />\n    SSLRequire true\n</Directory>\n", 'SSLRequire');
+accepted("FilterDeclare SHRINK\n"
+    . "FilterProvider SHRINK DEFLATE \"true\"\n", 'FilterProvider');
+for my $line ('LuaHookNothing x', 'Order allow,denied') {
+    refused("<Directory />\n$line\n</Directory>\n", qr/\w/, $line);
+}
+
+done_testing();
