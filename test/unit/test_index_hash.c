@@ -4,6 +4,21 @@
 #include "index_test.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+/* The C library's, for all of this program: may say NFS. */
+static bool is_coarse;
+
+int fstatfs(int fd, struct statfs *out)
+{
+    int rv = (int)syscall(SYS_fstatfs, fd, out);
+
+    if (is_coarse) {
+        out->f_type = 0x6969;
+    }
+    return rv;
+}
 
 static void assert_content(vld_store *store, const char *path)
 {
@@ -84,6 +99,39 @@ static void many_of_this_moment(void **state)
         assert_content(store, below(t->root, name));
     }
     vld_store_close(store);
+}
+
+/* In a process of its own: the margin of a device is kept for some time. */
+static void scan_coarse(void *data)
+{
+    place *t = data;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    int64_t before = vld_now_ns();
+    int64_t took;
+    scanned s;
+
+    is_coarse = true;
+    for (int i = 0; i < 300; i++) {
+        char name[32];
+
+        sprintf(name, "f%d", i);
+        write_text(below(t->root, name), name);
+        if (i % 2) {
+            set_mtime(below(t->root, name), 1600000000, 0);
+        }
+    }
+    s = scan(t, store);
+    took = vld_now_ns() - before;
+    vld_store_close(store);
+    _exit(s.totals.hashed == 300 && !s.problems && took >= 2000 * MS
+                  && took < 8000 * MS
+              ? 42
+              : 1);
+}
+
+static void coarse_clock(void **state)
+{
+    assert_int_equal(in_child(scan_coarse, *state), 42);
 }
 
 typedef struct writer {
@@ -233,6 +281,8 @@ static void sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(coarse_clock, "where clocks are coarse, what is new is waited "
+                           "for 2 s, all at once"),
         TEST(this_moment, "a file written this moment is waited for and "
                           "recorded settled"),
         TEST(many_of_this_moment, "so are many"),
