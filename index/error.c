@@ -65,6 +65,9 @@ static const char *sentence(apr_status_t rv)
         return "all slots for readers of the index are taken";
     case VLD_E_LOCKED:
         return "the index's lock file is missing or may not be written";
+    case VLD_E_OWNER:
+        return "the index belongs to a user who is not trusted here, or may "
+               "be written by everybody";
     default:
         break;
     }
@@ -73,9 +76,6 @@ static const char *sentence(apr_status_t rv)
     }
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         return "no record of this path";
-    }
-    if (rv == APR_FROM_OS_ERROR(EPERM)) {
-        return "the index belongs to a user who is not trusted here";
     }
     return NULL;
 }
@@ -115,6 +115,10 @@ static const char *cure(apr_status_t rv)
                VLD_SERVER_GROUP " \"@-lock\" && chmod 0660 \"@-lock\"`, or, "
                "where it is missing, `htvalidators -i \"@\" scan FOLDER` as "
                "the owner of the index";
+    case VLD_E_OWNER:
+        return "\"@\" must belong to root, to the user who opens it or to "
+               "the owner of its folder, and not be writable for everybody: "
+               "see `ls -l \"@\"`, then `chown` or `chmod o-w`";
     default:
         return NULL;
     }
@@ -130,11 +134,6 @@ static const char *cure_os(apr_status_t rv)
         return "\"@\" and the folders above it must be accessible: run `chgrp "
                VLD_SERVER_GROUP " \"@\" \"@-lock\"` and look at the modes of "
                "the folders, or run the command as root";
-    }
-    if (rv == APR_FROM_OS_ERROR(EPERM)) {
-        return "\"@\" must belong to root, to the user who opens it or to "
-               "the owner of its folder, and not be writable for everybody: "
-               "see `ls -l \"@\"`, then `chown` or `chmod o-w`";
     }
     if (APR_STATUS_IS_ENOSPC(rv)) {
         return "free space where \"@\" is kept and run `htvalidators -i "

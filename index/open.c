@@ -8,6 +8,8 @@
 #include "index/store.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -368,6 +370,20 @@ static void open_inside(void *data)
     }
 }
 
+/* By its name, which LMDB makes so.  There is none on file systems that are
+ * read-only. */
+static void note_lock(vld_store *store)
+{
+    struct stat st;
+    char name[PATH_MAX + 8];
+
+    snprintf(name, sizeof(name), "%s-lock", store->path);
+    if (!stat(name, &st)) {
+        store->lock_dev = st.st_dev;
+        store->lock_ino = st.st_ino;
+    }
+}
+
 static apr_status_t open_store(vld_store *store)
 {
     open_call call = {APR_SUCCESS, store, 0};
@@ -381,6 +397,7 @@ static apr_status_t open_store(vld_store *store)
         rv = check_same(store, &st);
     }
     if (rv == APR_SUCCESS) {
+        note_lock(store);
         rv = vld_store_run(store, open_inside, &call);
     }
     return rv;
@@ -446,6 +463,12 @@ void vld_store_close(vld_store *store)
     pthread_mutex_destroy(&store->mutex);
     free(store->path);
     free(store);
+}
+
+bool vld_store_is_own(const vld_store *store, const struct stat *st)
+{
+    return (st->st_ino == store->ino && st->st_dev == store->dev)
+           || (st->st_ino == store->lock_ino && st->st_dev == store->lock_dev);
 }
 
 bool vld_store_is_current(const vld_store *store)

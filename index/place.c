@@ -171,7 +171,7 @@ static apr_status_t check_owner(const char *path, const struct stat *st)
     apr_status_t rv;
 
     if (st->st_mode & S_IWOTH) {
-        return APR_FROM_OS_ERROR(EPERM);
+        return VLD_E_OWNER;
     }
     if (st->st_uid == 0 || st->st_uid == geteuid()) {
         return APR_SUCCESS;
@@ -183,7 +183,7 @@ static apr_status_t check_owner(const char *path, const struct stat *st)
     if (stat(folder, &above)) {
         return vld_error_os();
     }
-    return above.st_uid == st->st_uid ? APR_SUCCESS : APR_FROM_OS_ERROR(EPERM);
+    return above.st_uid == st->st_uid ? APR_SUCCESS : VLD_E_OWNER;
 }
 
 static apr_status_t check_data(const char *path, vld_store_mode mode,

@@ -6,6 +6,7 @@
 #define VALIDATORS_INDEX_STORE_H
 
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <lmdb.h>
 
@@ -22,6 +23,8 @@ struct vld_store {
     vld_store_mode mode;
     dev_t dev;
     ino_t ino;
+    dev_t lock_dev;
+    ino_t lock_ino;
     off_t least_size; /* an index never shrinks */
     uint64_t visible; /* atomic: a transaction that readers are known to see */
     int dead;         /* a fault was met: LMDB is not called any more */
@@ -37,6 +40,9 @@ struct vld_store {
 apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
                            void *call);
 bool vld_store_is_dead(const vld_store *store);
+
+/* Whether a stat is that of the index's own file or of its lock file. */
+bool vld_store_is_own(const vld_store *store, const struct stat *st);
 
 /* A new transaction of reading; LMDB's code. Slots of processes that have
  * ended are cleared where there is none left. */

@@ -20,6 +20,7 @@
 #define VLD_E_FULL (VLD_E_FIRST + 3)      /* the map's size is used up */
 #define VLD_E_READERS (VLD_E_FIRST + 4)   /* no free reader slot */
 #define VLD_E_LOCKED (VLD_E_FIRST + 5)    /* the lock file is not usable */
+#define VLD_E_OWNER (VLD_E_FIRST + 6)     /* strangers could have written it */
 
 /* A sentence for the status: one of the above or any other; written to buf
  * (and returned). */
@@ -60,7 +61,7 @@ typedef enum vld_store_mode {
  * file that is cut short or does not hold together (VLD_E_DAMAGED); a lock
  * file that cannot be written (VLD_E_LOCKED); a file that everybody may write
  * or that belongs to neither root, nor the caller, nor its folder's owner
- * (EPERM's status); no file (APR_STATUS_IS_ENOENT).
+ * (VLD_E_OWNER); no file (APR_STATUS_IS_ENOENT).
  *
  * New files get the modes 0640 and 0660 (lock file) and their folder's
  * group; where root makes them in a folder of root's group, the group that
@@ -173,7 +174,8 @@ typedef struct vld_scan_options {
 
 /* Index everything at or below root, a file or folder that exists (its
  * realpath is taken; symbolic links below are not followed; other than
- * regular files are passed by; so are /proc and its like).  Other file
+ * regular files are passed by; so are /proc and its like, and the index
+ * itself).  Other file
  * systems below it are entered.  Incremental: a file whose identity is its
  * record's is not read.  Committed in batches: what was committed stays,
  * whatever happens.

@@ -4,6 +4,7 @@
 #include "index_test.h"
 
 #include <lmdb.h>
+#include <sys/resource.h>
 
 #define RECORDS 2000
 
@@ -461,6 +462,42 @@ static void relative_path(void **state)
     free(here);
 }
 
+static uint64_t limit_of(const place *t, rlim_t most)
+{
+    struct rlimit limit = {most, most};
+    vld_store_info info;
+    vld_store *store;
+
+    if (setrlimit(RLIMIT_AS, &limit)
+        || vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+        || vld_store_stat(store, &info)) {
+        return 0;
+    }
+    vld_store_close(store);
+    return info.map_bytes;
+}
+
+static void open_limited(void *data)
+{
+    _exit(limit_of(data, (rlim_t)6 << 30) == (uint64_t)4 << 30 ? 42 : 1);
+}
+
+static void open_too_limited(void *data)
+{
+    _exit(limit_of(data, (rlim_t)500 << 20) == 0 ? 42 : 1);
+}
+
+static void little_memory(void **state)
+{
+    assert_int_equal(in_child(open_limited, *state), 42);
+    assert_int_equal(in_child(open_too_limited, *state), 42);
+}
+
+static bool has_wide_addresses(void)
+{
+    return is_unsanitized() && sizeof(size_t) > 4;
+}
+
 static void create_it(void *data)
 {
     place *t = data;
@@ -528,6 +565,8 @@ int main(void)
                           "record"),
         TEST(replaced, "a store tells when another file is in its place"),
         TEST(relative_path, "a relative path is opened"),
+        TEST_IF(has_wide_addresses, little_memory,
+                "where address space is limited the map is smaller"),
         TEST(made_at_once, "many processes make one index at once"),
     };
 

@@ -228,7 +228,7 @@ static void owners(void **state)
     write_text(t->index, "x");
     assert_int_equal(chmod(t->index, 0646), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ),
-                     APR_FROM_OS_ERROR(EPERM));
+                     VLD_E_OWNER);
     assert_int_equal(chmod(t->index, 0640), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
     if (geteuid()) {
@@ -236,7 +236,7 @@ static void owners(void **state)
     }
     assert_int_equal(chown(t->index, NOBODY, NOBODY), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ),
-                     APR_FROM_OS_ERROR(EPERM));
+                     VLD_E_OWNER);
     assert_int_equal(chown(below(t->dir, "index"), NOBODY, NOBODY), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
 }

@@ -217,6 +217,26 @@ static void unreadable(void **state)
     assert_int_equal(chmod(below(t->root, "closed"), 0755), 0);
 }
 
+static void index_itself(void **state)
+{
+    place *t = *state;
+    vld_scan_options options = {0, 1, NULL, NULL, NULL, NULL};
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    scanned s;
+
+    for (int i = 0; i < 20; i++) {
+        char name[32];
+
+        sprintf(name, "f%d", i);
+        write_text(below(t->root, name), name);
+    }
+    assert_int_equal(scan_with(t, store, t->dir, options, &s), APR_SUCCESS);
+    assert_int_equal(s.totals.seen, 20);
+    assert_int_equal(s.totals.hashed, 20);
+    assert_int_equal(s.problems, 0);
+    vld_store_close(store);
+}
+
 static void virtual_files(void **state)
 {
     place *t = *state;
@@ -245,6 +265,7 @@ int main(void)
         TEST(odd_names, "names may have any octets"),
         TEST(unreadable, "what cannot be read is reported, the rest is "
                          "indexed"),
+        TEST(index_itself, "the index itself is passed by"),
         TEST(virtual_files, "/proc is passed by and reported"),
     };
 
