@@ -5,6 +5,7 @@
 #include "index/error.h"
 
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <lmdb.h>
 #include <apr_strings.h>
 
@@ -13,6 +14,9 @@
 #ifndef VLD_SERVER_GROUP
 #define VLD_SERVER_GROUP "www-data"
 #endif
+
+/* A write is cut short within less than this of the end of a disk. */
+#define LEAST_FREE 1048576
 
 apr_status_t vld_error_mdb(int rc)
 {
@@ -42,6 +46,22 @@ apr_status_t vld_error_mdb(int rc)
     default:
         return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
     }
+}
+
+static bool is_full(int fd)
+{
+    struct statvfs fs;
+
+    return !fstatvfs(fd, &fs)
+           && (uint64_t)fs.f_bavail * fs.f_frsize < LEAST_FREE;
+}
+
+apr_status_t vld_error_mdb_write(int rc, int fd)
+{
+    if (rc == EIO && is_full(fd)) {
+        return APR_FROM_OS_ERROR(ENOSPC);
+    }
+    return vld_error_mdb(rc);
 }
 
 apr_status_t vld_error_os(void)

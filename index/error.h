@@ -9,6 +9,10 @@
 /* What an LMDB function returned (0, MDB_* or an errno) as a status. */
 apr_status_t vld_error_mdb(int rc);
 
+/* What a write transaction's end returned, of an environment open as fd: LMDB
+ * says EIO where the disk was full in the middle of a write. */
+apr_status_t vld_error_mdb_write(int rc, int fd);
+
 /* errno as it stands, never APR_SUCCESS. */
 apr_status_t vld_error_os(void);
 

@@ -354,7 +354,12 @@ static void commit(void *data)
 {
     batch_call *call = data;
 
-    call->rv = vld_error_mdb(mdb_txn_commit(call->batch->txn));
+    mdb_filehandle_t fd = -1;
+    int rc;
+
+    mdb_env_get_fd(call->batch->store->env, &fd);
+    rc = mdb_txn_commit(call->batch->txn);
+    call->rv = vld_error_mdb_write(rc, fd);
 }
 
 apr_status_t vld_batch_commit(vld_batch *batch)

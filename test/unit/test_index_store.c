@@ -6,6 +6,8 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #define PATH "/srv/www/index.html"
 
@@ -416,6 +418,71 @@ static void writer_dies(void **state)
     vld_store_close(store);
 }
 
+/* --- a full disk, in a mount namespace of its own ------------------------- */
+
+static void unshare_mounts(void *data)
+{
+    (void)data;
+    _exit(unshare(CLONE_NEWNS)
+                  || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)
+              ? 1
+              : 0);
+}
+
+static bool can_mount(void)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (!pid) {
+        unshare_mounts(NULL);
+    }
+    return waitpid(pid, &status, 0) == pid && !status;
+}
+
+static void fill_disk(void *data)
+{
+    place *t = data;
+    vld_store_info info;
+    vld_store *store;
+    apr_status_t rv = APR_SUCCESS;
+    unsigned round = 0;
+    char path[64];
+
+    if (unshare(CLONE_NEWNS)
+        || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)
+        || mount("none", t->root, "tmpfs", 0, "size=2m")) {
+        _exit(99);
+    }
+    strcat(strcpy(t->index, t->root), "/v.mdb");
+    store = open_store(t, VLD_STORE_CREATE);
+    for (; rv == APR_SUCCESS && round < 10000; round++) {
+        vld_batch *batch;
+
+        if (vld_batch_begin(store, &batch)) {
+            _exit(1);
+        }
+        for (unsigned i = 0; i < 100 && rv == APR_SUCCESS; i++) {
+            vld_record r = record_of(i);
+
+            sprintf(path, "/%u/%u", round, i);
+            rv = vld_batch_put(batch, path, strlen(path), &r);
+        }
+        rv = vld_batch_commit(batch);
+    }
+    if (!APR_STATUS_IS_ENOSPC(rv) || vld_store_stat(store, &info)
+        || info.files != (round - 1) * 100) {
+        _exit(2);
+    }
+    vld_store_close(store);
+    _exit(vld_store_open(&store, t->index, VLD_STORE_READ, t->pool) ? 3 : 42);
+}
+
+static void full_disk(void **state)
+{
+    assert_int_equal(in_child(fill_disk, *state), 42);
+}
+
 static void die_reading(void *data)
 {
     place *t = data;
@@ -463,6 +530,8 @@ int main(void)
         TEST(commits_are_seen, "a reader in another process sees a commit"),
         TEST(writer_dies, "a writer that dies leaves what was committed, and "
                           "no lock"),
+        TEST_IF(can_mount, full_disk,
+                "a full disk is told, and what was committed stays"),
         TEST(readers_die, "the slots of dead readers are cleared"),
     };
 
