@@ -13,7 +13,7 @@
 
 #define JOBS_MOST 256 /* each may hold a folder open */
 #define ASIDE_MOST 16384
-#define RESULT_BATCHES_MOST 4
+#define RESULT_BATCHES_MOST 16 /* the disk may take its time to commit */
 #define RESULT_AGE_NS INT64_C(1000000000)
 
 int64_t vld_monotonic_ns(void)

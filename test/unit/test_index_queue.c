@@ -195,7 +195,7 @@ static size_t run_crowd(vld_run *run, size_t stop_after)
         pthread_create(&thread[i], NULL, hash, run);
     }
     while (vld_queue_collect(run, S / 10, &out)) {
-        assert_true(out.count <= 4 * run->batch + 4);
+        assert_true(out.count <= 16 * run->batch + 4);
         for (vld_job *job = out.first; job; job = job->next) {
             assert_int_equal(seen[job->len]++, 0);
         }
