@@ -32,6 +32,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (rv != OK) {
         return rv;
     }
+    vld_scope_resolve();
+    vld_filters_resolve();
     vld_hooks_check(s);
     vld_index_lend(s, ptemp);
     return OK;

@@ -59,7 +59,6 @@ bool vld_answer_fits_request(void *baton, const vld_answer *answer)
 
 typedef struct survey {
     request_rec *r;
-    const vld_digest *digest;
     vld_memory *memory;
 } survey;
 
@@ -69,41 +68,73 @@ static bool take_down(void *baton, const vld_answer *answer)
     survey *s = baton;
     vld_memory *m = s->memory;
 
-    if (!m->variant && vld_answer_fits_request(s->r, answer)) {
-        m->variant = true;
-        m->variant_born_us = answer->born_us;
-        m->variant_flags = answer->flags;
-        m->variant_identity = answer->identity;
-        m->variant_digest = answer->digest;
-    }
     /* The variants of a negotiated resource are files of their own. */
     if (strcmp(answer->path.ptr, s->r->filename)) {
         return false;
     }
-    m->any = true;
-    if (memcmp(&answer->digest, s->digest, sizeof(*s->digest)) == 0) {
-        m->same = true;
-        if (answer->last_modified > m->same_date) {
-            m->same_date = answer->last_modified;
-        }
+    if (!m->variant && vld_answer_fits_request(s->r, answer)) {
+        m->variant = true;
+        m->born_us = answer->born_us;
+        m->flags = answer->flags;
+        m->txn = answer->index_txn;
+        m->date = answer->last_modified;
+        m->identity = answer->identity;
+        m->digest = answer->digest;
     }
-    else if (answer->last_modified >= m->floor) {
-        m->floor = answer->last_modified + 1;
+    if (m->count < VLD_MOST_REMEMBERED) {
+        m->all[m->count].digest = answer->digest;
+        m->all[m->count++].date = answer->last_modified;
     }
     return false;
 }
 
 void vld_answer_memory(request_rec *r, vld_request *rq)
 {
-    survey s = { r, &rq->digest, &rq->memory };
+    survey s = { r, &rq->memory };
     vld_answer answer;
     apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
 
-    memset(&rq->memory, 0, sizeof(rq->memory));
+    rq->memory.count = 0;
+    rq->memory.variant = false;
+    rq->memory.lost = 0;
     if (rq->key.len) {
         rq->memory.lost = vld_answers_floor(vld_shared_answers(),
                                             rq->key.hash);
         vld_answers_find(vld_shared_answers(), rq->key.hash, rq->key.octets,
                          rq->key.len, take_down, &s, buf, &answer);
     }
+}
+
+static bool is_of(const vld_remembered *one, const vld_digest *digest)
+{
+    return !memcmp(&one->digest, digest, sizeof(*digest));
+}
+
+apr_int64_t vld_memory_date(const vld_memory *memory,
+                            const vld_digest *digest)
+{
+    apr_int64_t date = 0;
+    apr_uint32_t i;
+
+    for (i = 0; i < memory->count; i++) {
+        if (is_of(&memory->all[i], digest) && memory->all[i].date > date) {
+            date = memory->all[i].date;
+        }
+    }
+    return date;
+}
+
+apr_int64_t vld_memory_floor(const vld_memory *memory,
+                             const vld_digest *digest)
+{
+    apr_int64_t floor = 0;
+    apr_uint32_t i;
+
+    for (i = 0; i < memory->count; i++) {
+        if (!is_of(&memory->all[i], digest)
+            && memory->all[i].date >= floor) {
+            floor = memory->all[i].date + 1;
+        }
+    }
+    return floor;
 }

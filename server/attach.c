@@ -156,6 +156,7 @@ static apr_int64_t date_of_content(request_rec *r, vld_request *rq,
                                    const vld_found *found)
 {
     const vld_memory *memory = &rq->memory;
+    apr_int64_t same = vld_memory_date(memory, &rq->digest);
     bool known = found && !memcmp(&found->record.digest, &rq->digest,
                                   sizeof(rq->digest));
     apr_int64_t now = apr_time_sec(r->request_time);
@@ -164,18 +165,20 @@ static apr_int64_t date_of_content(request_rec *r, vld_request *rq,
         return vld_attach_date_of_change(r, &rq->identity);
     }
     rq->date_needs_memory = true;
-    if (memory->same) {
-        return memory->same_date;
+    if (same) {
+        return same;
     }
-    if (known && !memory->any && !memory->lost) {
+    if (known && !memory->count && !memory->lost) {
         return found->record.last_modified;
     }
     if (found) {
         return vld_lastmod_next(&rq->identity, found->record.last_modified,
                                 now);
     }
-    if (memory->any) {
-        return vld_lastmod_next(&rq->identity, memory->floor - 1, now);
+    if (memory->count) {
+        return vld_lastmod_next(&rq->identity,
+                                vld_memory_floor(memory, &rq->digest) - 1,
+                                now);
     }
     return later(vld_lastmod_first(&rq->identity, now),
                  memory->lost ? memory->lost + 1 : 0);
@@ -186,6 +189,10 @@ void vld_attach_date(request_rec *r, vld_request *rq)
     rq->date_sent = rq->date > 0
                     && r->request_time - apr_time_from_sec(rq->date)
                            >= DATE_SETTLES_US;
+    if (rq->date_sent && rq->date == apr_time_sec(r->mtime)
+        && apr_table_get(r->headers_out, "Last-Modified")) {
+        return; /* core has said just that */
+    }
     if (rq->date_sent) {
         char *text = apr_palloc(r->pool, VLD_DATE_SIZE);
 
@@ -202,10 +209,9 @@ void vld_attach_date(request_rec *r, vld_request *rq)
 static void set_date(request_rec *r, vld_request *rq,
                      const vld_found *found, bool fresh)
 {
-    vld_answer_memory(r, rq);
     rq->date = fresh ? later(found->record.last_modified, found->link_mtime_s)
                      : date_of_content(r, rq, found);
-    rq->date = later(rq->date, rq->memory.floor);
+    rq->date = later(rq->date, vld_memory_floor(&rq->memory, &rq->digest));
     vld_attach_date(r, rq);
 }
 
@@ -319,8 +325,8 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
     rq->source = VLD_SOURCE_PROVISIONAL;
     rq->identity = of->identity;
     rq->settled = true;
-    vld_answer_memory(r, rq);
-    rq->date = later(rq->memory.floor - 1, rq->memory.same_date);
+    rq->date = later(vld_memory_floor(&rq->memory, &rq->digest) - 1,
+                     vld_memory_date(&rq->memory, &rq->digest));
     set_etag(r, etag);
     apr_table_unset(r->headers_out, "Last-Modified");
 }
@@ -358,13 +364,36 @@ static void attach_small(request_rec *r, vld_request *rq, file *of,
     }
 }
 
+/* A record that was looked up for this URL and this state of the file, in an
+ * index that has not changed since, is the same now. */
+static bool from_memory(const vld_request *rq, const file *of,
+                        vld_found *out)
+{
+    const vld_memory *m = &rq->memory;
+
+    if (!m->variant || !(m->flags & VLD_ANSWER_INDEXED)
+        || m->txn != vld_index_txn()
+        || !vld_identity_equal(&m->identity, &of->identity,
+                               VLD_VERIFY_STRICT)) {
+        return false;
+    }
+    out->record.digest = m->digest;
+    out->record.identity = m->identity;
+    out->record.last_modified = m->date;
+    out->txn = m->txn;
+    out->link_mtime_s = 0; /* it is in the date */
+    return true;
+}
+
 static void attach_file(request_rec *r, vld_request *rq, file *of)
 {
     vld_found found_;
     const vld_found *found = NULL;
     bool fresh;
 
-    if (vld_index_find(r, r->filename, &found_)) {
+    vld_answer_memory(r, rq);
+    if (from_memory(rq, of, &found_)
+        || vld_index_find(r, r->filename, &found_)) {
         found = &found_;
     }
     rq->txn = found_.txn;

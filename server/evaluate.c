@@ -229,11 +229,12 @@ static void tell(request_rec *r, const vld_request *rq,
 
 /* Not a full 200 of the resource: an error, a redirect, a part of it, or
  * a handler that has judged for itself. */
-static bool is_not_ours(const request_rec *r, apr_bucket_brigade *bb)
+static bool is_not_ours(const request_rec *r, const vld_request *rq,
+                        apr_bucket_brigade *bb)
 {
     apr_bucket *e;
 
-    if (r->status != HTTP_OK || field_of(r, "Content-Range")) {
+    if (r->status != HTTP_OK || (!rq->file && field_of(r, "Content-Range"))) {
         return true;
     }
     for (e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb);
@@ -274,7 +275,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
     vld_request *rq = vld_request_of(r);
-    vld_preconditions asked;
+    vld_fields fields;
     vld_validators current = { { NULL, 0 }, false, false, 0 };
     vld_decision decision = { VLD_PERFORM, VLD_RULE_NONE };
 
@@ -284,7 +285,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (rq && rq->swallow) {
         return swallow(rq, bb);
     }
-    if (!rq || is_not_ours(r, bb)) {
+    if (!rq || is_not_ours(r, rq, bb)) {
         if (rq) {
             vld_note(r, VLD_WORD_DECLINED_STATUS, NULL);
         }
@@ -292,9 +293,10 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(f->next, bb);
     }
     vld_remember(r, rq);
-    if (vld_preconditions_of(r, &asked) || !rq->file || APLOGrtrace1(r)) {
+    vld_fields_read(r, &fields);
+    if (fields.any || !rq->file || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
-        decision = vld_precond_evaluate(&asked, &current,
+        decision = vld_precond_evaluate(&fields.asked, &current,
                                         apr_time_sec(r->request_time));
     }
     tell(r, rq, &decision, &current);

@@ -43,6 +43,33 @@ static bool is_harmless(const char *name)
     return is_among(harmless, name);
 }
 
+/* The same as registered, so that a request compares no names. */
+static const ap_filter_rec_t *registered[sizeof(harmless)
+                                         / sizeof(*harmless)];
+
+void vld_filters_resolve(void)
+{
+    int i, n = 0;
+
+    for (i = 0; harmless[i]; i++) {
+        registered[n] = ap_get_output_filter_handle(harmless[i]);
+        n += registered[n] != NULL;
+    }
+    registered[n] = NULL;
+}
+
+static bool is_registered_harmless(const ap_filter_rec_t *frec)
+{
+    const ap_filter_rec_t *const *one;
+
+    for (one = registered; *one; one++) {
+        if (*one == frec) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool vld_filters_is_function(const char *name)
 {
     if (!strncasecmp(name, BY_TYPE, sizeof(BY_TYPE) - 1)) {
@@ -157,7 +184,7 @@ const char *vld_filters_rewriting(const ap_filter_t *f)
     for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
          f = f->next) {
         if (f->frec->providers ? harness_may_rewrite(f->r, f->frec->name)
-                               : !is_harmless(f->frec->name)) {
+                               : !is_registered_harmless(f->frec)) {
             return f->frec->name;
         }
     }

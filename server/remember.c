@@ -162,15 +162,14 @@ static bool collect_vary(request_rec *r, vld_answer *answer, bool cors)
 /* --- remembering --------------------------------------------------------- */
 
 /* An answer of this very content that is young enough to stand. */
-static bool stands(const request_rec *r, const vld_request *rq,
-                   apr_uint32_t flags)
+static bool stands(const request_rec *r, const vld_request *rq)
 {
     const vld_memory *m = &rq->memory;
 
-    return m->variant && m->variant_flags == flags
-           && r->request_time - m->variant_born_us < FRESH_US
-           && !memcmp(&m->variant_digest, &rq->digest, sizeof(rq->digest))
-           && vld_identity_equal(&m->variant_identity, &rq->identity,
+    return m->variant && r->request_time - m->born_us < FRESH_US
+           && rq->txn == m->txn && rq->date == m->date
+           && !memcmp(&m->digest, &rq->digest, sizeof(rq->digest))
+           && vld_identity_equal(&m->identity, &rq->identity,
                                  VLD_VERIFY_STRICT);
 }
 
@@ -212,25 +211,28 @@ static void fill(vld_answer *answer, const request_rec *r,
 static bool is_latest(request_rec *r, vld_request *rq)
 {
     vld_answer_memory(r, rq);
-    return rq->memory.floor <= rq->date;
+    return vld_memory_floor(&rq->memory, &rq->digest) <= rq->date;
 }
 
 static bool remember(request_rec *r, vld_request *rq)
 {
     vld_answers *answers = vld_shared_answers();
-    const char *etag = apr_table_get(r->headers_out, "ETag");
+    const char *etag;
     vld_answer answer;
     bool cors = false;
 
-    if (!answers || !rq->key.len || !rq->settled || !etag
-        || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE
-        || !vld_access_anonymous(r)) {
+    if (!answers || !rq->key.len || !rq->settled
+        || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE) {
+        return false;
+    }
+    if (stands(r, rq)) {
+        return true;
+    }
+    etag = apr_table_get(r->headers_out, "ETag");
+    if (!etag || !vld_access_anonymous(r)) {
         return false;
     }
     answer.flags = flags_of(r, rq);
-    if (stands(r, rq, answer.flags)) {
-        return true;
-    }
     fill(&answer, r, rq, etag);
     /* In the order in which core sends them. */
     if (!collect(&answer, r->err_headers_out, &cors)

@@ -56,18 +56,17 @@ static bool is_star(vld_span value)
            && !memchr(value.ptr, '"', value.len);
 }
 
-static bool says_304(const request_rec *r, const vld_answer *answer,
-                     bool quick)
+static bool says_304(const request_rec *r, const vld_fields *fields,
+                     const vld_answer *answer, bool quick)
 {
-    vld_preconditions asked;
     vld_validators known = { answer->etag, answer->date_sent,
                              answer->date_sent, answer->last_modified };
 
-    if (!vld_preconditions_of(r, &asked)
-        || (quick && is_star(asked.if_none_match))) {
+    if (quick && is_star(fields->asked.if_none_match)) {
         return false;
     }
-    return vld_precond_evaluate(&asked, &known, apr_time_sec(r->request_time))
+    return vld_precond_evaluate(&fields->asked, &known,
+                                apr_time_sec(r->request_time))
                .outcome == VLD_NOT_MODIFIED;
 }
 
@@ -78,8 +77,8 @@ static bool is_young(const request_rec *r, const vld_answer *answer)
 
 /* Why a prepared answer is not given; NULL: it may be. The cheap questions
  * come first. */
-static const char *objection(request_rec *r, const vld_answer *answer,
-                             bool quick)
+static const char *objection(request_rec *r, const vld_fields *fields,
+                             const vld_answer *answer, bool quick)
 {
     if (quick && !(answer->flags & VLD_ANSWER_QUICK)) {
         return "the answer may not be given before access control";
@@ -87,7 +86,7 @@ static const char *objection(request_rec *r, const vld_answer *answer,
     if (!is_young(r, answer)) {
         return "the answer is older than ValidatorsAnswerTTL";
     }
-    if (!says_304(r, answer, quick)) {
+    if (!says_304(r, fields, answer, quick)) {
         return "the answer would not be 304";
     }
     if (!index_agrees(r, answer)) {
@@ -100,14 +99,15 @@ static const char *objection(request_rec *r, const vld_answer *answer,
 }
 
 /* A prepared answer that may be given now.  buf is where it stands. */
-static bool find_true(request_rec *r, const vld_key *key, bool quick,
-                      void *buf, vld_answer *out)
+static bool find_true(request_rec *r, const vld_fields *fields,
+                      const vld_key *key, bool quick, void *buf,
+                      vld_answer *out)
 {
     const char *why = "nothing is prepared for this request";
 
     if (vld_answers_find(vld_shared_answers(), key->hash, key->octets,
                          key->len, vld_answer_fits_request, r, buf, out)) {
-        why = objection(r, out, quick);
+        why = objection(r, fields, out, quick);
     }
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
@@ -120,11 +120,18 @@ static bool find_true(request_rec *r, const vld_key *key, bool quick,
 
 /* --- giving it ----------------------------------------------------------- */
 
+/* Nothing has been said in this response yet. */
+static bool is_blank(const request_rec *r)
+{
+    return apr_is_empty_table(r->headers_out)
+           && apr_is_empty_table(r->err_headers_out);
+}
+
 static void set_fields(request_rec *r, const vld_answer *answer)
 {
     apr_uint32_t i;
 
-    for (i = 0; i < answer->field_count; i++) {
+    for (i = 0; i < answer->field_count && !is_blank(r); i++) {
         apr_table_unset(r->err_headers_out, answer->fields[i].name.ptr);
         apr_table_unset(r->headers_out, answer->fields[i].name.ptr);
     }
@@ -133,7 +140,6 @@ static void set_fields(request_rec *r, const vld_answer *answer)
                        answer->fields[i].value.ptr);
     }
     apr_table_setn(r->headers_out, "ETag", answer->etag.ptr);
-    apr_table_unset(r->notes, "no-etag");
     r->status = HTTP_NOT_MODIFIED;
 }
 
@@ -141,32 +147,29 @@ static void set_fields(request_rec *r, const vld_answer *answer)
 
 /* The client's own GET or HEAD, with a condition, without credentials and
  * without content of its own. */
-static bool quick_may(const request_rec *r)
+static bool quick_may(const request_rec *r, vld_fields *fields)
 {
-    const apr_table_t *in = r->headers_in;
-
-    return r->method_number == M_GET && !r->main && !r->prev
-           && r->status == HTTP_OK && !r->proxyreq && !r->assbackwards
-           && (apr_table_get(in, "If-None-Match")
-               || apr_table_get(in, "If-Modified-Since"))
-           && !apr_table_get(in, "Authorization")
-           && !apr_table_get(in, "Content-Length")
-           && !apr_table_get(in, "Transfer-Encoding")
-           && !apr_table_get(in, "Expect") && !apr_table_get(in, "Upgrade");
+    if (r->method_number != M_GET || r->main || r->prev
+        || r->status != HTTP_OK || r->proxyreq || r->assbackwards) {
+        return false;
+    }
+    vld_fields_read(r, fields);
+    return fields->conditional && !fields->credentials && !fields->late;
 }
 
 int vld_replay_quick(request_rec *r, int lookup)
 {
     apr_uint64_t *buf;
     vld_answer answer;
+    vld_fields fields;
     vld_key key;
 
     if (lookup || !vld_config_global()->quick_said || !vld_shared_answers()
-        || !quick_may(r) || !vld_answer_key(r, &key)) {
+        || !quick_may(r, &fields) || !vld_answer_key(r, &key)) {
         return DECLINED;
     }
     buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
-    if (!find_true(r, &key, true, buf, &answer)) {
+    if (!find_true(r, &fields, &key, true, buf, &answer)) {
         return DECLINED;
     }
     set_fields(r, &answer);
@@ -219,7 +222,8 @@ static void send_304(request_rec *r)
     apr_brigade_cleanup(bb);
 }
 
-int vld_replay_fixups(request_rec *r, vld_request *rq)
+int vld_replay_fixups(request_rec *r, vld_request *rq,
+                      const vld_fields *fields)
 {
     apr_uint64_t *buf;
     vld_answer answer;
@@ -229,7 +233,7 @@ int vld_replay_fixups(request_rec *r, vld_request *rq)
         return DECLINED;
     }
     buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
-    if (!find_true(r, &rq->key, false, buf, &answer)
+    if (!find_true(r, fields, &rq->key, false, buf, &answer)
         || strcmp(answer.path.ptr, r->filename)) {
         return DECLINED;
     }

@@ -14,32 +14,6 @@ vld_request *vld_request_of(const request_rec *r)
     return ap_get_module_config(r->request_config, &validators_module);
 }
 
-static vld_span span_of(const char *text)
-{
-    vld_span span = { text, text ? strlen(text) : 0 };
-
-    return span;
-}
-
-bool vld_preconditions_of(const request_rec *r, vld_preconditions *out)
-{
-    const apr_table_t *in = r->headers_in;
-
-    out->method = r->method_number != M_GET ? VLD_METHOD_OTHER
-                  : r->header_only          ? VLD_METHOD_HEAD
-                                            : VLD_METHOD_GET;
-    out->if_match = span_of(apr_table_get(in, "If-Match"));
-    out->if_unmodified_since = span_of(apr_table_get(in,
-                                                     "If-Unmodified-Since"));
-    out->if_none_match = span_of(apr_table_get(in, "If-None-Match"));
-    out->if_modified_since = span_of(apr_table_get(in, "If-Modified-Since"));
-    out->range = span_of(apr_table_get(in, "Range"));
-    out->if_range = span_of(apr_table_get(in, "If-Range"));
-    return out->if_match.ptr || out->if_unmodified_since.ptr
-           || out->if_none_match.ptr || out->if_modified_since.ptr
-           || out->range.ptr;
-}
-
 /* GET and HEAD of the client's own request for a resource of this server.  A
  * forward proxy's answers are another origin's. */
 static bool in_scope(const request_rec *r)
@@ -65,10 +39,19 @@ static bool is_plain_file(const request_rec *r)
            && (!r->handler || !strcmp(r->handler, "default-handler"));
 }
 
+static ap_filter_rec_t *attach, *evaluate;
+
+void vld_scope_resolve(void)
+{
+    attach = ap_get_output_filter_handle(VLD_ATTACH_FILTER);
+    evaluate = ap_get_output_filter_handle(VLD_EVALUATE_FILTER);
+}
+
 int vld_scope_fixups(request_rec *r)
 {
     const vld_dir_config *conf = vld_config_of(r);
     vld_request *rq;
+    vld_fields fields;
     int rv;
 
     if (!in_scope(r)) {
@@ -80,20 +63,20 @@ int vld_scope_fixups(request_rec *r)
     }
     if (r->status != HTTP_OK) {
         if (is_plain_file(r)) {
-            ap_add_output_filter(VLD_ATTACH_FILTER, NULL, r, r->connection);
+            ap_add_output_filter_handle(attach, NULL, r, r->connection);
         }
         return DECLINED;
     }
     rq = apr_pcalloc(r->pool, sizeof(*rq));
     rq->conf = conf;
-    rq->conditional = apr_table_get(r->headers_in, "If-None-Match")
-                      || apr_table_get(r->headers_in, "If-Modified-Since");
+    vld_fields_read(r, &fields);
+    rq->conditional = fields.conditional;
     /* An internal redirect's target is not what the client's URL is a key
      * for. */
     if (vld_shared_answers() && !r->prev) {
         vld_answer_key(r, &rq->key);
     }
-    rv = vld_replay_fixups(r, rq);
+    rv = vld_replay_fixups(r, rq, &fields);
     if (rv != DECLINED) {
         return rv;
     }
@@ -102,7 +85,7 @@ int vld_scope_fixups(request_rec *r)
      * known: this keeps core, CGI and others from doing it before. */
     r->no_local_copy = 1;
     if (is_plain_file(r)) {
-        ap_add_output_filter(VLD_ATTACH_FILTER, NULL, r, r->connection);
+        ap_add_output_filter_handle(attach, NULL, r, r->connection);
     }
     return DECLINED;
 }
@@ -110,6 +93,6 @@ int vld_scope_fixups(request_rec *r)
 void vld_scope_insert_filter(request_rec *r)
 {
     if (vld_request_of(r)) {
-        ap_add_output_filter(VLD_EVALUATE_FILTER, NULL, r, r->connection);
+        ap_add_output_filter_handle(evaluate, NULL, r, r->connection);
     }
 }

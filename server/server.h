@@ -111,20 +111,27 @@ typedef enum vld_source {
     VLD_SOURCE_NONE         /* nothing could be said */
 } vld_source;
 
+/* One content that this URL is remembered to have had. */
+typedef struct vld_remembered {
+    vld_digest digest;
+    apr_int64_t date;
+} vld_remembered;
+
+#define VLD_MOST_REMEMBERED 8
+
 /* What the table of prepared answers remembers of this URL. */
 typedef struct vld_memory {
-    bool any;              /* an answer under this key exists */
-    bool same;             /* one of the same content */
-    apr_int64_t same_date; /* its date */
-    apr_int64_t floor;     /* first date that no other content has had; 0:
-                            * none is known */
+    apr_uint32_t count;    /* of the same file's contents */
+    vld_remembered all[VLD_MOST_REMEMBERED];
     apr_int64_t lost;      /* latest date of an answer that may have been this
                             * URL's and is remembered no more; 0: none */
-    bool variant;          /* one that fits this request */
-    apr_int64_t variant_born_us;
-    apr_uint32_t variant_flags;
-    vld_identity variant_identity;
-    vld_digest variant_digest;
+    bool variant;          /* an answer that fits this request */
+    apr_int64_t born_us;   /* that one's */
+    apr_uint32_t flags;
+    apr_uint64_t txn;
+    apr_int64_t date;
+    vld_identity identity;
+    vld_digest digest;
 } vld_memory;
 
 typedef struct vld_key {
@@ -149,17 +156,30 @@ typedef struct vld_request {
     apr_int64_t date;      /* Last-Modified, seconds; 0: none */
     apr_uint64_t txn;
     vld_key key;
-    vld_memory memory;     /* of digest; taken when the validators are set */
+    vld_memory memory;     /* taken when the file is looked at */
 } vld_request;
 
 /* NULL when the request is not in scope. */
 vld_request *vld_request_of(const request_rec *r);
 
-/* The request's preconditions as RFC 9110 has them; false when there is no
- * field of them and no Range. */
+/* --- fields.c ------------------------------------------------------------- */
+
+typedef struct vld_fields {
+    vld_preconditions asked;
+    bool conditional; /* If-None-Match or If-Modified-Since */
+    bool any;         /* one of the preconditions, or Range */
+    bool credentials; /* Authorization */
+    bool late;        /* content, Expect or Upgrade: not before the rest of the
+                       * server has seen it */
+} vld_fields;
+
+void vld_fields_read(const request_rec *r, vld_fields *out);
+/* Only the preconditions; false when there is none, and no Range. */
 bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
 
 /* --- scope.c ------------------------------------------------------------- */
+/* Before the first request: find the module's own filters. */
+void vld_scope_resolve(void);
 int vld_scope_fixups(request_rec *r);
 void vld_scope_insert_filter(request_rec *r);
 
@@ -168,6 +188,8 @@ void vld_scope_insert_filter(request_rec *r);
 /* The name of the first filter after f that may rewrite the file's octets;
  * NULL: none will, or only by a content coding. */
 const char *vld_filters_rewriting(const ap_filter_t *f);
+/* Resolve the names of filters, once all modules have registered theirs. */
+void vld_filters_resolve(void);
 /* Whether what this filter makes follows from the octets and the configuration
  * alone. */
 bool vld_filters_is_function(const char *name);
@@ -211,9 +233,15 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 bool vld_answer_key(request_rec *r, vld_key *out);
 /* vld_answer_fits for a request_rec as baton. */
 bool vld_answer_fits_request(void *baton, const vld_answer *answer);
-/* Fill rq->memory: what is remembered under rq->key, compared with the content
- * rq->digest. */
+/* Fill rq->memory: what is remembered under rq->key. */
 void vld_answer_memory(request_rec *r, vld_request *rq);
+/* The date with which the content is remembered; 0: it is not. */
+apr_int64_t vld_memory_date(const vld_memory *memory,
+                            const vld_digest *digest);
+/* The first date that no other remembered content has had; 0: none is
+ * remembered. */
+apr_int64_t vld_memory_floor(const vld_memory *memory,
+                             const vld_digest *digest);
 
 /* --- remember.c ---------------------------------------------------------- */
 
@@ -226,7 +254,8 @@ void vld_remember(request_rec *r, vld_request *rq);
 /* --- replay.c ------------------------------------------------------------ */
 int vld_replay_quick(request_rec *r, int lookup);
 /* In fixups, after access control: DONE when a 304 was sent, else DECLINED. */
-int vld_replay_fixups(request_rec *r, vld_request *rq);
+int vld_replay_fixups(request_rec *r, vld_request *rq,
+                      const vld_fields *fields);
 
 /* --- access.c ------------------------------------------------------------ */
 
@@ -243,6 +272,40 @@ void vld_access_optional_fns(void);
 /* Look for access hooks of modules that are not known, and say so. */
 void vld_hooks_check(server_rec *s);
 bool vld_hooks_all_known(void);
+
+/* --- shown.c ------------------------------------------------------------- */
+
+/* What GET shows of a file, where it sends the file's octets as they are. */
+typedef struct vld_shown {
+    bool exists;             /* something is at the path */
+    bool indexed;            /* it has a fresh record */
+    vld_identity identity;   /* of a regular file that can be read */
+    vld_digest digest;       /* where the tag is strong */
+    apr_int64_t date;        /* of the record, seconds */
+    char etag[VLD_WEAK_ETAG_SIZE]; /* "": none */
+} vld_shown;
+
+/* Look at the file now: its record where that is fresh, else the content of a
+ * small one, else its settled identity.  verify is the configuration's. */
+void vld_shown_now(request_rec *r, const char *path, int verify,
+                   vld_shown *out);
+
+/* What a GET of a URL shows to the client of a request. */
+typedef struct vld_view {
+    apr_pool_t *pool;
+    const char *path;
+    bool ours;
+    bool date_shown;   /* GET has said date, or would */
+    apr_int64_t date;  /* seconds: at least that of any response with this
+                        * content */
+    vld_shown shown;
+} vld_view;
+
+/* Look the URL (not escaped) up as a GET by the client of r would: valid
+ * until the next call for r.  NULL: the client may not get it, it is not in
+ * scope, or GET sends something else than the octets of the file at path. */
+const vld_view *vld_shown_by_get(request_rec *r, const char *uri,
+                                 const char *path);
 
 /* --- words.c ------------------------------------------------------------- */
 
