@@ -371,7 +371,7 @@ static bool from_memory(const vld_request *rq, const file *of,
 {
     const vld_memory *m = &rq->memory;
 
-    if (!m->variant || !(m->flags & VLD_ANSWER_INDEXED)
+    if (!m->variant || !(m->flags & VLD_ANSWER_INDEXED) || !m->txn
         || m->txn != vld_index_txn()
         || !vld_identity_equal(&m->identity, &of->identity,
                                VLD_VERIFY_STRICT)) {

@@ -34,17 +34,20 @@ static bool file_unchanged(const vld_answer *answer)
                               (vld_verify)answer->verify);
 }
 
-/* The index has had no transaction since; or it says the same of the file; or
- * it says nothing of a content that was hashed as it was sent. */
+/* The index has had no transaction since (0: that is not known); or it says the
+ * same of the file; or it says nothing of a content that was hashed as it was
+ * sent. */
 static bool index_agrees(request_rec *r, const vld_answer *answer)
 {
+    bool indexed = (answer->flags & VLD_ANSWER_INDEXED) != 0;
     vld_found found;
 
-    if (vld_index_txn() == answer->index_txn) {
+    if (vld_index_txn() == answer->index_txn
+        && (answer->index_txn || !indexed)) {
         return true;
     }
     if (!vld_index_find(r, answer->path.ptr, &found)) {
-        return !(answer->flags & VLD_ANSWER_INDEXED);
+        return !indexed;
     }
     return !memcmp(&found.record.digest, &answer->digest,
                    sizeof(answer->digest));
