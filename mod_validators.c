@@ -16,6 +16,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     vld_config_reset(pconf);
     vld_access_pre_config(pconf);
+    vld_dav_pre_config(pconf);
     return OK;
 }
 
@@ -36,12 +37,13 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     vld_filters_resolve();
     vld_hooks_check(s);
     vld_index_lend(s, ptemp);
-    return OK;
+    return vld_dav_post_config(pconf, s);
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     vld_index_child_init(pchild, s);
+    vld_dav_child_init(pchild, s);
 }
 
 static void register_hooks(apr_pool_t *p)

@@ -307,6 +307,14 @@ typedef struct vld_view {
 const vld_view *vld_shown_by_get(request_rec *r, const char *uri,
                                  const char *path);
 
+/* --- dav.c: mod_dav's files have the tags that GET shows ----------------- */
+
+/* Before and after the configuration is read, and in each child.  Without
+ * mod_dav: nothing. */
+void vld_dav_pre_config(apr_pool_t *pconf);
+int vld_dav_post_config(apr_pool_t *pconf, server_rec *s);
+void vld_dav_child_init(apr_pool_t *pchild, server_rec *s);
+
 /* --- words.c ------------------------------------------------------------- */
 
 /* Every word that the note can hold; docs/directives.md lists them. */
