@@ -268,10 +268,11 @@ sub change_released
 # Revalidate until the time is over; a line for each answer.
 sub read_until
 {
-    my ($self, $end, $log, $port) = @_;
+    my ($self, $end, $log, $port, $other) = @_;
     open my $out, '>', $log or die "$log: $!\n";
-    my $c = Vld::Http->new(port => $port, timeout => 20);
-    my $slow = Vld::Http->new(port => $port, timeout => 20, slow => 0.002);
+    my $c = $other || Vld::Http->new(port => $port, timeout => 20);
+    my $slow = $other || Vld::Http->new(port => $port, timeout => 20,
+        slow => 0.002);
     my @states;
     for my $file (@{$self->{files}}) {
         for my $kind (Vld::Test::kinds()) {
@@ -289,20 +290,58 @@ sub read_until
         for (1 .. 1 + int rand 4) {
             # Slowly where it can be overtaken by a change.
             my $by = $state->{file}{size} > 100_000 && !$state->{coding}
-                && rand() < 0.1 ? $slow : $c;
+                && rand() < 0.3 ? $slow : $c;
             print {$out} $self->ask($by, $state), "\n";
         }
     }
+    # Once more when all is quiet.
+    my %seen;
+    @states = grep { !$seen{$_}++ } @states;
+    @states = grep { $_->{held} } @states if $other;
     for my $state (@states) {
         print {$out} $self->ask($c, $state), "\n" for 1 .. 2;
     }
     close $out or die "$log: $!\n";
 }
 
+# As read_until, over HTTP/2 by curl, one process a request.
+sub read_h2_until
+{
+    my ($self, $end, $log, $port) = @_;
+    my $c = bless { port => $port, file => "$log.tmp" }, 'Vld::Hostile::Curl';
+    return $self->read_until($end, $log, $port, $c);
+}
+
+# A part of what is held, if it still is: what comes must fit what is held.
+sub ask_range
+{
+    my ($self, $c, $state) = @_;
+    my $held = $state->{held};
+    my $from = int rand(length($held->{body}) - 64);
+    my $to = $from + 32 + int rand 20_000;
+    my $t0 = now();
+    my $res = $c->request('GET', $state->{file}{url},
+        Range => "bytes=$from-$to", 'If-Range' => $held->{etag});
+    my $t1 = now();
+    my $tag = $res->{h}{etag};
+    $tag = '-' unless defined $tag;
+    my $fits = '-';
+    if ($res->{status} == 206) {
+        my $want = substr $held->{body}, $from, $to - $from + 1;
+        $fits = $tag eq $held->{etag} && $res->{body} eq $want ? 1 : 0;
+    }
+    return join ' ', $state->{file}{n}, sprintf('%.7f %.7f', $t0, $t1),
+        'range', 'identity', 0, $res->{status}, $held->{key}, '-', $tag,
+        $fits;
+}
+
 sub ask
 {
     my ($self, $c, $state) = @_;
     my $held = $state->{held};
+    return $self->ask_range($c, $state) if $held && !$state->{coding}
+        && defined $held->{body} && length $held->{body} > 64
+        && rand() < 0.15;
     my @fields;
     if ($held) {
         push @fields, 'If-None-Match' => $held->{etag}
@@ -325,6 +364,8 @@ sub ask
         $key = md5_hex($body);
         $honest = Vld::Test::strong($etag) ? is_digest($etag, $body) : '-';
         $state->{held} = { key => $key, etag => $etag, date => $date };
+        $state->{held}{body} = $body if !$state->{coding}
+            && Vld::Test::strong($etag);
     }
     elsif ($res->{status} == 304 && $held) {
         $held->{etag} = $etag if defined $etag;
@@ -385,7 +426,7 @@ sub judge
     my %known = map { my $n = $_; $n => { map { $_->{key} => 1 }
         @{$history->{$n}} } } keys %$history;
     my %r = map { $_ => 0 } qw(requests full not_modified untrue due due_given
-        two_bodies torn_strong torn failed writes);
+        ranges two_bodies torn_strong torn failed writes);
     $r{writes} += @{$history->{$_}} - 1 for keys %$history;
     my %body_of;
     for my $log (@client_logs) {
@@ -406,6 +447,11 @@ sub weigh
     my $file = $self->{files}[$n];
     my $what = "$file->{url} $kind $coding";
     $r->{requests}++;
+    if ($kind eq 'range') {
+        $r->{ranges}++ if $status == 206;
+        note($r, 'unfit_range', $what, $line) if $honest eq '0';
+        return;
+    }
     $r->{by_status}{$status}++;
     if ($conditional) {
         my ($any, $all, $writing) = was($history->{$n}, $held, $t0, $t1);
@@ -445,6 +491,31 @@ sub note
     $r->{of}{$which}{$what}++;
     push @{$r->{examples}{$which}}, "$what: $line"
         if @{$r->{examples}{$which} || []} < 5;
+}
+
+# --- a client over HTTP/2, with as much of Vld::Http's face as is needed ------
+
+package Vld::Hostile::Curl;
+
+sub request
+{
+    my ($self, $method, $path, @fields) = @_;
+    my @lines;
+    while (my ($name, $value) = splice @fields, 0, 2) {
+        push @lines, '-H', "$name: $value";
+    }
+    unlink "$self->{file}.h", "$self->{file}.b";
+    my ($rc) = Vld::Test::run_command('curl', '-s', '--max-time', 20,
+        '--http2-prior-knowledge', '-D', "$self->{file}.h", '-o',
+        "$self->{file}.b", @lines, "http://127.0.0.1:$self->{port}$path");
+    my %res = (status => 0, h => {}, body => '', complete => $rc == 0);
+    my $head = -e "$self->{file}.h" ? Vld::Test::slurp("$self->{file}.h")
+        : '';
+    $res{status} = $1 if $rc == 0 && $head =~ m{^HTTP/2 (\d+)};
+    $res{h}{lc $1} = $2 while $head =~ /^([^:\r\n]+):\s*([^\r\n]*)/mg;
+    $res{body} = Vld::Test::slurp("$self->{file}.b")
+        if -e "$self->{file}.b";
+    return \%res;
 }
 
 1;

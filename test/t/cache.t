@@ -1,0 +1,520 @@
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# mod_cache on the server that attaches the validators, and on a proxy before
+# it: what is kept is revalidated, refreshed and replaced as RFC 9111 asks,
+# and nobody is told an untrue 304.
+use strict;
+use warnings;
+use lib 'lib';
+use Test::More;
+use Time::HiRes ();
+use Vld::Extra;
+use Vld::Server ();
+use Vld::Test;
+
+my $old = 1_550_000_000;
+my $row = "a row of a page that caches keep\n";
+my $modules = load_modules(qw(cache cache_disk cache_socache proxy
+    proxy_http));
+
+# Virtual hosts by what keeps, and whether it answers in the quick handler.
+my %keep = (
+    'disk-q' => ['disk', 'on'],
+    'disk-h' => ['disk', 'off'],
+    'shm-q' => ['socache', 'on'],
+    'shm-h' => ['socache', 'off'],
+);
+
+sub cache_host
+{
+    my ($port, $name, $docs, $provider, $quick, $more) = @_;
+    return <<"END";
+<VirtualHost *:$port>
+    ServerName $name.test
+    DocumentRoot "$docs"
+    CacheEnable $provider /
+    CacheQuickHandler $quick
+    CacheHeader on
+    CacheDetailHeader on
+    $more
+</VirtualHost>
+END
+}
+
+sub cache_common
+{
+    my $server = shift;
+    return <<"END";
+$modules
+CacheRoot "$server->{root}/cache"
+CacheDirLevels 1
+CacheDirLength 2
+CacheSocache shmcb:$server->{root}/logs/shm(16777216)
+CacheLockPath "$server->{root}/lock"
+END
+}
+
+# The folders of content, alike in every place.
+sub folders
+{
+    my $docs = shift;
+    return <<"END";
+<Directory "$docs">
+    Require all granted
+    AllowOverride All
+    Header set Cache-Control max-age=600
+</Directory>
+<Directory "$docs/stale">
+    Header set Cache-Control max-age=0
+</Directory>
+<Directory "$docs/coded">
+    AddOutputFilterByType DEFLATE text/css
+</Directory>
+<IfModule mod_validators.c>
+    ValidatorsEngine On
+    ValidatorsAnswerTTL 1
+    <Directory "$docs/quick">
+        ValidatorsQuickHandler On
+    </Directory>
+    <Directory "$docs/stale">
+        ValidatorsQuickHandler On
+    </Directory>
+</IfModule>
+END
+}
+
+sub prepare
+{
+    my $s = shift;
+    mkdir "$s->{root}/$_" for qw(cache lock);
+    return if $s->{no_files};
+    for my $host ($s->{hosts} ? @{$s->{hosts}} : '') {
+        for my $dir (qw(full quick stale coded lock fields error)) {
+            for my $name (map { ("$_.css", "$_-big.css") }
+                $s->{names} ? @{$s->{names}} : qw(page change))
+            {
+                my $n = $name =~ /big/ ? 2500 : 90;
+                my $path = $s->docs(grep { $_ ne '' } $host, $dir, $name);
+                stamp(spew($path, "$dir/$name\n" . $row x $n), $old);
+            }
+        }
+    }
+    if ($ENV{VLD_HTVALIDATORS}) {
+        local $ENV{VLD_INDEX} = $s->index_path;
+        scan($s->docs);
+    }
+    settle();
+}
+
+# --- requests ------------------------------------------------------------
+
+# By X-Id what the origin must have said to it: `none`, or "status octets";
+# and the name of that test.
+my %expected;
+
+sub ask
+{
+    my ($c, $host, $method, $url, @fields) = @_;
+    my $id = new_id();
+    my $res = $c->request($method, $url, Host => "$host.test", 'X-Id' => $id,
+        @fields);
+    $res->{id} = $id;
+    $res->{cache} = lc((($res->{h}{'x-cache'} || 'none') =~ /(\w+)/)[0]);
+    return $res;
+}
+
+sub origin_said
+{
+    my ($res, $said, $name) = @_;
+    push @{$expected{order}}, [$res->{id}, $said, $name];
+}
+
+sub whole
+{
+    my ($res, $body, $cache, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $got = defined $res->{body} && $res->{body} eq $body
+        ? 'whole' : 'not what it is';
+    is("$res->{status} $got $res->{cache}", "200 whole $cache", $name)
+        or diag(explain($res->{h}), $res->{h}{'x-cache-detail'} || '');
+}
+
+sub changed
+{
+    my $body = shift;
+    (my $new = $body) =~ tr/a-z/b-za/;
+    return $new;
+}
+
+# Change the content behind the cache's back: same size, same mtime.
+sub change
+{
+    my ($path) = @_;
+    my $new = changed(slurp($path));
+    stamp(spew($path, $new), $old);
+    settle();
+    return $new;
+}
+
+# --- one resource through one cache --------------------------------------
+
+# far: the origin is another server; on: with the engine on this one.
+sub tour
+{
+    my ($c, $host, $path, $url, %how) = @_;
+    my $what = "$how{what}, $host $url";
+    my $body = slurp($path);
+    my $n = length $body;
+
+    my $full = ask($c, $host, 'GET', $url);
+    whole($full, $body, 'miss', "$what: sent in full to who asks first");
+    my $tag = $full->{h}{etag};
+    ok(strong($tag), "$what: with a strong tag") or diag($tag);
+    origin_said($full, "200 $n", "$what: first");
+
+    my $hit = ask($c, $host, 'GET', $url);
+    whole($hit, $body, 'hit', "$what: then from the cache");
+    is("$hit->{h}{etag} $hit->{h}{'last-modified'}",
+        "$tag $full->{h}{'last-modified'}", "$what: which says the same");
+    origin_said($hit, 'none', "$what: hit");
+    my $head = ask($c, $host, 'HEAD', $url);
+    is("$head->{status} $head->{cache} $head->{h}{etag}", "200 hit $tag",
+        "$what: and to HEAD");
+    origin_said($head, 'none', "$what: HEAD");
+
+    for my $kind (kinds()) {
+        my $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
+        is($res->{status}, 304, "$what: not modified by $kind")
+            or diag(explain($res->{h}));
+        is(same_fields($full, $res), '', "$what: by $kind, as the 200 says");
+        origin_said($res, 'none', "$what: by $kind");
+    }
+    my $res = ask($c, $host, 'GET', $url, Range => 'bytes=1-4');
+    is("$res->{status} $res->{body}", '206 ' . substr($body, 1, 4),
+        "$what: a part of it");
+    $res = ask($c, $host, 'GET', $url, 'Cache-Control' => 'only-if-cached');
+    whole($res, $body, 'hit', "$what: only if it is cached, and it is");
+    origin_said($res, 'none', "$what: only-if-cached");
+
+    revalidate($c, $host, $url, $full, $what);
+    reload($c, $host, $url, $full, $what);
+}
+
+# max-age=0: the cache asks the origin before it answers.
+sub revalidate
+{
+    my ($c, $host, $url, $full, $what) = @_;
+    my @ask = ('Cache-Control' => 'max-age=0');
+    my $tag = $full->{h}{etag} || '"none"';
+
+    my $res = ask($c, $host, 'GET', $url, @ask);
+    whole($res, $full->{body}, 'revalidate', "$what: revalidated for who asks"
+        . ' without conditions, who gets it all');
+    is($res->{h}{etag}, $tag, "$what: under the same tag");
+    origin_said($res, '304 0', "$what: revalidated without sending it again");
+    for my $kind (kinds()) {
+        $res = ask($c, $host, 'GET', $url, @ask,
+            validators_of($full, $kind));
+        is($res->{status}, 304, "$what: revalidated for who has it, by $kind")
+            or diag(explain($res->{h}));
+        is(same_fields($full, $res), '', "$what: as the 200 says, by $kind");
+        origin_said($res, '304 0', "$what: revalidated by $kind");
+    }
+    $res = ask($c, $host, 'GET', $url, @ask, 'If-None-Match' => '"other"');
+    is("$res->{status} " . ($res->{body} eq $full->{body}), '200 1',
+        "$what: who has another gets it all");
+    $res = ask($c, $host, 'HEAD', $url, @ask);
+    is("$res->{status} $res->{h}{etag}", "200 $tag", "$what: HEAD, revalidated");
+    $res = ask($c, $host, 'GET', $url);
+    kept($host, $res, $full->{body}, "$what: still kept after that");
+    origin_said($res, 'none', "$what: after revalidation");
+}
+
+# mod_cache_socache of httpd 2.4 loses the body of what it revalidates, and
+# sends none from then on; that is so without this module, too.
+sub kept
+{
+    my ($host, $res, $body, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return whole($res, $body, 'hit', $name) unless $host =~ /^shm/;
+    ok($res->{status} == 200 && $res->{cache} eq 'hit'
+        && ($res->{body} eq $body || $res->{body} eq ''), "$name, or lost by"
+        . ' mod_cache_socache');
+}
+
+# no-cache and no-store: the origin answers.
+sub reload
+{
+    my ($c, $host, $url, $full, $what) = @_;
+    my $n = length $full->{body};
+    for my $ask ('no-cache', 'no-store') {
+        my $res = ask($c, $host, 'GET', $url, 'Cache-Control' => $ask);
+        whole($res, $full->{body}, $ask eq 'no-cache' ? 'miss' : 'none',
+            "$what: $ask: from the origin");
+        is($res->{h}{etag}, $full->{h}{etag}, "$what: $ask: the same tag");
+        origin_said($res, "200 $n", "$what: $ask");
+        $res = ask($c, $host, 'GET', $url, 'Cache-Control' => $ask,
+            validators_of($full, 'tag'));
+        is($res->{status}, 304, "$what: $ask by tag: not modified");
+        is(same_fields($full, $res), '', "$what: $ask by tag: as the 200"
+            . ' says');
+        origin_said($res, '304 0', "$what: $ask by tag");
+    }
+    my $res = ask($c, $host, 'GET', $url);
+    whole($res, $full->{body}, 'hit', "$what: kept after that, too");
+}
+
+# The content changes behind the cache, its size and mtime stay.
+sub changes
+{
+    my ($c, $host, $path, $url, %how) = @_;
+    my $what = "$how{what}, $host $url";
+    my @ask = ('Cache-Control' => 'max-age=0');
+    my $full = ask($c, $host, 'GET', $url);
+    my $new = change($path);
+
+    my $res = ask($c, $host, 'GET', $url);
+    ok($res->{status} == 200 && ($res->{body} eq $full->{body}
+        && $res->{h}{etag} eq $full->{h}{etag} || $res->{body} eq $new),
+        "$what: changed: while it is fresh, one of the two under its tag");
+    $res = ask($c, $host, 'GET', $url, @ask);
+    whole($res, $new, 'miss', "$what: changed: the new one when it is asked"
+        . ' for');
+    isnt($res->{h}{etag}, $full->{h}{etag}, "$what: changed: under a new tag");
+    my $now = $res;
+    for my $kind (kinds()) {
+        $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
+        is("$res->{status} " . ($res->{body} eq $new), '200 1',
+            "$what: changed: nothing old is confirmed by $kind");
+        $res = ask($c, $host, 'GET', $url, validators_of($now, $kind));
+        is($res->{status}, 304, "$what: changed: the new one is, by $kind")
+            if validators_of($now, $kind);
+    }
+    $res = ask($c, $host, 'GET', $url);
+    whole($res, $new, 'hit', "$what: changed: the new one is kept");
+}
+
+# What may be kept but not used unasked: every request revalidates.
+sub always_stale
+{
+    my ($c, $host, $path, $url, %how) = @_;
+    my $what = "$how{what}, $host $url";
+    my $full = ask($c, $host, 'GET', $url);
+    whole($full, slurp($path), 'miss', "$what: sent in full");
+    for my $n (1 .. 2) {
+        my $res = ask($c, $host, 'GET', $url);
+        whole($res, $full->{body}, 'revalidate', "$what: revalidated, and"
+            . " whole ($n)") unless $n > 1 && $host =~ /^shm/;
+        origin_said($res, '304 0', "$what: revalidated ($n)");
+        for my $kind (kinds()) {
+            $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
+            is($res->{status}, 304, "$what: not modified by $kind ($n)");
+            origin_said($res, '304 0', "$what: by $kind ($n)");
+        }
+    }
+    my $new = change($path);
+    for my $kind (kinds()) {
+        my $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
+        is("$res->{status} " . ($res->{body} eq $new), '200 1',
+            "$what: changed: the new one at once, by $kind");
+    }
+    my $res = ask($c, $host, 'GET', $url);
+    is("$res->{status} " . ($res->{body} eq $new), '200 1',
+        "$what: changed: the new one to who has none");
+}
+
+# Variants by content coding.
+sub codings
+{
+    my ($c, $host, $path, $url, %how) = @_;
+    my $what = "$how{what}, $host $url";
+    my $body = slurp($path);
+    my %full;
+    for my $coding (qw(gzip identity)) {
+        my @accept = ('Accept-Encoding' => $coding);
+        my $whole = sub {
+            my ($res, $name) = @_;
+            my $got = ($res->{h}{'content-encoding'} || '') eq 'gzip'
+                ? gunzip($res->{body}) : $res->{body};
+            is("$res->{status} " . (($res->{h}{'content-encoding'}
+                || 'identity') eq $coding) . ($got eq $body), '200 11',
+                "$what: $coding: $name");
+        };
+        my $full = $full{$coding} = ask($c, $host, 'GET', $url, @accept);
+        $whole->($full, 'in its coding');
+        like($full->{h}{vary} || '', qr/Accept-Encoding/,
+            "$what: $coding: varies");
+        $whole->(ask($c, $host, 'GET', $url, @accept), 'again');
+        for my $ask (undef, 'max-age=0') {
+            my @more = (@accept, 'Cache-Control' => $ask);
+            my $how = $ask || 'fresh';
+            $whole->(ask($c, $host, 'GET', $url, @more), "$how, all");
+            for my $kind (kinds()) {
+                my $res = ask($c, $host, 'GET', $url, @more,
+                    validators_of($full, $kind));
+                is($res->{status}, 304, "$what: $coding: $how, by $kind")
+                    or diag(explain($res->{h}));
+                is(same_fields($full, $res), '', "$what: $coding: $how, by"
+                    . " $kind, as the 200 says");
+            }
+        }
+    }
+    isnt($full{gzip}{h}{etag}, $full{identity}{h}{etag},
+        "$what: each coding has its tag");
+    for my $coding (qw(gzip identity)) {
+        my ($other) = grep { $_ ne $coding } keys %full;
+        for my $ask (undef, 'max-age=0') {
+            my $res = ask($c, $host, 'GET', $url, 'Accept-Encoding' => $coding,
+                'Cache-Control' => $ask, validators_of($full{$other}, 'tag'));
+            is($res->{status}, 200, "$what: $other\'s tag is not $coding\'s, "
+                . ($ask || 'fresh'));
+        }
+    }
+}
+
+# --- on one server -------------------------------------------------------
+
+sub one_server
+{
+    my $server = Vld::Server->start(name => 'cache-one',
+        hosts => [sort keys %keep], prepare => \&prepare, conf => sub {
+            my $s = shift;
+            my $conf = cache_common($s);
+            for my $host (sort keys %keep) {
+                $conf .= cache_host($s->{port}, $host, $s->docs($host),
+                    @{$keep{$host}}, '') . folders($s->docs($host));
+            }
+            return $conf;
+        });
+    my $c = $server->client;
+    for my $host (sort keys %keep) {
+        my %how = (what => 'one server');
+        for my $dir (qw(full quick)) {
+            for my $name (qw(page.css page-big.css)) {
+                tour($c, $host, $server->docs($host, $dir, $name),
+                    "/$dir/$name", %how);
+            }
+            for my $name (qw(change.css change-big.css)) {
+                changes($c, $host, $server->docs($host, $dir, $name),
+                    "/$dir/$name", %how);
+            }
+        }
+        always_stale($c, $host, $server->docs($host, 'stale', $_),
+            "/stale/$_", %how) for qw(page.css page-big.css);
+        codings($c, $host, $server->docs($host, 'coded', $_), "/coded/$_",
+            %how) for qw(page.css page-big.css);
+        my $res = ask($c, $host, 'GET', '/full/nothing-kept.css',
+            'Cache-Control' => 'only-if-cached');
+        is($res->{status}, 504, "one server, $host: only if it is cached, and"
+            . ' it is not');
+    }
+    is($c->{lost}, 0, 'one server: no connection was lost');
+    $server->stop;
+    %expected = ();
+}
+
+# --- a proxy before an origin --------------------------------------------
+
+sub proxy_host
+{
+    my ($s, $name, $origin, $provider, $quick, $more) = @_;
+    return cache_host($s->{port}, $name, $s->docs, $provider, $quick, <<"END");
+    ProxyPass / http://127.0.0.1:$origin/
+    $more
+END
+}
+
+sub on_at_proxy
+{
+    my $quick = shift;
+    return <<"END";
+<IfModule mod_validators.c>
+        ValidatorsEngine On
+        ValidatorsQuickHandler $quick
+    </IfModule>
+END
+}
+
+sub origin
+{
+    return Vld::Server->start(name => 'cache-origin', prepare => \&prepare,
+        names => [qw(lock ignore error fields),
+            map { ($_, "$_-change") } chain_hosts()],
+        conf => sub { return folders($_[0]->docs) . more_folders($_[0]) });
+}
+
+sub chain_hosts { return map { ($_, "on-$_") } sort keys %keep }
+
+sub more_folders
+{
+    my $docs = $_[0]->docs;
+    return <<"END";
+<Directory "$docs/fields">
+    Header set Set-Cookie "for=one"
+    Header set X-Each "%t"
+</Directory>
+<Directory "$docs/error">
+    Header set Cache-Control "expr=%{QUERY_STRING}"
+</Directory>
+END
+}
+
+sub proxy
+{
+    my $origin = shift;
+    return Vld::Server->start(name => 'cache-proxy', prepare => \&prepare,
+        no_files => 1, conf => sub {
+            my $s = shift;
+            my $port = $origin->{port};
+            my $conf = cache_common($s);
+            for my $host (sort keys %keep) {
+                $conf .= proxy_host($s, $host, $port, @{$keep{$host}}, '');
+                $conf .= proxy_host($s, "on-$host", $port, @{$keep{$host}},
+                    on_at_proxy('On'));
+            }
+            $conf .= proxy_host($s, "lock-$_", $port, @{$keep{$_}},
+                'CacheLock on') for qw(disk-q disk-h);
+            $conf .= proxy_host($s, "ignore-$_", $port, @{$keep{$_}},
+                'CacheIgnoreHeaders Set-Cookie X-Each') for qw(disk-q disk-h);
+            return $conf;
+        });
+}
+
+sub chain
+{
+    my $origin = origin();
+    my $proxy = proxy($origin);
+    my $c = $proxy->client;
+    %expected = ();
+    my %how = (what => 'chain');
+    for my $host (chain_hosts()) {
+        my @how = (%how, far => 1);
+        for my $dir (qw(full quick)) {
+            for my $name ("$host.css", "$host-big.css") {
+                tour($c, $host, $origin->docs($dir, $name), "/$dir/$name",
+                    @how);
+            }
+            for my $name ("$host-change.css", "$host-change-big.css") {
+                changes($c, $host, $origin->docs($dir, $name), "/$dir/$name",
+                    @how);
+            }
+        }
+        always_stale($c, $host, $origin->docs('stale', $_), "/stale/$_", @how)
+            for "$host.css", "$host-big.css";
+        codings($c, $host, $origin->docs('coded', $_), "/coded/$_", @how)
+            for "$host.css", "$host-big.css";
+    }
+    is($c->{lost}, 0, 'chain: no connection was lost');
+    $origin->stop;
+    my %said = served($origin);
+    for my $e (@{$expected{order}}) {
+        my ($id, $want, $name) = @$e;
+        is($said{$id} || 'none', $want, "$name: what the origin said");
+    }
+    $proxy->stop;
+}
+
+one_server();
+chain();
+done_testing();

@@ -1,0 +1,193 @@
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# For suites about where a response comes from: the tag of a content, clients
+# that keep what they were given, and children that send requests while
+# something changes.  A client's own copy is the only thing that it believes.
+package Vld::Origins;
+use strict;
+use warnings;
+use Digest::SHA ();
+use Exporter 'import';
+use MIME::Base64 ();
+use POSIX ();
+use Test::More ();
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+use Vld::Test;
+
+our @EXPORT = qw(tag_of now child_of all_well until_true file_of script_of
+    served_right never_instead);
+
+sub tag_of
+{
+    my $raw = substr Digest::SHA::sha256(shift), 0, 16;
+    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
+    return "\"$b64\"";
+}
+
+sub now { return clock_gettime(CLOCK_MONOTONIC) }
+
+# Poll until the code says true; what it said, or undef after some seconds.
+sub until_true
+{
+    my ($code, $seconds) = @_;
+    my $end = now() + ($seconds || 10);
+    while (1) {
+        my $said = $code->();
+        return $said if $said;
+        return undef if now() > $end;
+        Time::HiRes::sleep(0.03);
+    }
+}
+
+# A file with a time of its own.
+sub file_of
+{
+    my ($path, $content, $mtime) = @_;
+    spew($path, $content);
+    stamp($path, $mtime) if $mtime;
+    return $path;
+}
+
+sub script_of
+{
+    my ($path, $content) = @_;
+    spew($path, $content);
+    chmod 0755, $path;
+    return $path;
+}
+
+# --- children ---------------------------------------------------------------
+
+sub child_of
+{
+    my $code = shift;
+    my $pid = fork;
+    die "fork: $!\n" unless defined $pid;
+    return $pid if $pid;
+    srand;
+    my $ok = eval { $code->(); 1 };
+    print STDERR "# $@" unless $ok;
+    POSIX::_exit($ok ? 0 : 1);
+}
+
+# How many of these children ended well.
+sub all_well
+{
+    my $well = 0;
+    for my $pid (@_) {
+        waitpid $pid, 0;
+        $well++ if $? == 0;
+    }
+    return $well;
+}
+
+# --- tests ------------------------------------------------------------------
+
+# A content is sent with its own tag, is not modified for a client that holds
+# it, by whatever it sends, and is for one that holds another.  More: strong
+# => 0 (whatever validators it has), fields => the request's.
+sub served_right
+{
+    my ($client, $url, $content, $what, %more) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my @fields = @{$more{fields} || []};
+    my $full = $client->get($url, @fields);
+    Test::More::is("$full->{status} $full->{body}", "200 $content",
+        "$what: is served") or Test::More::diag($full->{reason});
+    Test::More::is($full->{h}{etag}, tag_of($content),
+        "$what: with the tag of its content")
+        unless exists $more{strong} && !$more{strong};
+    for my $kind (@{$more{kinds} || [kinds()]}) {
+        not_modified($client, $url, $full, $kind,
+            "$what: is not modified by $kind", @fields);
+    }
+    my $head = $client->head($url, validators_of($full, 'tag'), @fields);
+    Test::More::is("$head->{status} $head->{body}", '304 ',
+        "$what: nor for HEAD");
+    my $other = $client->get($url, 'If-None-Match' => '"another"', @fields);
+    Test::More::is("$other->{status} $other->{body}", "200 $content",
+        "$what: is sent to a client that holds another");
+    my $failed = $client->get($url, 'If-Match' => '"another"', @fields);
+    Test::More::is($failed->{status}, 412,
+        "$what: a client that insists on another gets 412");
+    return $full;
+}
+
+# What is no 200 stays what it is, whatever the client holds, and has no
+# validators but those in `may`.
+sub never_instead
+{
+    my ($client, $url, $status, $what, %more) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my @fields = @{$more{fields} || []};
+    my $plain = $client->get($url, @fields);
+    my (%got, %tags);
+    for my $held ([], ['If-None-Match' => '*'], ['If-Match' => '"no"'],
+        ['If-None-Match' => $more{tag} || $plain->{h}{etag} || '"some"'],
+        ['If-Modified-Since' => http_date(time)],
+        ['If-Unmodified-Since' => http_date(5)],
+        ['Range' => 'bytes=0-1'])
+    {
+        for my $method (qw(GET HEAD)) {
+            my $res = $client->request($method, $url, @$held, @fields);
+            $got{$res->{status}}++;
+            my $seen = join ' ', grep { defined }
+                @{$res->{h}}{qw(etag last-modified)};
+            $tags{$seen}++ if $seen ne '';
+        }
+    }
+    Test::More::is(join(' ', sort keys %got), $status,
+        "$what: is always $status");
+    Test::More::is(join(' ', sort keys %tags), $more{may} || '',
+        "$what: says nothing of the resource");
+    return $plain;
+}
+
+# --- a client that keeps ----------------------------------------------------
+
+# Holder: keeps the last full response of each URL, and asks with it.  kind:
+# by what it asks.
+package Vld::Origins::Holder;
+
+sub new
+{
+    my ($class, $client, $kind, @fields) = @_;
+    return bless { client => $client, kind => $kind, fields => \@fields,
+        held => {} }, $class;
+}
+
+# The content that it has after asking: what it was sent, or what it held
+# and was told to keep.  Of an error the status.
+sub ask
+{
+    my ($self, $url) = @_;
+    my $held = $self->{held}{$url};
+    my @asks = $held ? Vld::Test::validators_of($held, $self->{kind}) : ();
+    my $res = $self->{client}->get($url, @asks, @{$self->{fields}});
+    $self->{last} = $res->{status};
+    $self->{asked} = @asks ? 1 : 0;
+    if ($res->{status} == 304) {
+        $self->{kept}++;
+        # The fields of the answer go over those that are held.
+        @{$held->{h}}{keys %{$res->{h}}} = values %{$res->{h}} if $held;
+        return $held ? $held->{body} : '304 without a copy';
+    }
+    return $res->{status} unless $res->{status} == 200;
+    $self->{held}{$url} = $res;
+    return $res->{body};
+}
+
+# Ask afresh until what is held can be asked for by this kind of client.
+sub prepare
+{
+    my ($self, $url) = @_;
+    return Vld::Origins::until_true(sub {
+        delete $self->{held}{$url};
+        $self->ask($url);
+        my $held = $self->{held}{$url} or return 1;
+        return scalar(Vld::Test::validators_of($held, $self->{kind}));
+    }, 3);
+}
+
+1;

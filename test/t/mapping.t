@@ -1,0 +1,393 @@
+# Copyright The mod_validators authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# However a URL comes to a file - index files, aliases, rewriting, symbolic
+# links, virtual hosts - its validators are those of the content; and whatever
+# takes its place later, no client is told that it has not changed.
+use strict;
+use warnings;
+use lib 'lib';
+use Test::More;
+use Time::HiRes ();
+use Vld::Extra;
+use Vld::Origins;
+use Vld::Server ();
+use Vld::Test;
+
+my $old = 1_500_000_000;
+my $older = $old - 90_000_000;
+my $ttl = 1;
+my $row = "a row of a page that can be reached in many ways\n";
+my @trees = qw(indexed unindexed);
+
+sub page { return "page $_[0]\n" . $row x 30 }
+
+# --- the servers ------------------------------------------------------------
+
+# One folder of the tree; every name below is in both trees.
+sub tree_conf
+{
+    my ($server, $tree) = @_;
+    my ($root, $docs) = ($server->{root}, $server->docs($tree));
+    return <<"END";
+Alias "/$tree/alias" "$root/elsewhere/$tree"
+AliasMatch "^/$tree/match/(\\w+)\$" "$root/elsewhere/$tree/\$1.css"
+<Directory "$root/elsewhere/$tree">
+    Require all granted
+    AllowOverride All
+</Directory>
+RewriteRule "^/$tree/rewrite/plain/(.*)" "$docs/target/\$1"
+RewriteRule "^/$tree/rewrite/pass/(.*)" "/$tree/target/\$1" [PT]
+RewriteRule "^/$tree/rewrite/mark/(.*)" "/$tree/target/\$1" [PT,E=MARK:yes]
+RewriteRule "^/$tree/rewrite/proxy/(.*)" "http://127.0.0.1:$server->{port}/$tree/target/\$1" [P]
+RewriteRule "^/$tree/rewrite/moved/(.*)" "/$tree/target/\$1" [R=302]
+RewriteRule "^/$tree/rewrite/gone/" "-" [G]
+RewriteRule "^/$tree/rewrite/forbidden/" "-" [F]
+RewriteRule "^/$tree/rewrite/missing/" "-" [R=404]
+RewriteRule "^/$tree/rewrite/lang/(.*)" "$docs/target/%{HTTP:X-Lang}-\$1"
+RewriteRule "^/$tree/map/(.*)" "$docs/map/\${release:$tree}/\$1"
+<Directory "$docs/target">
+    Header set X-Mark "%{MARK}e" env=MARK
+</Directory>
+<Directory "$docs/track">
+    IndexOptions FancyIndexing TrackModified
+    DirectoryIndex disabled
+</Directory>
+<Directory "$docs/listing">
+    IndexOptions FancyIndexing -TrackModified
+    DirectoryIndex disabled
+</Directory>
+<Directory "$docs/spelling">
+    CheckSpelling On
+</Directory>
+<Directory "$docs/fallback">
+    FallbackResource /$tree/fallback/front.html
+</Directory>
+<Directory "$docs/errors">
+    ErrorDocument 404 /$tree/err/local.html
+    ErrorDocument 500 /$tree/err/local.html
+    ErrorDocument 403 /$tree/err/script.cgi
+</Directory>
+<Directory "$docs/errors/text">
+    ErrorDocument 404 "nothing here"
+    ErrorDocument 500 /$tree/err/script.cgi
+    ErrorDocument 403 /$tree/err/local.html
+</Directory>
+<DirectoryMatch "^\Q$docs\E/errors/(?:text/)?closed">
+    Require all denied
+</DirectoryMatch>
+<Directory "$docs/files">
+    <Files "named.css">
+        Header set Cache-Control max-age=11
+    </Files>
+    <If "%{REQUEST_URI} =~ m#/if\\.css\$#">
+        Header set Cache-Control max-age=12
+    </If>
+</Directory>
+<Location "/$tree/files/located.css">
+    Header set Cache-Control max-age=13
+</Location>
+<Directory "$docs/condition">
+    <If "%{HTTP:X-Made} == 'yes'">
+        SetHandler cgi-script
+    </If>
+</Directory>
+<Directory "$docs/condition">
+    Options +ExecCGI
+</Directory>
+<Location "/$tree/chosen">
+    Alias "$docs/target/%{HTTP:X-Lang}-b.css"
+</Location>
+<Directory "$docs/actions">
+    Action page-maker /$tree/err/maker.cgi
+    AddHandler page-maker .made
+</Directory>
+<Directory "$docs/pathinfo">
+    AcceptPathInfo On
+</Directory>
+END
+}
+
+sub conf
+{
+    my ($server, $quick) = @_;
+    my $root = $server->{root};
+    my $hosts = $server->{hosts} = Vld::Server::free_port();
+    my $docs = $server->docs;
+    my $ip = $server->{ip} = Vld::Server::free_port();
+    my $trees = join '', map { tree_conf($server, $_) } @trees;
+    return load_modules(qw(autoindex speling userdir vhost_alias proxy
+        proxy_http)) . <<"END";
+<IfModule mod_validators.c>
+    ValidatorsEngine On
+    ValidatorsAnswerTTL $ttl
+    ValidatorsQuickHandler $quick
+    LogLevel validators:trace2
+</IfModule>
+Listen 127.0.0.1:$hosts
+Listen 127.0.0.1:$ip
+Listen 127.0.0.2:$ip
+<Directory "$docs">
+    Require all granted
+    AllowOverride All
+    Options FollowSymLinks ExecCGI Indexes
+    AddHandler cgi-script .cgi
+    DirectoryIndex index.html index.htm index.txt
+</Directory>
+<Directory "$root/home">
+    Require all granted
+    AllowOverride All
+</Directory>
+<Directory "$root/people">
+    Require all granted
+</Directory>
+<Directory "$root/hosts">
+    Require all granted
+</Directory>
+UserDir "$root/home/*/public_html"
+RewriteEngine On
+RewriteMap release "txt:$root/release.map"
+$trees
+<VirtualHost *:$hosts>
+    VirtualDocumentRoot "$root/hosts/%0"
+</VirtualHost>
+<VirtualHost *:$ip>
+    VirtualDocumentRootIP "$root/hosts/%0"
+</VirtualHost>
+END
+}
+
+my $maker = <<'END';
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n'
+printf 'ETag: "made-by-the-script"\r\n'
+printf 'Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT\r\n\r\n'
+printf 'made of %s\n' "$PATH_INFO"
+END
+
+my $error_script = <<'END';
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n'
+printf 'Status: %s\r\n\r\n' "$REDIRECT_STATUS"
+printf 'an error, %s, in words\n' "$REDIRECT_STATUS"
+END
+
+sub fill_tree
+{
+    my ($server, $tree) = @_;
+    my $docs = $server->docs($tree);
+    my $beside = "$server->{root}/elsewhere/$tree";
+    file_of("$docs/$_", page("$tree $_"), $old)
+        for qw(target/a.css target/de-b.css target/en-b.css slash/index.html
+            second/index.htm third/index.txt spelling/page.css
+            fallback/front.html err/local.html files/named.css files/if.css
+            files/located.css files/other.css actions/x.made pathinfo/a.css
+            pathless/a.css inner/real.css inner/over.css htaccess/page.css
+            listing/a.txt track/a.txt);
+    stamp("$docs/target/de-b.css", $old + 10);
+    file_of("$beside/a.css", page("$tree elsewhere"), $old);
+    file_of("$docs/errors/$_/a.css", page("closed"), $old)
+        for qw(closed text/closed);
+    script_of("$docs/err/$_->[0]", $_->[1])
+        for ['script.cgi', $error_script], ['maker.cgi', $maker];
+    script_of("$docs/errors/${_}broken.cgi", "#!/bin/sh\nexit 1\n")
+        for '', 'text/';
+    script_of("$docs/condition/a.css", $maker);
+    stamp("$docs/condition/a.css", $old);
+    spew("$docs/inner/.htaccess", <<"END");
+RewriteEngine On
+RewriteRule ^over\\.css\$ real.css [L]
+RewriteRule ^gone - [G]
+RewriteRule ^moved /$tree/inner/real.css [R=302,L]
+RewriteRule ^proxied\$ http://127.0.0.1:$server->{port}/$tree/inner/real.css [P]
+RewriteRule ^marked\$ real.css [E=MARK:inner,L]
+Header set X-Mark "%{REDIRECT_MARK}e" env=REDIRECT_MARK
+RewriteCond %{REQUEST_FILENAME} !-f
+RewriteRule ^front/ real.css [L]
+END
+    spew("$docs/htaccess/.htaccess", "ErrorDocument 404 /$tree/err/local.html\n"
+        . "Header set Cache-Control max-age=14\n");
+}
+
+sub prepare
+{
+    my $server = shift;
+    my $root = $server->{root};
+    fill_tree($server, $_) for @trees;
+    file_of("$root/people/ann/site/page.css", page('ann'), $old);
+    File::Path::make_path("$root/home/ann");
+    symlink '../../people/ann/site', "$root/home/ann/public_html";
+    file_of("$root/hosts/$_/page.css", page("host $_"), $old)
+        for qw(one.test two.test);
+    file_of("$root/hosts/127.0.0.$_/page.css", page("address $_"), $old + $_)
+        for 1, 2;
+    changing($server, $_) for @trees;
+    local $ENV{VLD_INDEX} = $server->index_path;
+    scan($server->docs('indexed'), "$root/elsewhere/indexed",
+        "$root/people", "$root/hosts/one.test");
+}
+
+sub start
+{
+    my ($name, $quick) = @_;
+    return Vld::Server->start(name => "mapping-$name", prepare => \&prepare,
+        conf => sub { conf($_[0], $quick) });
+}
+
+# --- what changes under a running server ------------------------------------
+
+# Prepared before the servers start: [name, url, prepare, steps...]; a step
+# changes what the URL shows and returns it.
+my @changes = (
+    ['another index file', 'index/', sub {
+        my $d = shift;
+        file_of("$d/index/index.html", page('first'), $old);
+        file_of("$d/index/index.htm", page('second'), $older);
+        return page('first');
+    }, sub {
+        rename "$_[0]/index/index.html", "$_[0]/index/away" or die $!;
+        return page('second');
+    }, sub {
+        rename "$_[0]/index/away", "$_[0]/index/index.html" or die $!;
+        return page('first');
+    }],
+    ['a file in place of the fallback', 'fallback/page', sub {
+        file_of("$_[0]/fallback/later", page('later'), $older);
+        return slurp("$_[0]/fallback/front.html");
+    }, sub {
+        rename "$_[0]/fallback/later", "$_[0]/fallback/page" or die $!;
+        return page('later');
+    }, sub {
+        rename "$_[0]/fallback/page", "$_[0]/fallback/later" or die $!;
+        return slurp("$_[0]/fallback/front.html");
+    }],
+    ['another release by a RewriteMap', 'map/page.css', sub {
+        my $d = shift;
+        file_of("$d/map/r1/page.css", page('map 1'), $old);
+        file_of("$d/map/r2/page.css", page('map 2'), $older);
+        map_to($d, 'r1');
+        return page('map 1');
+    }, sub { map_to($_[0], 'r2'); return page('map 2') },
+       sub { map_to($_[0], 'r1'); return page('map 1') }],
+    ['a file in place of another by RewriteCond -f', 'cond/page.css', sub {
+        my $d = shift;
+        file_of("$d/cond/page.css", page('usual'), $old);
+        file_of("$d/cond/kept", page('for a while'), $older);
+        spew("$d/cond/.htaccess", "RewriteEngine On\n"
+            . "RewriteCond %{REQUEST_FILENAME}.now -f\n"
+            . "RewriteRule (.*) \$1.now [END]\n");
+        return page('usual');
+    }, sub {
+        rename "$_[0]/cond/kept", "$_[0]/cond/page.css.now" or die $!;
+        return page('for a while');
+    }, sub {
+        rename "$_[0]/cond/page.css.now", "$_[0]/cond/kept" or die $!;
+        return page('usual');
+    }],
+    ['another release by a symbolic link', 'link/now/page.css', sub {
+        my $d = shift;
+        file_of("$d/link/r1/page.css", page('link 1'), $old);
+        file_of("$d/link/r2/page.css", page('link 2'), $older);
+        link_to("$d/link/now", 'r1');
+        return page('link 1');
+    }, sub { link_to("$_[0]/link/now", 'r2'); return page('link 2') },
+       sub { link_to("$_[0]/link/now", 'r1'); return page('link 1') }],
+    ['another release of the same size and time', 'same/now/page.css', sub {
+        my $d = shift;
+        file_of("$d/same/r$_/page.css", page("same $_"), $old) for 1, 2;
+        link_to("$d/same/now", 'r1');
+        return page('same 1');
+    }, sub { link_to("$_[0]/same/now", 'r2'); return page('same 2') },
+       sub { link_to("$_[0]/same/now", 'r1'); return page('same 1') }],
+    ['a link to another file', 'linked/page.css', sub {
+        my $d = shift;
+        file_of("$d/linked/f$_", page("file $_"), $old - $_) for 1, 2;
+        link_to("$d/linked/page.css", 'f1');
+        return page('file 1');
+    }, sub { link_to("$_[0]/linked/page.css", 'f2'); return page('file 2') },
+       sub { link_to("$_[0]/linked/page.css", 'f1'); return page('file 1') }],
+    ['a folder renamed into place', 'swap/now/page.css', sub {
+        my $d = shift;
+        file_of("$d/swap/now/page.css", page('swap 1'), $old);
+        file_of("$d/swap/next/page.css", page('swap 2'), $older);
+        return page('swap 1');
+    }, sub { swap($_[0]); return page('swap 2') },
+       sub { swap($_[0]); return page('swap 1') }],
+    ['a page that becomes a script', 'made/page.css', sub {
+        script_of("$_[0]/made/page.css", $maker);
+        stamp("$_[0]/made/page.css", $old);
+        return $maker;
+    }, sub {
+        spew("$_[0]/made/.htaccess", "AddHandler cgi-script .css\n");
+        return "made of \n";
+    }, sub {
+        unlink "$_[0]/made/.htaccess";
+        return $maker;
+    }],
+    ['a page that is away', 'away/page.css', sub {
+        file_of("$_[0]/away/page.css", page('here'), $old);
+        file_of("$_[0]/away/kept", page('here anew'), $older);
+        return page('here');
+    }, sub { unlink "$_[0]/away/page.css"; return 404 },
+       sub {
+        rename "$_[0]/away/kept", "$_[0]/away/page.css" or die $!;
+        return page('here anew');
+    }],
+    ['a page that has moved', 'moved/page.css', sub {
+        file_of("$_[0]/moved/page.css", page('not moved'), $old);
+        return page('not moved');
+    }, sub {
+        spew("$_[0]/moved/.htaccess", "Redirect 302 / /elsewhere\n");
+        return 302;
+    }, sub {
+        unlink "$_[0]/moved/.htaccess";
+        return page('not moved');
+    }],
+    ['a page that others may see', 'closed/page.css', sub {
+        file_of("$_[0]/closed/page.css", page('open'), $old);
+        return page('open');
+    }, sub {
+        spew("$_[0]/closed/.htaccess", "Require all denied\n");
+        return 403;
+    }, sub {
+        unlink "$_[0]/closed/.htaccess";
+        return page('open');
+    }],
+);
+
+sub link_to
+{
+    my ($path, $where) = @_;
+    unlink "$path.next";
+    symlink $where, "$path.next" or die "$path.next: $!\n";
+    rename "$path.next", $path or die "$path: $!\n";
+}
+
+sub swap
+{
+    my $d = shift;
+    rename "$d/swap/now", "$d/swap/aside" or die $!;
+    rename "$d/swap/next", "$d/swap/now" or die $!;
+    rename "$d/swap/aside", "$d/swap/next" or die $!;
+}
+
+my %mapped;
+
+# The map of both trees, by rename: httpd reads it again when its time is
+# another.
+sub map_to
+{
+    my ($docs, $release) = @_;
+    my ($root, $tree) = $docs =~ m{^(.*)/htdocs/(\w+)\z};
+    $mapped{$root}{$tree} = $release;
+    spew("$root/release.new", join '', map { "$_ $mapped{$root}{$_}\n" }
+        sort keys %{$mapped{$root}});
+    rename "$root/release.new", "$root/release.map" or die $!;
+}
+
+sub changing
+{
+    my ($server, $tree) = @_;
+    $_->[2]->($server->docs($tree)) for @changes;
+}
+
