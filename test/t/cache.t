@@ -153,7 +153,6 @@ sub change
     my ($path) = @_;
     my $new = changed(slurp($path));
     stamp(spew($path, $new), $old);
-    settle();
     return $new;
 }
 
@@ -237,7 +236,7 @@ sub kept
 {
     my ($host, $res, $body, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    return whole($res, $body, 'hit', $name) unless $host =~ /^shm/;
+    return whole($res, $body, 'hit', $name) unless $host =~ /shm/;
     ok($res->{status} == 200 && $res->{cache} eq 'hit'
         && ($res->{body} eq $body || $res->{body} eq ''), "$name, or lost by"
         . ' mod_cache_socache');
@@ -265,24 +264,31 @@ sub reload
     whole($res, $full->{body}, 'hit', "$what: kept after that, too");
 }
 
-# The content changes behind the cache, its size and mtime stay.
+# The contents change behind the cache, their sizes and mtimes stay.
 sub changes
 {
-    my ($c, $host, $path, $url, %how) = @_;
-    my $what = "$how{what}, $host $url";
-    my @ask = ('Cache-Control' => 'max-age=0');
-    my $full = ask($c, $host, 'GET', $url);
-    my $new = change($path);
+    my ($c, @resources) = @_;
+    $_->{full} = ask($c, $_->{host}, 'GET', $_->{url}) for @resources;
+    $_->{new} = change($_->{path}) for @resources;
+    settle();
+    has_changed($c, $_) for @resources;
+}
 
+sub has_changed
+{
+    my ($c, $it) = @_;
+    my ($host, $url, $full, $new) = @$it{qw(host url full new)};
+    my $what = "$it->{what}, $host $url";
     my $res = ask($c, $host, 'GET', $url);
     ok($res->{status} == 200 && ($res->{body} eq $full->{body}
         && $res->{h}{etag} eq $full->{h}{etag} || $res->{body} eq $new),
         "$what: changed: while it is fresh, one of the two under its tag");
-    $res = ask($c, $host, 'GET', $url, @ask);
-    whole($res, $new, 'miss', "$what: changed: the new one when it is asked"
-        . ' for');
-    isnt($res->{h}{etag}, $full->{h}{etag}, "$what: changed: under a new tag");
-    my $now = $res;
+    my $now = ask($c, $host, 'GET', $url, 'Cache-Control' => 'max-age=0');
+    # A small cache may have thrown the old copy away for others.
+    whole($now, $new, $now->{cache} eq 'revalidate' && $res->{body} eq $new
+        ? 'revalidate' : 'miss', "$what: changed: the new one when it is"
+        . ' asked for');
+    isnt($now->{h}{etag}, $full->{h}{etag}, "$what: changed: under a new tag");
     for my $kind (kinds()) {
         $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
         is("$res->{status} " . ($res->{body} eq $new), '200 1',
@@ -298,14 +304,35 @@ sub changes
 # What may be kept but not used unasked: every request revalidates.
 sub always_stale
 {
-    my ($c, $host, $path, $url, %how) = @_;
-    my $what = "$how{what}, $host $url";
-    my $full = ask($c, $host, 'GET', $url);
+    my ($c, @resources) = @_;
+    stale_one($c, $_) for @resources;
+    $_->{new} = change($_->{path}) for @resources;
+    settle();
+    for my $it (@resources) {
+        my $what = "$it->{what}, $it->{host} $it->{url}";
+        for my $kind (kinds()) {
+            my $res = ask($c, $it->{host}, 'GET', $it->{url},
+                validators_of($it->{full}, $kind));
+            is("$res->{status} " . ($res->{body} eq $it->{new}), '200 1',
+                "$what: changed: the new one at once, by $kind");
+        }
+        my $res = ask($c, $it->{host}, 'GET', $it->{url});
+        is("$res->{status} " . ($res->{body} eq $it->{new}), '200 1',
+            "$what: changed: the new one to who has none");
+    }
+}
+
+sub stale_one
+{
+    my ($c, $it) = @_;
+    my ($host, $path, $url) = @$it{qw(host path url)};
+    my $what = "$it->{what}, $host $url";
+    my $full = $it->{full} = ask($c, $host, 'GET', $url);
     whole($full, slurp($path), 'miss', "$what: sent in full");
     for my $n (1 .. 2) {
         my $res = ask($c, $host, 'GET', $url);
         whole($res, $full->{body}, 'revalidate', "$what: revalidated, and"
-            . " whole ($n)") unless $n > 1 && $host =~ /^shm/;
+            . " whole ($n)") unless $n > 1 && $host =~ /shm/;
         origin_said($res, '304 0', "$what: revalidated ($n)");
         for my $kind (kinds()) {
             $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
@@ -313,15 +340,6 @@ sub always_stale
             origin_said($res, '304 0', "$what: by $kind ($n)");
         }
     }
-    my $new = change($path);
-    for my $kind (kinds()) {
-        my $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
-        is("$res->{status} " . ($res->{body} eq $new), '200 1',
-            "$what: changed: the new one at once, by $kind");
-    }
-    my $res = ask($c, $host, 'GET', $url);
-    is("$res->{status} " . ($res->{body} eq $new), '200 1',
-        "$what: changed: the new one to who has none");
 }
 
 # Variants by content coding.
@@ -350,6 +368,10 @@ sub codings
             my @more = (@accept, 'Cache-Control' => $ask);
             my $how = $ask || 'fresh';
             $whole->(ask($c, $host, 'GET', $url, @more), "$how, all");
+            # As in kept(); but on one server mod_cache_socache is not worse
+            # for this module.
+            $whole->(ask($c, $host, 'GET', $url, @accept), "after $how, all")
+                unless $how{far} && $host =~ /shm/;
             for my $kind (kinds()) {
                 my $res = ask($c, $host, 'GET', $url, @more,
                     validators_of($full, $kind));
@@ -378,40 +400,116 @@ sub codings
 sub one_server
 {
     my $server = Vld::Server->start(name => 'cache-one',
-        hosts => [sort keys %keep], prepare => \&prepare, conf => sub {
+        hosts => [sort(keys %keep), 'mark-h'], prepare => \&prepare, conf => sub {
             my $s = shift;
             my $conf = cache_common($s);
             for my $host (sort keys %keep) {
                 $conf .= cache_host($s->{port}, $host, $s->docs($host),
                     @{$keep{$host}}, '') . folders($s->docs($host));
             }
+            $conf .= cache_host($s->{port}, 'mark-h', $s->docs('mark-h'),
+                'disk', 'off', '') . folders($s->docs('mark-h')) . <<"END";
+<Directory "$s->{root}/htdocs/mark-h/coded">
+    RemoveOutputFilter css
+    SetOutputFilter CACHE;DEFLATE
+</Directory>
+END
             return $conf;
         });
     my $c = $server->client;
+    my @how = (what => 'one server');
+    my (@change, @stale);
     for my $host (sort keys %keep) {
-        my %how = (what => 'one server');
+        my $docs = $server->docs($host);
         for my $dir (qw(full quick)) {
-            for my $name (qw(page.css page-big.css)) {
-                tour($c, $host, $server->docs($host, $dir, $name),
-                    "/$dir/$name", %how);
-            }
-            for my $name (qw(change.css change-big.css)) {
-                changes($c, $host, $server->docs($host, $dir, $name),
-                    "/$dir/$name", %how);
-            }
+            tour($c, $host, "$docs/$dir/$_", "/$dir/$_", @how)
+                for qw(page.css page-big.css);
+            push @change, { @how, host => $host, url => "/$dir/$_",
+                path => "$docs/$dir/$_" } for qw(change.css change-big.css);
         }
-        always_stale($c, $host, $server->docs($host, 'stale', $_),
-            "/stale/$_", %how) for qw(page.css page-big.css);
-        codings($c, $host, $server->docs($host, 'coded', $_), "/coded/$_",
-            %how) for qw(page.css page-big.css);
+        push @stale, { @how, host => $host, url => "/stale/$_",
+            path => "$docs/stale/$_" } for qw(page.css page-big.css);
+        codings($c, $host, "$docs/coded/$_", "/coded/$_", @how)
+            for qw(page.css page-big.css);
         my $res = ask($c, $host, 'GET', '/full/nothing-kept.css',
             'Cache-Control' => 'only-if-cached');
         is($res->{status}, 504, "one server, $host: only if it is cached, and"
             . ' it is not');
     }
+    changes($c, @change);
+    always_stale($c, @stale);
+    after_a_while($c, sort keys %keep);
+    marker($c, $server->docs('mark-h', 'coded/page-big.css'));
+    uncacheable($c, 'one server', $_, $server->docs($_, 'full'),
+        '/full/change.css') for qw(disk-q disk-h);
     is($c->{lost}, 0, 'one server: no connection was lost');
     $server->stop;
     %expected = ();
+}
+
+# When no answer is prepared any more, the cache's copy is judged by httpd.
+sub after_a_while
+{
+    my ($c, @hosts) = @_;
+    my %full = map { $_ => ask($c, $_, 'GET', '/full/page.css') } @hosts;
+    Time::HiRes::sleep(1.1);
+    for my $host (@hosts) {
+        for my $kind (kinds()) {
+            my $res = ask($c, $host, 'GET', '/full/page.css',
+                validators_of($full{$host}, $kind));
+            is($res->{status}, 304, "one server, $host: from the cache,"
+                . " without a prepared answer, not modified by $kind");
+            is(same_fields($full{$host}, $res), '', "one server, $host: and"
+                . " it says what the copy says, by $kind");
+        }
+    }
+}
+
+# The filter CACHE marks where copies are made: here before they are
+# compressed, and each coding is made of the one copy.
+sub marker
+{
+    my ($c, $path) = @_;
+    my ($url, $body, %full) = ('/coded/page-big.css', slurp($path));
+    my @hits = qw(miss hit);
+    for my $coding (qw(identity gzip)) {
+        my @accept = ('Accept-Encoding' => $coding);
+        my $full = $full{$coding} = ask($c, 'mark-h', 'GET', $url, @accept);
+        my $got = $coding eq 'gzip' ? gunzip($full->{body}) : $full->{body};
+        is("$full->{cache} " . ($got eq $body), shift(@hits) . ' 1',
+            "marker: $coding: made of one copy");
+        ok(strong($full->{h}{etag}), "marker: $coding: under a strong tag");
+        not_modified($c, $url, $full, $_, "marker: $coding: not modified by"
+            . " $_", @accept, Host => 'mark-h.test') for kinds();
+        my $res = ask($c, 'mark-h', 'GET', $url, @accept,
+            'Cache-Control' => 'no-store');
+        is($res->{h}{etag}, $full->{h}{etag}, "marker: $coding: no-store: has"
+            . ' the same tag');
+    }
+    isnt($full{gzip}{h}{etag}, $full{identity}{h}{etag},
+        'marker: each coding has its tag');
+}
+
+# A 304 with which the cache may not go on: it asks again, for all.
+sub uncacheable
+{
+    my ($c, $what, $host, $folder, $url) = @_;
+    $what .= ", $host";
+    my $full = ask($c, $host, 'GET', $url);
+    spew("$folder/.htaccess", "Header set Cache-Control no-store\n");
+    my ($res, $end) = (undef, time + 6);
+    do {
+        $res = ask($c, $host, 'GET', $url, 'Cache-Control' => 'max-age=0');
+        is("$res->{status} " . ($res->{body} eq $full->{body}), '200 1',
+            "$what: no longer to be kept: whole");
+    } while (($res->{h}{'cache-control'} || '') ne 'no-store'
+        && time < $end);
+    is($res->{h}{'cache-control'}, 'no-store', "$what: no longer to be kept:"
+        . ' and it says so');
+    $res = ask($c, $host, 'HEAD', $url);
+    is("$res->{status} $res->{cache}", '200 miss', "$what: no longer to be"
+        . ' kept: nor is it, and the connection is in order');
+    unlink "$folder/.htaccess";
 }
 
 # --- a proxy before an origin --------------------------------------------
@@ -487,32 +585,175 @@ sub chain
     my $proxy = proxy($origin);
     my $c = $proxy->client;
     %expected = ();
-    my %how = (what => 'chain');
+    my @how = (what => 'chain', far => 1);
+    my (@change, @stale);
     for my $host (chain_hosts()) {
-        my @how = (%how, far => 1);
+        my @names = ("$host.css", "$host-big.css");
         for my $dir (qw(full quick)) {
-            for my $name ("$host.css", "$host-big.css") {
-                tour($c, $host, $origin->docs($dir, $name), "/$dir/$name",
-                    @how);
-            }
-            for my $name ("$host-change.css", "$host-change-big.css") {
-                changes($c, $host, $origin->docs($dir, $name), "/$dir/$name",
-                    @how);
-            }
+            tour($c, $host, $origin->docs($dir, $_), "/$dir/$_", @how)
+                for @names;
+            push @change, { @how, host => $host, url => "/$dir/$_",
+                path => $origin->docs($dir, $_) }
+                for "$host-change.css", "$host-change-big.css";
         }
-        always_stale($c, $host, $origin->docs('stale', $_), "/stale/$_", @how)
-            for "$host.css", "$host-big.css";
+        push @stale, { @how, host => $host, url => "/stale/$_",
+            path => $origin->docs('stale', $_) } for @names;
         codings($c, $host, $origin->docs('coded', $_), "/coded/$_", @how)
-            for "$host.css", "$host-big.css";
+            for @names;
+        my $res = ask($c, $host, 'GET', '/full/nothing-kept.css',
+            'Cache-Control' => 'only-if-cached');
+        is($res->{status}, 504, "chain, $host: only if it is cached, and it"
+            . ' is not');
     }
+    changes($c, @change);
+    always_stale($c, @stale);
+    my @disk = grep { /disk/ } chain_hosts();
+    refreshed($c, $origin, @disk);
+    uncacheable($c, 'chain', $_, $origin->docs('full'),
+        "/full/$_-change.css") for @disk;
+    locked($proxy, "lock-$_", slurp($origin->docs('lock/lock-big.css')))
+        for qw(disk-q disk-h);
+    ignored($c, "ignore-$_") for qw(disk-q disk-h);
+    my %error = map { $_ => before_error($c, $_) } @disk;
     is($c->{lost}, 0, 'chain: no connection was lost');
     $origin->stop;
-    my %said = served($origin);
+    said_by($origin);
+    after_error($c, $_, @{$error{$_}}) for @disk;
+    $proxy->stop;
+}
+
+sub said_by
+{
+    my %said = served(shift);
     for my $e (@{$expected{order}}) {
         my ($id, $want, $name) = @$e;
         is($said{$id} || 'none', $want, "$name: what the origin said");
     }
-    $proxy->stop;
+    cmp_ok(scalar @{$expected{order}}, '>', 100, 'chain: the origin was'
+        . ' looked at');
+}
+
+# RFC 9111 4.3.4: a 304 brings the copy's fields up to date, and its age;
+# the body stays and is not sent again.
+sub refreshed
+{
+    my ($c, $origin, @hosts) = @_;
+    my $url = '/fields/fields-big.css';
+    my $htaccess = $origin->docs('fields/.htaccess');
+    my $rules = sub {
+        my $n = shift;
+        return spew($htaccess, "Header set Cache-Control max-age=60$n\n"
+            . "Header set Content-Security-Policy \"img-src v$n\"\n"
+            . "Header always set Access-Control-Allow-Origin http://v$n\n"
+            . ($n == 1 ? "Header set X-Frame-Options DENY\n" : ''));
+    };
+    $rules->(1);
+    my %full = map { $_ => ask($c, $_, 'GET', $url) } @hosts;
+    $rules->(2);
+    # The next second, so that dates tell.
+    Time::HiRes::sleep(1.02 - (Time::HiRes::time() - int Time::HiRes::time()));
+    for my $host (@hosts) {
+        my $what = "chain, $host: refreshed";
+        my ($res, $end) = (undef, time + 6);
+        do {
+            $res = ask($c, $host, 'GET', $url, 'Cache-Control' => 'max-age=0');
+            whole($res, $full{$host}{body}, 'revalidate', "$what: all to who"
+                . ' asks');
+            origin_said($res, '304 0', "$what: nothing is sent again");
+        } while ($res->{h}{'cache-control'} ne 'max-age=602' && time < $end);
+        my $hit = ask($c, $host, 'GET', $url);
+        whole($hit, $full{$host}{body}, 'hit', "$what: kept");
+        origin_said($hit, 'none', "$what: from the copy");
+        my %want = ('cache-control' => 'max-age=602',
+            'content-security-policy' => 'img-src v2',
+            'access-control-allow-origin' => 'http://v2');
+        is($hit->{h}{$_}, $want{$_}, "$what: $_ is the 304's")
+            for sort keys %want;
+        is($hit->{h}{'x-frame-options'}, 'DENY', "$what: what the 304 has not"
+            . ' is as it was');
+        is($hit->{h}{$_}, $full{$host}{h}{$_}, "$what: $_ is as it was")
+            for qw(etag last-modified content-type content-length);
+        isnt($hit->{h}{date}, $full{$host}{h}{date}, "$what: it is younger");
+    }
+}
+
+# Many at once, of whom one asks the origin.
+sub locked
+{
+    my ($proxy, $host, $body) = @_;
+    my $url = '/lock/lock-big.css';
+    my $tag;
+    for my $ask (undef, 'max-age=0', 'no-cache') {
+        my $what = "lock, $host, " . ($ask || 'not yet kept');
+        my @clients = map { $proxy->client->connect } 1 .. 8;
+        my @tags = map { $_ % 2 ? $tag : undef } 1 .. @clients;
+        for my $i (0 .. $#clients) {
+            $clients[$i]->send_text($clients[$i]->request_text('GET', $url,
+                Host => "$host.test", 'Cache-Control' => $ask,
+                'If-None-Match' => $tags[$i]));
+        }
+        my @got = map { $_->read_response('GET') } @clients;
+        my @wrong;
+        for my $i (0 .. $#clients) {
+            my $res = $got[$i] || { status => 0, body => '', h => {} };
+            $tag ||= $res->{h}{etag};
+            push @wrong, "$i: $res->{status} " . length $res->{body}
+                unless $res->{status} == 200 && $res->{body} eq $body
+                || $res->{status} == 304 && defined $tags[$i];
+        }
+        is(join(', ', @wrong), '', "$what: each gets all, or what it asked"
+            . ' for');
+    }
+}
+
+sub ignored
+{
+    my ($c, $host) = @_;
+    my $url = '/fields/fields.css';
+    my $full = ask($c, $host, 'GET', $url);
+    ok($full->{h}{'set-cookie'} && $full->{h}{'x-each'}, "$host: sent in full"
+        . ' with a cookie');
+    for my $ask (undef, 'max-age=0', undef) {
+        my $res = ask($c, $host, 'GET', $url, 'Cache-Control' => $ask);
+        is($res->{body}, $full->{body}, "$host: the copy is whole");
+        # What the origin says to a revalidation, its client is told.
+        is($res->{h}{'set-cookie'}, undef, "$host: without the cookie")
+            unless $ask;
+        is($res->{h}{etag}, $full->{h}{etag}, "$host: with its tag");
+    }
+}
+
+# The origin is gone.
+sub before_error
+{
+    my ($c, $host) = @_;
+    return [map { ask($c, $host, 'GET', "/error/error.css?$_") }
+        'max-age=600', 'max-age=600,must-revalidate'];
+}
+
+sub after_error
+{
+    my ($c, $host, $full, $must) = @_;
+    my $what = "origin gone, $host";
+    my $url = '/error/error.css?max-age=600';
+    my @ask = ('Cache-Control' => 'max-age=0');
+    my $res = ask($c, $host, 'GET', $url);
+    whole($res, $full->{body}, 'hit', "$what: fresh: from the copy");
+    for my $kind (kinds()) {
+        $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
+        is($res->{status}, 304, "$what: fresh: not modified by $kind");
+    }
+    $res = ask($c, $host, 'GET', $url, @ask);
+    whole($res, $full->{body}, 'hit', "$what: stale: from the copy");
+    like($res->{h}{warning} || '', qr/^111/, "$what: stale: with a warning");
+    is($res->{h}{etag}, $full->{h}{etag}, "$what: stale: under its tag");
+    $res = ask($c, $host, 'GET', $url, @ask, validators_of($full, 'tag'));
+    ok($res->{status} == 304 || $res->{body} eq $full->{body}, "$what: stale,"
+        . ' to who has it: that it is so, or all');
+    $res = ask($c, $host, 'GET', "$url,must-revalidate", @ask);
+    is($res->{status}, 503, "$what: where it must be asked, an error")
+        or diag($must->{status});
+    is($res->{h}{etag}, undef, "$what: without a tag");
 }
 
 one_server();
