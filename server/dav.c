@@ -12,6 +12,8 @@
  *
  * mod_dav may not be there: it is never linked with, its functions are looked
  * up by name. */
+#include <sys/stat.h>
+
 #include <apr_dso.h>
 #include <apr_global_mutex.h>
 #include <apr_strings.h>
@@ -48,8 +50,11 @@ static apr_global_mutex_t *mutex;
 /* What was asked of the resource, and what it was when that was judged. */
 typedef struct verdict {
     vld_preconditions asked;
-    bool by_tag;     /* `If` names entity tags */
-    vld_shown shown;
+    bool by_tag;      /* `If` names entity tags */
+    bool ours;        /* GET shows our tag; else mod_dav's is the one */
+    bool exists;
+    const char *etag; /* "": none */
+    vld_identity identity;
 } verdict;
 
 #define VERDICT "validators_dav_verdict"
@@ -88,20 +93,20 @@ static bool has_precondition(const vld_preconditions *asked)
 
 /* Of a resource that is not there only If-Match is false: RFC 9110 13.1.1,
  * 13.1.2, 13.1.4. */
-static bool holds(request_rec *r, const vld_preconditions *asked,
-                  const vld_shown *shown, apr_int64_t date)
+static bool holds(request_rec *r, const verdict *of, apr_int64_t date)
 {
     vld_validators current = { { NULL, 0 }, true, false, date };
 
-    if (!shown->exists) {
-        return !asked->if_match.ptr;
+    if (!of->exists) {
+        return !of->asked.if_match.ptr;
     }
-    if (shown->etag[0]) {
-        current.etag.ptr = shown->etag;
-        current.etag.len = strlen(shown->etag);
+    if (of->etag[0]) {
+        current.etag.ptr = of->etag;
+        current.etag.len = strlen(of->etag);
     }
-    return vld_precond_evaluate(asked, &current, apr_time_sec(r->request_time))
-               .outcome != VLD_FAILED;
+    return vld_precond_evaluate(&of->asked, &current,
+                                apr_time_sec(r->request_time)).outcome
+           != VLD_FAILED;
 }
 
 static dav_error *refuse(request_rec *r, const char *why)
@@ -134,48 +139,58 @@ static dav_error *refusal(request_rec *r, dav_resource *resource)
     return refuse(r, NULL);
 }
 
-/* Preconditions are about the target: mod_dav would ask them of the
- * destination too, which may not even be there. */
+/* Preconditions are about the target: mod_dav asks `If-Match: *` of the
+ * destination too, which need not be there. */
 static void spare(const dav_resource *destination)
 {
-    static const char *const names[] = {
-        "If-Match", "If-None-Match", "If-Modified-Since",
-        "If-Unmodified-Since", NULL
-    };
     request_rec *r = inner->get_request_rec(destination);
-    int i;
 
     r->headers_in = apr_table_copy(r->pool, r->headers_in);
-    for (i = 0; names[i]; i++) {
-        apr_table_unset(r->headers_in, names[i]);
-    }
+    apr_table_unset(r->headers_in, "If-Match");
 }
 
+/* The resource as it is: what GET shows, or else what mod_dav says of it. */
+static apr_int64_t describe(const dav_resource *resource, verdict *out)
+{
+    const vld_view *v = vld_dav_view(resource);
+    struct stat st;
+
+    out->ours = v || !resource->exists;
+    out->exists = resource->exists;
+    out->etag = "";
+    if (v) {
+        out->etag = apr_pstrdup(resource->pool, v->shown.etag);
+        out->identity = v->shown.identity;
+        return v->date;
+    }
+    if (resource->exists && !stat(inner->get_pathname(resource), &st)) {
+        out->etag = inner->getetag(resource);
+        vld_identity_of(&st, &out->identity);
+        return st.st_mtime;
+    }
+    return 0;
+}
+
+/* mod_dav does not judge a request with no_local_copy; mod_include sets it
+ * too, and nobody judged. */
 static dav_error *judge(request_rec *r, dav_resource *resource,
                         const dav_resource *destination)
 {
     verdict *given = apr_pcalloc(r->pool, sizeof(*given));
-    const vld_view *v = NULL;
+    apr_int64_t date;
 
     vld_preconditions_of(r, &given->asked);
     given->by_tag = names_tags(r);
     if (!has_precondition(&given->asked) && !given->by_tag) {
         return NULL;
     }
-    if (resource->exists) {
-        v = vld_dav_view(resource);
-        if (!v) {
-            return NULL;
-        }
-        given->shown = v->shown;
-    }
+    date = describe(resource, given);
     apr_pool_userdata_setn(given, VERDICT, NULL, r->pool);
     r->no_local_copy = 1;
     if (destination) {
         spare(destination);
     }
-    return holds(r, &given->asked, &given->shown, v ? v->date : 0)
-               ? NULL : refusal(r, resource);
+    return holds(r, given, date) ? NULL : refusal(r, resource);
 }
 
 /* Whether the preconditions may count: what is refused whatever they say is
@@ -218,12 +233,34 @@ static int precondition(request_rec *r, dav_resource *resource,
 
 /* --- the same at the last moment ----------------------------------------------- */
 
-static bool is_same(const vld_shown *a, const vld_shown *b)
+static void look_again(request_rec *r, const char *path, verdict *now)
 {
-    return a->exists == b->exists && !strcmp(a->etag, b->etag)
-           && (a->etag[0]
-               || vld_identity_equal(&a->identity, &b->identity,
-                                     VLD_VERIFY_STRICT));
+    vld_shown shown;
+    struct stat st;
+
+    if (now->ours) {
+        vld_shown_now(r, path, vld_config_of(r)->verify, &shown);
+        now->exists = shown.exists;
+        now->identity = shown.identity;
+        now->etag = apr_pstrdup(r->pool, shown.etag);
+        return;
+    }
+    now->etag = "";
+    now->exists = !stat(path, &st);
+    if (now->exists) {
+        vld_identity_of(&st, &now->identity);
+    }
+}
+
+static bool is_same(const verdict *a, const verdict *b)
+{
+    if (a->exists != b->exists) {
+        return false;
+    }
+    return !a->exists || (a->ours && a->etag[0]
+                              ? !strcmp(a->etag, b->etag)
+                              : vld_identity_equal(&a->identity, &b->identity,
+                                                   VLD_VERIFY_STRICT));
 }
 
 /* The date of what has come since is later than any that a client can
@@ -232,15 +269,15 @@ static dav_error *judge_again(const dav_resource *resource)
 {
     request_rec *r = inner->get_request_rec(resource);
     const verdict *given = verdict_of(r);
-    vld_shown now;
+    verdict now;
 
     if (!given) {
         return NULL;
     }
-    vld_shown_now(r, inner->get_pathname(resource), vld_config_of(r)->verify,
-                  &now);
-    if (is_same(&now, &given->shown)
-        || (!given->by_tag && holds(r, &given->asked, &now, APR_INT64_MAX))) {
+    now = *given;
+    look_again(r, inner->get_pathname(resource), &now);
+    if (is_same(given, &now)
+        || (!given->by_tag && holds(r, &now, APR_INT64_MAX))) {
         return NULL;
     }
     return refuse(r, "the file was changed while the request came in");

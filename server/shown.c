@@ -128,14 +128,33 @@ static void find_date(request_rec *r, vld_request *rq, vld_view *v)
 
 /* --- a URL ------------------------------------------------------------------ */
 
-/* Whether a GET of the URL, by this client, sends the octets of the file at
- * path.  A digest tells of content: who may not see the one is not shown the
- * other. */
+/* A digest tells of content: who may not get the one is not shown the other.
+ * httpd checks access for the sub-request, which is a GET, but where it has
+ * the configuration of r; and that may let r in by its method, in <Limit>. */
+static bool may_get(request_rec *sub, const request_rec *r)
+{
+    int rv;
+
+    if (sub->status != HTTP_OK) {
+        return false;
+    }
+    if (sub->per_dir_config != r->per_dir_config) {
+        return true;
+    }
+    rv = ap_run_access_checker(sub);
+    if (rv != OK && rv != DECLINED) {
+        return false;
+    }
+    rv = ap_run_access_checker_ex(sub);
+    return rv == OK || (rv == DECLINED && ap_run_auth_checker(sub) == OK);
+}
+
+/* Whether a GET sends the octets of the file at path. */
 static bool get_sends(request_rec *sub, const char *path)
 {
     ap_filter_t before = { 0 };
 
-    if (sub->status != HTTP_OK || vld_config_of(sub)->engine != VLD_ON
+    if (vld_config_of(sub)->engine != VLD_ON
         || sub->finfo.filetype != APR_REG || strcmp(sub->filename, path)
         || (sub->path_info && *sub->path_info)
         || (sub->handler && strcmp(sub->handler, "default-handler"))) {
@@ -153,7 +172,7 @@ static void look_up(request_rec *r, const char *uri, vld_view *v)
     request_rec *sub = ap_sub_req_lookup_uri(escaped, r, NULL);
     vld_request rq = { 0 };
 
-    v->ours = get_sends(sub, v->path);
+    v->ours = may_get(sub, r) && get_sends(sub, v->path);
     if (v->ours) {
         vld_shown_now(sub, v->path, vld_config_of(sub)->verify, &v->shown);
         if (vld_shared_answers()) {
@@ -162,7 +181,7 @@ static void look_up(request_rec *r, const char *uri, vld_view *v)
         find_date(sub, &rq, v);
     }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s: GET shows %s",
-                  escaped, !v->ours           ? "something else than the file"
+                  escaped, !v->ours           ? "this client something else"
                            : v->shown.etag[0] ? v->shown.etag
                                               : "no tag");
     ap_destroy_sub_req(sub);

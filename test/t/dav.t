@@ -66,6 +66,8 @@ sub props
     my %of;
     for my $response ($res->{body} =~ m{<D:response[ >].*?</D:response>}gs) {
         my ($href) = $response =~ m{<D:href>(.*?)</D:href>};
+        $href =~ s/&amp;/&/g;
+        $href =~ s/%26/&/g;
         for my $stat ($response =~ m{<D:propstat>.*?</D:propstat>}gs) {
             next unless $stat =~ m{<D:status>HTTP/1.1 200};
             $of{$href}{$1} = $2
@@ -90,7 +92,7 @@ sub props
     my %got;
     for my $name (@names) {
         (my $url = "/dav/tree/$name")
-            =~ s{([^\w./])}{sprintf '%%%02x', ord $1}ge;
+            =~ s{([^\w./&])}{sprintf '%%%02x', ord $1}ge;
         my $get = $c->get($url);
         is($get->{status}, 200, "GET $url");
         is(tag($get), tag_of($get->{body}), "$url has the tag of its content")
@@ -164,10 +166,9 @@ sub props
     $res = put($url, 'third', 'If-Match' => $p->{$url}{getetag});
     is($res->{status}, 204, 'a PUT with the tag of PROPFIND is done');
 
-    my $now = tag_at($url);
     my @cases = (
-        ['a list with the tag', 204, "\"x\", @{[tag_of('third')]}"],
-        ['a list with a weak tag before it', 204, "W/\"x\", %s"],
+        ['a list with the tag', 204, '"x", %s'],
+        ['a list with a weak tag before it', 204, 'W/"x", %s'],
         ['the tag, weak', 412, 'W/%s'],
         ['another tag', 412, '"other"'],
         ['*', 204, '*'],
@@ -178,7 +179,8 @@ sub props
     for my $case (@cases) {
         my ($what, $want, $value) = @$case;
         my $t = tag_at($url);
-        is(put($url, 'third', 'If-Match' => sprintf $value, $t)->{status},
+        $value =~ s/%s/$t/;
+        is(put($url, 'third', 'If-Match' => $value)->{status},
             $want, "PUT, If-Match: $what: $want");
     }
     is(put($url, 'third', 'If-None-Match' => tag_at($url))->{status}, 412,
@@ -255,11 +257,11 @@ sub props
     is(content($url), 'a', 'and the content stays');
     is(put('/dav/create/none/new.txt', 'b', 'If-None-Match' => '*')
         ->{status}, 409, 'in a folder that is not there: 409');
-    is(put('/dav/create', 'b', 'If-Match' => '"x"')->{status}, 409,
+    is(put('/dav/create/', 'b', 'If-Match' => '"x"')->{status}, 409,
         'PUT to a folder is refused for what it is, not for its tag');
     is(status('MKCOL', '/dav/create/col', 'If-None-Match' => '*'), 201,
         'MKCOL with If-None-Match: * makes a folder');
-    is(status('MKCOL', '/dav/create/col', 'If-None-Match' => '*'), 405,
+    is(status('MKCOL', '/dav/create/col/', 'If-None-Match' => '*'), 405,
         'again: 405');
     is(status('MKCOL', '/dav/create/col2', 'If-Match' => '*'), 412,
         'MKCOL with If-Match is refused');
