@@ -45,7 +45,7 @@ static dav_error *(*validate_request)(request_rec *, dav_resource *, int,
                                       dav_lockdb *);
 static apr_global_mutex_t *mutex;
 
-/* --- the request's preconditions --------------------------------------------- */
+/* --- the request's preconditions ----------------------------------------- */
 
 /* What was asked of the resource, and what it was when that was judged. */
 typedef struct verdict {
@@ -231,7 +231,7 @@ static int precondition(request_rec *r, dav_resource *resource,
     return *err ? (*err)->status : DECLINED;
 }
 
-/* --- the same at the last moment ----------------------------------------------- */
+/* --- the same at the last moment ----------------------------------------- */
 
 static void look_again(request_rec *r, const char *path, verdict *now)
 {
@@ -297,7 +297,7 @@ static void unlock(void)
     }
 }
 
-/* --- the repository ---------------------------------------------------------------- */
+/* --- the repository ------------------------------------------------------ */
 
 /* Every resource, also where the engine is off: mod_dav moves and copies
  * nothing from one repository to another. */
@@ -351,7 +351,7 @@ static dav_error *remove_resource(dav_resource *resource,
     return err;
 }
 
-/* --- its streams ---------------------------------------------------------------------- */
+/* --- its streams --------------------------------------------------------- */
 
 /* What mod_dav is given: the provider's own, and whose it is. */
 struct dav_stream {
@@ -424,7 +424,7 @@ static dav_error *seek_stream(dav_stream *stream, apr_off_t to)
     return inner->seek_stream(stream->own, to);
 }
 
-/* --- start-up ------------------------------------------------------------------------- */
+/* --- start-up ------------------------------------------------------------ */
 
 void *vld_dav_function(apr_dso_handle_t *dav, const char *name)
 {

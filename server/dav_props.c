@@ -16,7 +16,7 @@ static int (*run_find)(const dav_resource *, const char *, const char *,
 /* mod_dav_fs's, known from the first time that it is asked. */
 static const dav_hooks_liveprop *inner_props;
 
-/* --- the two texts --------------------------------------------------------- */
+/* --- the two texts ------------------------------------------------------- */
 
 typedef const char *text_fn(const dav_resource *, const vld_view *);
 
@@ -42,7 +42,7 @@ static const char *date_text(const dav_resource *resource, const vld_view *v)
     return text;
 }
 
-/* --- elements -------------------------------------------------------------- */
+/* --- elements ------------------------------------------------------------ */
 
 /* The element with another text in it; "" when it is to be left out. */
 static const char *with_text(apr_pool_t *p, const char *element,
@@ -97,7 +97,7 @@ static dav_prop_insert insert(const dav_resource *resource, int propid,
     return what;
 }
 
-/* --- properties asked for by name ----------------------------------------------- */
+/* --- properties asked for by name ---------------------------------------- */
 
 static dav_prop_insert insert_etag(const dav_resource *resource, int propid,
                                    dav_prop_insert what, apr_text_header *to)
@@ -158,7 +158,7 @@ static int find(const dav_resource *resource, const char *ns,
     return propid;
 }
 
-/* --- all properties --------------------------------------------------------------- */
+/* --- all properties ------------------------------------------------------ */
 
 /* mod_dav_fs writes its own, as for a resource that it knows; then two of
  * them are corrected. */
@@ -211,7 +211,7 @@ static void after_all(request_rec *r, const dav_resource *resource,
     }
 }
 
-/* --- start-up ------------------------------------------------------------------------ */
+/* --- start-up ------------------------------------------------------------ */
 
 bool vld_dav_props_hook(apr_dso_handle_t *dav)
 {

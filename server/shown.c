@@ -19,7 +19,7 @@
 
 APLOG_USE_MODULE(validators);
 
-/* --- a file --------------------------------------------------------------- */
+/* --- a file -------------------------------------------------------------- */
 
 /* The octets are hashed between two looks that see the same. */
 static bool hash(int fd, vld_shown *out)
@@ -94,7 +94,7 @@ void vld_shown_now(request_rec *r, const char *path, int verify,
     }
 }
 
-/* --- its date --------------------------------------------------------------- */
+/* --- its date ------------------------------------------------------------ */
 
 /* What is remembered of the URL decides where the index does not; a date of
  * a content of which nothing is, no client holds. */
@@ -126,7 +126,7 @@ static void find_date(request_rec *r, vld_request *rq, vld_view *v)
     v->date = v->date > floor ? v->date : floor;
 }
 
-/* --- a URL ------------------------------------------------------------------ */
+/* --- a URL --------------------------------------------------------------- */
 
 /* A digest tells of content: who may not get the one is not shown the other.
  * httpd checks access for the sub-request, which is a GET, but where it has
