@@ -146,7 +146,7 @@ my $conf = sub {
 </VirtualHost>
 <VirtualHost $here>
     ServerName fast.test
-    BrotliCompressionQuality 0
+    BrotliCompressionQuality 2
     DeflateCompressionLevel 1
 </VirtualHost>
 <VirtualHost $here>
