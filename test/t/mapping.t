@@ -116,6 +116,7 @@ sub conf
     my $docs = $server->docs;
     my $ip = $server->{ip} = Vld::Server::free_port();
     my $trees = join '', map { tree_conf($server, $_) } @trees;
+    fill_inner($server, $_) for @trees;
     return load_modules(qw(autoindex speling userdir vhost_alias proxy
         proxy_http)) . <<"END";
 <IfModule mod_validators.c>
@@ -161,7 +162,7 @@ my $maker = <<'END';
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n'
 printf 'ETag: "made-by-the-script"\r\n'
-printf 'Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT\r\n\r\n'
+printf 'Last-Modified: Wed, 01 Jan 2020 00:00:00 GMT\r\n\r\n'
 printf 'made of %s\n' "$PATH_INFO"
 END
 
@@ -194,7 +195,15 @@ sub fill_tree
         for '', 'text/';
     script_of("$docs/condition/a.css", $maker);
     stamp("$docs/condition/a.css", $old);
-    spew("$docs/inner/.htaccess", <<"END");
+    spew("$docs/htaccess/.htaccess", "ErrorDocument 404 /$tree/err/local.html\n"
+        . "Header set Cache-Control max-age=14\n");
+}
+
+# With the port, which is known last.
+sub fill_inner
+{
+    my ($server, $tree) = @_;
+    spew($server->docs($tree, 'inner/.htaccess'), <<"END");
 RewriteEngine On
 RewriteRule ^over\\.css\$ real.css [L]
 RewriteRule ^gone - [G]
@@ -205,8 +214,6 @@ Header set X-Mark "%{REDIRECT_MARK}e" env=REDIRECT_MARK
 RewriteCond %{REQUEST_FILENAME} !-f
 RewriteRule ^front/ real.css [L]
 END
-    spew("$docs/htaccess/.htaccess", "ErrorDocument 404 /$tree/err/local.html\n"
-        . "Header set Cache-Control max-age=14\n");
 }
 
 sub prepare
@@ -237,7 +244,8 @@ sub start
 # --- what changes under a running server ------------------------------------
 
 # Prepared before the servers start: [name, url, prepare, steps...]; a step
-# changes what the URL shows and returns it.
+# changes what the URL shows and returns it.  What is there in between is dated
+# earlier, where a file's date can be.
 my @changes = (
     ['another index file', 'index/', sub {
         my $d = shift;
@@ -391,3 +399,273 @@ sub changing
     $_->[2]->($server->docs($tree)) for @changes;
 }
 
+# --- however it is reached --------------------------------------------------
+
+my %server = (full => start('full', 'Off'), quick => start('quick', 'On'));
+settle();
+
+sub reached
+{
+    my ($server, $name, $tree) = @_;
+    my $what = "$name, $tree";
+    my $c = $server->client;
+    my $t = sub { page("$tree $_[0]") };
+    my $target = $t->('target/a.css');
+    served_right($c, "/$tree/$_->[0]", $_->[1], "$what, $_->[2]")
+        for ['slash/', $t->('slash/index.html'), 'the first index file'],
+            ['second/', $t->('second/index.htm'), 'the second index file'],
+            ['third/', $t->('third/index.txt'), 'the third index file'],
+            ['alias/a.css', page("$tree elsewhere"), 'Alias'],
+            ['match/a', page("$tree elsewhere"), 'AliasMatch'],
+            ['rewrite/plain/a.css', $target, 'a rule of the server'],
+            ['rewrite/pass/a.css', $target, 'a rule with PT'],
+            ['rewrite/mark/a.css', $target, 'a rule with E'],
+            ['rewrite/proxy/a.css', $target, 'a rule with P'],
+            ['inner/over.css', $t->('inner/real.css'),
+                'a rule of .htaccess'],
+            ['inner/front/a/b', $t->('inner/real.css'),
+                'a front controller in .htaccess'],
+            ['inner/proxied', $t->('inner/real.css'),
+                'a rule with P in .htaccess'],
+            ['inner/marked', $t->('inner/real.css'),
+                'a rule with E in .htaccess'],
+            ['fallback/any/thing', $t->('fallback/front.html'),
+                'FallbackResource'],
+            ['files/named.css', $t->('files/named.css'), '<Files>'],
+            ['files/if.css', $t->('files/if.css'), '<If>'],
+            ['files/located.css', $t->('files/located.css'), '<Location>'],
+            ['htaccess/page.css', $t->('htaccess/page.css'), '.htaccess'],
+            ['pathinfo/a.css/more/of/it', $t->('pathinfo/a.css'),
+                'AcceptPathInfo On'],
+            ['pathinfo/a.css?a=b', $t->('pathinfo/a.css'), 'a query'];
+    is($c->get("/$tree/rewrite/mark/a.css")->{h}{'x-mark'}, 'yes',
+        "$what: what a rule sets by E is in the response");
+    is($c->get("/$tree/inner/marked")->{h}{'x-mark'}, 'inner',
+        "$what: and in .htaccess");
+    my %age = (named => 11, if => 12, located => 13);
+    for my $of (sort keys %age) {
+        my $full = $c->get("/$tree/files/$of.css");
+        my $res = $c->get("/$tree/files/$of.css",
+            'If-None-Match' => $full->{h}{etag});
+        is("$res->{status} " . ($res->{h}{'cache-control'} || ''),
+            "304 max-age=$age{$of}", "$what: the 304 has the fields of its"
+            . " own section ($of)");
+    }
+    my $made = $c->get("/$tree/actions/x.made");
+    served_right($c, "/$tree/actions/x.made",
+        "made of /$tree/actions/x.made\n", "$what, Action", strong => 0);
+    is($made->{h}{etag}, '"made-by-the-script"',
+        "$what, Action: with the script's tag");
+}
+
+sub refused
+{
+    my ($server, $name, $tree) = @_;
+    my $what = "$name, $tree";
+    my $c = $server->client;
+    my $seen = $c->get("/$tree/target/a.css")->{h}{etag};
+    my %more = (tag => $seen);
+    my %to;
+    for my $case (['slash', 301, 'DirectorySlash'],
+        ['rewrite/moved/a.css', 302, 'a rule with R'],
+        ['rewrite/gone/a.css', 410, 'a rule with G'],
+        ['rewrite/forbidden/a.css', 403, 'a rule with F'],
+        ['rewrite/missing/a.css', 404, 'a rule with R=404'],
+        ['inner/gone', 410, 'a rule with G in .htaccess'],
+        ['inner/moved', 302, 'a rule with R in .htaccess'],
+        ['pathless/a.css/more', 404, 'AcceptPathInfo Off'],
+        ['spelling/pagr.css', 301, 'mod_speling'],
+        ['spelling/PAGE.css', 301, 'mod_speling, by case'],
+        ['htaccess/missing', 404, 'ErrorDocument in .htaccess'],
+        ['errors/missing.css', 404, 'ErrorDocument 404, a file'],
+        ['errors/closed/a.css', 403, 'ErrorDocument 403, a script'],
+        ['errors/broken.cgi', 500, 'ErrorDocument 500, a file'],
+        ['errors/text/missing.css', 404, 'ErrorDocument 404, a text'],
+        ['errors/text/closed/a.css', 403, 'ErrorDocument 403, a file'],
+        ['errors/text/broken.cgi', 500, 'ErrorDocument 500, a script'])
+    {
+        my ($path, $status, $why) = @$case;
+        $to{$path} = never_instead($c, "/$tree/$path", $status,
+            "$what, $why", %more);
+    }
+    is($to{'errors/missing.css'}{body}, page("$tree err/local.html"),
+        "$what: the error's file is sent");
+    is($to{'errors/closed/a.css'}{body}, "an error, 403, in words\n",
+        "$what: and what the error's script says");
+    like($to{'spelling/pagr.css'}{h}{location},
+        qr{/$tree/spelling/page\.css$}, "$what: spelling leads to the page");
+}
+
+sub listed
+{
+    my ($server, $name, $tree) = @_;
+    my $what = "$name, $tree";
+    my $c = $server->client;
+    my $full = $c->get("/$tree/listing/");
+    like($full->{body}, qr/a\.txt/, "$what: a listing is sent");
+    is(join(' ', grep { defined } @{$full->{h}}{qw(etag last-modified)}), '',
+        "$what: without validators");
+    for my $asks (['If-None-Match' => '"some"'],
+        ['If-Modified-Since' => http_date(time)])
+    {
+        is($c->get("/$tree/listing/", @$asks)->{status}, 200,
+            "$what: it is always sent ($asks->[0])");
+    }
+    # Its validators are those of the folder, and are settled after a second.
+    stamp($server->docs($tree, 'track'), $old);
+    $full = $c->get("/$tree/track/");
+    for my $kind (kinds()) {
+        not_modified($c, "/$tree/track/", $full, $kind, "$what: with"
+            . " TrackModified a listing is not modified by $kind");
+    }
+    file_of($server->docs($tree, 'track', 'b.txt'), 'x', $older);
+    for my $kind (kinds()) {
+        my $res = $c->get("/$tree/track/", validators_of($full, $kind));
+        is($res->{status} . ($res->{body} =~ /b\.txt/ || 0), 2001,
+            "$what: until there is a file more, by $kind");
+    }
+}
+
+# What a request's own fields choose, though Vary does not say so.
+sub chosen
+{
+    my ($server, $name, $tree) = @_;
+    my $c = $server->client;
+    for my $way ('rewrite/lang/b.css', 'chosen') {
+        my $what = "$name, $tree, $way";
+        my %full;
+        for my $lang (qw(de en)) {
+            my @by = ('X-Lang' => $lang);
+            my $res = $full{$lang} = $c->get("/$tree/$way", @by);
+            is($res->{body}, page("$tree target/$lang-b.css"),
+                "$what: $lang is chosen");
+            $c->get("/$tree/$way", @by, validators_of($res, 'both'))
+                for 1 .. 2;
+        }
+        for my $lang (qw(de en)) {
+            my @by = ('X-Lang' => $lang eq 'de' ? 'en' : 'de');
+            for my $kind (kinds()) {
+                $c->get("/$tree/$way", 'X-Lang' => $lang,
+                    validators_of($full{$lang}, $kind)) for 1 .. 2;
+                my $res = $c->get("/$tree/$way", @by,
+                    validators_of($full{$lang}, $kind));
+                is($res->{status}, 200, "$what: who holds $lang is sent the"
+                    . " other, asking by $kind");
+            }
+        }
+    }
+    my $what = "$name, $tree, a handler by <If>";
+    my $plain = $c->get("/$tree/condition/a.css");
+    is($plain->{body}, $maker, "$what: the file is sent");
+    $c->get("/$tree/condition/a.css", validators_of($plain, 'both'))
+        for 1 .. 2;
+    for my $kind (kinds()) {
+        my $res = $c->get("/$tree/condition/a.css", 'X-Made' => 'yes',
+            validators_of($plain, $kind));
+        is("$res->{status} $res->{body}", "200 made of \n",
+            "$what: who holds the file is sent what is made, by $kind");
+    }
+}
+
+# The same Host on two addresses, and two names on one.
+sub hosted
+{
+    my ($server, $name) = @_;
+    my $c = Vld::Http->new(port => $server->{hosts});
+    for my $host (qw(one.test two.test)) {
+        served_right($c, '/page.css', page("host $host"),
+            "$name, VirtualDocumentRoot, $host", fields => [Host => $host]);
+    }
+    my $tag = $c->get('/page.css', Host => 'one.test')->{h}{etag};
+    is($c->get('/page.css', Host => 'two.test', 'If-None-Match' => $tag)
+        ->{status}, 200, "$name: a host's tag is not another's");
+    served_right($server->client, '/~ann/page.css', page('ann'),
+        "$name, UserDir through a link");
+    my %full;
+    for my $n (1, 2, 1, 2) {
+        my $at = Vld::Origins::At->new("127.0.0.$n", $server->{ip});
+        my @same = (Host => 'same.test');
+        $full{$n} ||= $at->get('/page.css', @same);
+        is($full{$n}{body}, page("address $n"),
+            "$name, VirtualDocumentRootIP, address $n");
+        $at->get('/page.css', @same, validators_of($full{$n}, 'both'))
+            for 1 .. 2;
+        my $other = $full{3 - $n} or next;
+        my $there = Vld::Origins::At->new('127.0.0.' . (3 - $n),
+            $server->{ip});
+        for my $kind (qw(tag both)) {
+            my @held = validators_of($other, $kind);
+            $there->get('/page.css', @same, @$_) for [], \@held, \@held;
+            is($at->get('/page.css', @same, @held)->{status}, 200,
+                "$name: an address's page is not another's, by $kind");
+        }
+    }
+}
+
+for my $name (sort keys %server) {
+    for my $tree (@trees) {
+        reached($server{$name}, $name, $tree);
+        refused($server{$name}, $name, $tree);
+        listed($server{$name}, $name, $tree);
+        chosen($server{$name}, $name, $tree);
+    }
+    hosted($server{$name}, $name);
+}
+
+# --- whatever takes its place -----------------------------------------------
+
+# All changes at once: each kind of client of each URL asks before and after
+# every step, and when prepared answers are too old.
+{
+    my @watched;
+    for my $name (sort keys %server) {
+        for my $tree (@trees) {
+            for my $change (@changes) {
+                # Of a script's date nothing is known.
+                my @kinds = grep { $_ ne 'date'
+                    || $change->[0] !~ /script/ } kinds();
+                push @watched, map { { name => $name, tree => $tree,
+                    change => $change, kind => $_,
+                    docs => $server{$name}->docs($tree),
+                    url => "/$tree/$change->[1]",
+                    holder => Vld::Origins::Holder->new(
+                        $server{$name}->client, $_) } } @kinds;
+            }
+        }
+    }
+    $_->{holder}->prepare($_->{url}) for @watched;
+    $_->{holder}->ask($_->{url}) for (@watched) x 2;
+    my %truth;
+    for my $step (3, 4) {
+        for my $w (@watched) {
+            my $key = join '/', $w->{docs}, $w->{change}[1];
+            $truth{"$key $step"} = $w->{change}[$step]->($w->{docs})
+                unless exists $truth{"$key $step"};
+            $w->{truth} = $truth{"$key $step"};
+        }
+        # What surrounds a file may be seen late by the TTL, by the quick
+        # handler only.
+        Time::HiRes::sleep($ttl + 0.1);
+        for my $w (@watched) {
+            my $has = $w->{holder}->ask($w->{url});
+            is($has, $w->{truth}, "$w->{name}, $w->{tree}: $w->{change}[0], "
+                . ($step == 3 ? 'there' : 'and back') . ", by $w->{kind}")
+                or diag("$w->{url}: $w->{holder}{last}");
+        }
+        if ($step == 3) {
+            $_->{holder}->prepare($_->{url}) for @watched;
+            $_->{holder}->ask($_->{url}) for (@watched) x 2;
+        }
+    }
+    my $kept = 0;
+    $kept += $_->{holder}{kept} || 0 for @watched;
+    cmp_ok($kept, '>=', 2 * @watched, 'and clients kept what had not changed');
+}
+
+for my $name (sort keys %server) {
+    is(scalar(() = $server{$name}->error_log =~ /exit signal/g), 0,
+        "$name: no child of httpd died");
+    $server{$name}->stop;
+}
+
+done_testing();

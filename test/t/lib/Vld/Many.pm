@@ -77,6 +77,8 @@ sub curl_many
     while ($out =~ /^(\d+) (\d+) ([\d.]+) (\d+) (\d+)$/mg) {
         $got[$1] = read_answer("$dir/$1", status => $2 + 0, version => $3,
             rc => $4, port => $5);
+        # curl prints the header in its place.
+        $got[$1]{body} = '' if ($requests->[$1]{method} || '') eq 'HEAD';
     }
     File::Path::remove_tree($dir);
     return @got;

@@ -190,4 +190,29 @@ sub prepare
     }, 3);
 }
 
+# --- a client of an address -------------------------------------------------
+
+package Vld::Origins::At;
+our @ISA = ('Vld::Http');
+
+sub new
+{
+    my ($class, $address, $port) = @_;
+    my $self = Vld::Http::new($class, port => $port);
+    $self->{address} = $address;
+    return $self;
+}
+
+sub connect
+{
+    my $self = shift;
+    $self->close;
+    $self->{sock} = IO::Socket::INET->new(PeerAddr => $self->{address},
+        PeerPort => $self->{port}, Proto => 'tcp', Timeout => 10)
+        or die "connect to $self->{address}: $!\n";
+    binmode $self->{sock};
+    @$self{qw(buf eof)} = ('', 0);
+    return $self;
+}
+
 1;
