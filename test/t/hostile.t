@@ -11,7 +11,7 @@ use Vld::Hostile ();
 use Vld::Server ();
 use Vld::Test;
 
-my $seconds = $ENV{VLD_HOSTILE_SECONDS} || 15;
+my $seconds = $ENV{VLD_HOSTILE_SECONDS} || 12;
 my $clients = $ENV{VLD_HOSTILE_CLIENTS} || 2;
 my $pause = $ENV{VLD_HOSTILE_PAUSE} || 1.5;
 

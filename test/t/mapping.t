@@ -87,13 +87,15 @@ RewriteRule "^/$tree/map/(.*)" "$docs/map/\${release:$tree}/\$1"
 <Location "/$tree/files/located.css">
     Header set Cache-Control max-age=13
 </Location>
-<Directory "$docs/condition">
-    <If "%{HTTP:X-Made} == 'yes'">
+<Directory "$docs/condition/if">
+    <If "req_novary('X-Made') == 'yes'">
         SetHandler cgi-script
     </If>
 </Directory>
-<Directory "$docs/condition">
-    Options +ExecCGI
+<Directory "$docs/condition/rule">
+    RewriteEngine On
+    RewriteCond %{HTTP:X-Made} =yes
+    RewriteRule . - [H=cgi-script]
 </Directory>
 <Location "/$tree/chosen">
     Alias "$docs/target/%{HTTP:X-Lang}-b.css"
@@ -193,8 +195,10 @@ sub fill_tree
         for ['script.cgi', $error_script], ['maker.cgi', $maker];
     script_of("$docs/errors/${_}broken.cgi", "#!/bin/sh\nexit 1\n")
         for '', 'text/';
-    script_of("$docs/condition/a.css", $maker);
-    stamp("$docs/condition/a.css", $old);
+    for my $by (qw(if rule)) {
+        script_of("$docs/condition/$by/a.css", $maker);
+        stamp("$docs/condition/$by/a.css", $old);
+    }
     spew("$docs/htaccess/.htaccess", "ErrorDocument 404 /$tree/err/local.html\n"
         . "Header set Cache-Control max-age=14\n");
 }
@@ -554,16 +558,18 @@ sub chosen
             }
         }
     }
-    my $what = "$name, $tree, a handler by <If>";
-    my $plain = $c->get("/$tree/condition/a.css");
-    is($plain->{body}, $maker, "$what: the file is sent");
-    $c->get("/$tree/condition/a.css", validators_of($plain, 'both'))
-        for 1 .. 2;
-    for my $kind (kinds()) {
-        my $res = $c->get("/$tree/condition/a.css", 'X-Made' => 'yes',
-            validators_of($plain, $kind));
-        is("$res->{status} $res->{body}", "200 made of \n",
-            "$what: who holds the file is sent what is made, by $kind");
+    for my $by (qw(if rule)) {
+        my $url = "/$tree/condition/$by/a.css";
+        my $what = "$name, $tree, a handler for some by $by";
+        my $plain = $c->get($url);
+        is($plain->{body}, $maker, "$what: the file is sent");
+        $c->get($url, validators_of($plain, 'both')) for 1 .. 2;
+        for my $kind (kinds()) {
+            my $res = $c->get($url, 'X-Made' => 'yes',
+                validators_of($plain, $kind));
+            is("$res->{status} $res->{body}", "200 made of \n",
+                "$what: who holds the file is sent what is made, by $kind");
+        }
     }
 }
 
@@ -614,8 +620,17 @@ for my $name (sort keys %server) {
 
 # --- whatever takes its place -----------------------------------------------
 
-# All changes at once: each kind of client of each URL asks before and after
-# every step, and when prepared answers are too old.
+sub has_truth
+{
+    my ($w, $what) = @_;
+    my $has = $w->{holder}->ask($w->{url});
+    return is($has, $w->{truth}, "$w->{name}, $w->{tree}: $w->{change}[0],"
+        . " $what, by $w->{kind}")
+        || diag("$w->{url}: $w->{holder}{last}");
+}
+
+# All changes at once: each kind of client of each URL asks before and
+# after every step.
 {
     my @watched;
     for my $name (sort keys %server) {
@@ -643,15 +658,13 @@ for my $name (sort keys %server) {
                 unless exists $truth{"$key $step"};
             $w->{truth} = $truth{"$key $step"};
         }
-        # What surrounds a file may be seen late by the TTL, by the quick
+        # What surrounds a file may be seen late by the TTL, but by the quick
         # handler only.
+        my $what = $step == 3 ? 'there' : 'and back';
+        has_truth($_, "$what at once") for grep { $_->{name} eq 'full' }
+            @watched;
         Time::HiRes::sleep($ttl + 0.1);
-        for my $w (@watched) {
-            my $has = $w->{holder}->ask($w->{url});
-            is($has, $w->{truth}, "$w->{name}, $w->{tree}: $w->{change}[0], "
-                . ($step == 3 ? 'there' : 'and back') . ", by $w->{kind}")
-                or diag("$w->{url}: $w->{holder}{last}");
-        }
+        has_truth($_, $what) for grep { $_->{name} eq 'quick' } @watched;
         if ($step == 3) {
             $_->{holder}->prepare($_->{url}) for @watched;
             $_->{holder}->ask($_->{url}) for (@watched) x 2;
@@ -660,6 +673,156 @@ for my $name (sort keys %server) {
     my $kept = 0;
     $kept += $_->{holder}{kept} || 0 for @watched;
     cmp_ok($kept, '>=', 2 * @watched, 'and clients kept what had not changed');
+}
+
+# --- releases switched under load -------------------------------------------
+
+# A tree of its own: now -> r1, r2 or r3, of which the last is not indexed.
+# File 0 is the same in all; 1 has the same time and size in all; of the others
+# the later release is the older.
+package Releases;
+
+use Digest::MD5 qw(md5_hex);
+use Vld::Origins;
+use Vld::Test;
+
+my @sizes = (1000, 1000, 2000, 100_000);
+
+sub new
+{
+    my ($class, $root, $time) = @_;
+    my $self = bless { root => $root, of => {} }, $class;
+    for my $r (1 .. 3) {
+        for my $n (0 .. $#sizes) {
+            my $line = sprintf "%-49s\n", "file $n" . ($n ? " of $r" : '');
+            my $text = $line x ($sizes[$n] / 50);
+            file_of("$root/r$r/$n.css", $text,
+                $time - ($n > 1 ? $r * 1000 : 0));
+            $self->{of}{md5_hex($text)}{$r} = $n + 1;
+        }
+    }
+    main::link_to("$root/now", 'r1');
+    return $self;
+}
+
+# Switch until the time is over; the log: release, begin, end.  Now and then
+# it stays long enough for dates to be sent.
+sub switch_until
+{
+    my ($self, $end, $log) = @_;
+    open my $out, '>', $log or die "$log: $!\n";
+    print {$out} "1 0 0\n";
+    my ($now, $n) = (1, 0);
+    while (now() < $end) {
+        my $next = 1 + ($now + int rand 2) % 3;
+        my $begin = now();
+        main::link_to("$self->{root}/now", "r$next");
+        printf {$out} "%d %.7f %.7f\n", $next, $begin, now();
+        $now = $next;
+        Time::HiRes::sleep($n++ % 6 ? 0.01 + rand 0.1 : 1.25);
+    }
+    close $out or die "$log: $!\n";
+}
+
+# A client that keeps and asks, with all kinds of conditions; the log: kind,
+# status, begin, end, what it has then, its tag.
+sub ask_until
+{
+    my ($self, $end, $log, $port) = @_;
+    open my $out, '>', $log or die "$log: $!\n";
+    my $client = Vld::Http->new(port => $port);
+    my @holders = map { my $k = $_; map { Vld::Origins::Holder->new($client,
+        $k, 'Accept-Encoding' => $_) } 'identity', 'gzip' } kinds();
+    while (now() < $end) {
+        my $h = $holders[rand @holders];
+        my $url = '/' . (rand() < 0.5 ? 'quick' : 'full') . '/'
+            . int(rand @sizes) . '.css';
+        my $begin = now();
+        my $has = $h->ask($url);
+        my $after = now();
+        my $full = $h->{held}{$url}{h} || {};
+        my $coding = $full->{'content-encoding'} || 'identity';
+        $has = gunzip($has) if $coding eq 'gzip';
+        printf {$out} "%s %s %.7f %.7f %s %s:%s\n", $h->{kind}, $h->{last},
+            $begin, $after, md5_hex($has), $coding, $full->{etag} || '-';
+    }
+    close $out or die "$log: $!\n";
+}
+
+# (untrue answers, strong tags of two contents, 304s by kind)
+sub judge
+{
+    my ($self, $changes, @logs) = @_;
+    my @was = map { [split] } split /\n/, slurp($changes);
+    my (@untrue, %tags, %kept, $n);
+    for my $line (map { split /\n/, slurp($_) } @logs) {
+        my ($kind, $status, $begin, $end, $has, $tag) = split ' ', $line;
+        my $true = grep { my $next = $was[$_ + 1];
+            $was[$_][1] <= $end && (!$next || $next->[2] >= $begin)
+            && $self->{of}{$has}{$was[$_][0]} } 0 .. $#was;
+        push @untrue, "$status by $kind: $tag" unless $true;
+        $tags{$tag}{$has} = 1 if $tag =~ /:"/;
+        $kept{$kind}++ if $status == 304;
+        $n++;
+    }
+    my @shared = grep { keys %{$tags{$_}} > 1 } sort keys %tags;
+    return ($n, scalar @was, \@untrue, \@shared, \%kept);
+}
+
+package main;
+
+sub start_load
+{
+    my ($root, $releases) = @_;
+    return Vld::Server->start(name => 'mapping-load', conf => <<"END",
+Alias /quick "$root/now"
+Alias /full "$root/now"
+EnableMMAP Off
+<Directory "$root">
+    Require all granted
+    AddOutputFilterByType DEFLATE text/css
+</Directory>
+<IfModule mod_validators.c>
+    ValidatorsEngine On
+    ValidatorsAnswerTTL 300
+    <Location /quick>
+        ValidatorsQuickHandler On
+    </Location>
+</IfModule>
+END
+        prepare => sub {
+        my $server = shift;
+        local $ENV{VLD_INDEX} = $server->index_path;
+        scan("$root/r1", "$root/r2");
+    });
+}
+
+{
+    my $root = top() . '/private/mapping-releases';
+    my $releases = Releases->new($root, $old);
+    my $server = start_load($root, $releases);
+    my $seconds = 5;
+    my $end = now() + $seconds;
+    my @logs = map { "$root/log$_" } 1 .. 3;
+    my @children = map { my $log = $_; child_of(sub {
+        $releases->ask_until($end, $log, $server->{port});
+    }) } @logs;
+    push @children, child_of(sub {
+        $releases->switch_until($end, "$root/changes");
+    });
+    is(all_well(@children), 4, 'releases are switched, and clients ask');
+    my ($n, $switches, $untrue, $shared, $kept)
+        = $releases->judge("$root/changes", @logs);
+    is(scalar @$untrue, 0, 'what a client has after asking is of a release'
+        . ' that was there meanwhile') or diag(join "\n", splice @$untrue, 0, 5);
+    is(scalar @$shared, 0, 'no strong tag is of two contents')
+        or diag(join "\n", splice @$shared, 0, 5);
+    cmp_ok($kept->{$_} || 0, '>', 20, "clients that ask by $_ could keep"
+        . ' their copies') for kinds();
+    cmp_ok($switches, '>', 10, 'and there were releases enough');
+    diag("$n requests, $switches releases, not modified: " . join ', ',
+        map { "$kept->{$_} by $_" } sort keys %$kept);
+    $server->stop;
 }
 
 for my $name (sort keys %server) {

@@ -96,12 +96,7 @@ my %files;
 for my $place (sort keys %places) {
     $files{"$place/$_"} = $variants{$_} for keys %variants;
 }
-$files{"new/page.html.$_"} = page("new $_") for 'en', 'fr';
-$files{"new-quick/page.html.$_"} = page("new $_") for 'en', 'fr';
-
-my $server = start_around('negotiation', \%files, sub {
-    my $docs = $_[0]->docs;
-    return <<"END";
+my $common = <<'END';
 AddLanguage en .en
 AddLanguage de .de
 AddLanguage fr .fr
@@ -117,6 +112,11 @@ AddHandler type-map .var
 LanguagePriority en de fr
 ForceLanguagePriority Prefer Fallback
 DirectoryIndex index.html
+END
+
+my $server = start_around('negotiation', \%files, sub {
+    my $docs = $_[0]->docs;
+    return $common . <<"END";
 <Directory "$docs">
     Options +MultiViews
     Header set Cache-Control max-age=7
@@ -128,13 +128,12 @@ DirectoryIndex index.html
     Header merge Cache-Control private
 </Directory>
 <IfModule mod_validators.c>
-    ValidatorsAnswerTTL 2
-    <DirectoryMatch "^$docs/(?:quick|new-quick)">
+    <Directory "$docs/quick">
         ValidatorsQuickHandler On
-    </DirectoryMatch>
+    </Directory>
 </IfModule>
 END
-}, loglevel => 'info');
+});
 my $c = $server->client;
 
 # Plain choices and those that a client asks to be made transparently: with
@@ -198,8 +197,7 @@ sub chosen
 sub in_its_way
 {
     my ($place, $url, $full, $what) = @_;
-    my $want = $url =~ /\.var$/ || $url =~ m{/map/one$} ? '304'
-        : $places{$place};
+    my $want = $url =~ /\.var$/ ? '304' : $places{$place};
     my $res = twice($server, $c, 'GET', $url, @{$full->{asked}},
         validators_of($full, 'both'));
     is("$res->{status} $res->{note}", "304 $want", "$what: in the way of its"
@@ -318,41 +316,6 @@ for my $place (sort keys %places) {
     like($res->{h}{vary}, qr/\bnegotiate\b/, "/$place: Vary names negotiate");
 }
 
-# A variant that comes later, and one that goes: after access control at once,
-# early when the prepared answer is too old.
-for my $case (['new', 0], ['new-quick', 6]) {
-    my ($place, $patience) = @$case;
-    my $url = "/$place/page";
-    my @fields = ('Accept-Language' => 'de, en;q=0.5');
-    my $full = $c->get($url, @fields);
-    my @held = validators_of($full, 'both');
-    is($c->get($url, @fields, @held)->{status}, 304, "$url: English is not"
-        . ' modified while there is no German');
-    my $german = page('new de');
-    stamp(spew($server->docs("$place/page.html.de"), $german),
-        1_400_000_000);
-    my $res = until_status(200, $patience, $url, @fields, @held);
-    is("$res->{status} " . tag_in($res), '200 ' . tag_of($german),
-        "$url: German is sent when it has come");
-    $c->get($url, @fields);
-    unlink $server->docs("$place/page.html.de") or die $!;
-    $res = $c->get($url, @fields, validators_of($res, 'both'));
-    is("$res->{status} " . tag_in($res), '200 ' . tag_in($full),
-        "$url: English again as soon as German is gone");
-}
-
-sub until_status
-{
-    my ($want, $patience, $url, @fields) = @_;
-    my $end = Time::HiRes::time() + $patience;
-    while (1) {
-        my $res = $c->get($url, @fields);
-        return $res if $res->{status} == $want
-            || Time::HiRes::time() >= $end;
-        Time::HiRes::sleep(0.1);
-    }
-}
-
 # A variant that changes in its size and time.
 for my $place (sort keys %places) {
     for my $path ('lang/page', 'lang/long', 'map/one.var') {
@@ -375,4 +338,76 @@ for my $place (sort keys %places) {
 }
 
 $server->stop;
+
+# A variant that comes later, and one that goes: after access control at once,
+# early when the prepared answer is too old.
+my %few = map { ("plain/page.html.$_" => page("few $_"),
+    "quick/page.html.$_" => page("few $_")) } 'en', 'fr';
+my $few = start_around('negotiation-few', \%few, sub {
+    my $docs = $_[0]->docs;
+    return $common . <<"END";
+<Directory "$docs">
+    Options +MultiViews
+</Directory>
+<IfModule mod_validators.c>
+    ValidatorsAnswerTTL 1
+    <Directory "$docs/quick">
+        ValidatorsQuickHandler On
+    </Directory>
+</IfModule>
+END
+});
+$c = $few->client;
+for my $case (['plain', 0], ['quick', 10]) {
+    my ($place, $patience) = @$case;
+    my $url = "/$place/page";
+    my @fields = ('Accept-Language' => 'de, en;q=0.5');
+    # Older than the English one, and newer.
+    for my $mtime (1_400_000_000, 1_550_000_000) {
+        my $when = "$url, a variant of " . (1900 + (gmtime $mtime)[5]);
+        my $full = $c->get($url, @fields);
+        is($c->get($url, @fields, validators_of($full, 'both'))->{status},
+            304, "$when: English is not modified while there is no German");
+        my $german = page("few de $mtime");
+        stamp(spew($few->docs("$place/page.html.de"), $german), $mtime);
+        settle();
+        sent_by_all($url, $patience, $full, tag_of($german),
+            "$when: German is sent when it has come");
+        my $other = $c->get($url, @fields);
+        unlink $few->docs("$place/page.html.de") or die $!;
+        sent_by_all($url, 0, $other, tag_in($full),
+            "$when: English again as soon as German is gone");
+    }
+}
+
+# By tag, by date and by both: the prepared answer is too old when the first
+# is answered.
+sub sent_by_all
+{
+    my ($url, $patience, $held, $tag, $what) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    for my $kind (kinds()) {
+        my @held = validators_of($held, $kind);
+        next unless @held;
+        my $res = until_status(200, $patience, $url,
+            'Accept-Language' => 'de, en;q=0.5', @held);
+        is("$res->{status} " . tag_in($res), "200 $tag", "$what, by $kind")
+            or diag("sent: @held");
+        $patience = 0;
+    }
+}
+
+sub until_status
+{
+    my ($want, $patience, $url, @fields) = @_;
+    my $end = Time::HiRes::time() + $patience;
+    while (1) {
+        my $res = $c->get($url, @fields);
+        return $res if $res->{status} == $want
+            || Time::HiRes::time() >= $end;
+        Time::HiRes::sleep(0.1);
+    }
+}
+$few->stop;
+
 done_testing();
