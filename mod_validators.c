@@ -50,7 +50,7 @@ static void register_hooks(apr_pool_t *p)
 {
     /* mod_cache's quick handler answers from its own copies: ours comes
      * before it. */
-    static const char *const before_cache[] = { "mod_cache.c", NULL };
+    static const char *const cache[] = { "mod_cache.c", NULL };
 
     (void)p;
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_REALLY_LAST);
@@ -58,11 +58,13 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(vld_access_optional_fns, NULL, NULL,
                                  APR_HOOK_MIDDLE);
-    ap_hook_quick_handler(vld_replay_quick, NULL, before_cache,
+    ap_hook_quick_handler(vld_replay_quick, NULL, cache,
                           APR_HOOK_FIRST);
     /* After mod_dir's and mod_rewrite's fixups, which change what the
      * request is. */
     ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
+
+    ap_hook_handler(vld_scope_handler, cache, NULL, APR_HOOK_REALLY_FIRST);
 
     /* First of all filters: what it sets, every other filter sees. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
@@ -73,6 +75,8 @@ static void register_hooks(apr_pool_t *p)
                           APR_HOOK_REALLY_LAST);
     ap_register_output_filter(VLD_EVALUATE_FILTER, vld_evaluate_filter, NULL,
                               AP_FTYPE_CONTENT_SET);
+    ap_register_output_filter(VLD_EVALUATE_LATE_FILTER, vld_evaluate_filter,
+                              NULL, AP_FTYPE_CONTENT_SET + 2);
 }
 
 AP_DECLARE_MODULE(validators) = {

@@ -269,8 +269,19 @@ static bool is_busy(uint64_t sequence, int64_t now_us)
 int64_t vld_answers_floor(const vld_answers *table, uint64_t hash)
 {
     place where = place_of(table, hash, NULL, 0);
+    unsigned ways = tagged(&where), way;
+    int64_t date, floor = (int64_t)load(where.floor);
 
-    return (int64_t)load(where.floor);
+    /* What is being replaced, or was when its writer died, is read by nobody;
+     * its date is in one word. */
+    for (way = 0; way < WAYS; way++) {
+        if ((ways >> way & 1)
+            && (load(slot_of(&where, way) + AT_SEQUENCE) & 1)) {
+            date = (int64_t)load(slot_of(&where, way) + AT_LAST_MODIFIED);
+            floor = date > floor ? date : floor;
+        }
+    }
+    return floor;
 }
 
 /* The answer in a slot is about to be lost: its date stays.  The slot is not
@@ -412,7 +423,7 @@ bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
         return false;
     }
     way = choose(&where, answer, now_us, &sequence, &what);
-    if (way < WAYS && what == RANK_OTHER) {
+    if (way < WAYS && (what == RANK_OTHER || (sequence & 1))) {
         keep_date(&where, way, now_us / 1000000);
     }
     return way < WAYS

@@ -10,19 +10,41 @@
 /* Longer ones are not remembered. */
 #define KEY_MOST 1024
 
-/* server (8), port (2), scheme (1), Host, NUL, target: in the memory of one
- * generation the address of its server_rec names the virtual host.  Host is
- * as the client spelled it, since rules may look at that. */
-#define KEY_FIXED 11
+/* server (8), port (2), scheme (1), local address (16), Host, NUL, target: in
+ * the memory of one generation the address of its server_rec names the virtual
+ * host.  Host is as the client spelled it, since rules may look at that. */
+#define KEY_FIXED 27
+
+static void put_fixed(request_rec *r, char *at)
+{
+    const apr_sockaddr_t *local = r->connection->local_addr;
+    apr_uint64_t server = (apr_uintptr_t)r->server;
+
+    memset(at, 0, KEY_FIXED);
+    memcpy(at, &server, 8);
+    memcpy(at + 8, &local->port, 2);
+    at[10] = ap_http_scheme(r)[4]; /* the s of https, or NUL */
+    if (local->ipaddr_len <= 16) {
+        memcpy(at + 11, local->ipaddr_ptr, (apr_size_t)local->ipaddr_len);
+    }
+}
+
+/* What the client asked for, before internal redirects. */
+static const char *target_of(const request_rec *r)
+{
+    while (r->prev) {
+        r = r->prev;
+    }
+    return r->unparsed_uri;
+}
 
 bool vld_answer_key(request_rec *r, vld_key *out)
 {
+    const char *target = target_of(r);
     const char *given = apr_table_get(r->headers_in, "Host");
     const char *host = given ? given : r->hostname ? r->hostname : "";
     apr_size_t host_len = strlen(host) + 1;
-    apr_size_t target_len = strlen(r->unparsed_uri);
-    apr_uint64_t server = (apr_uintptr_t)r->server;
-    apr_uint16_t port = r->connection->local_addr->port;
+    apr_size_t target_len = strlen(target);
     char *at;
 
     out->len = 0;
@@ -30,19 +52,16 @@ bool vld_answer_key(request_rec *r, vld_key *out)
         return false;
     }
     out->octets = at = apr_palloc(r->pool, KEY_FIXED + host_len + target_len);
-    memcpy(at, &server, 8);
-    memcpy(at + 8, &port, 2);
-    at[10] = ap_http_scheme(r)[4]; /* the s of https, or NUL */
+    put_fixed(r, at);
     memcpy(at + KEY_FIXED, host, host_len);
-    memcpy(at + KEY_FIXED + host_len, r->unparsed_uri, target_len);
+    memcpy(at + KEY_FIXED + host_len, target, target_len);
     out->len = KEY_FIXED + host_len + target_len;
     out->hash = vld_answers_hash(vld_shared_answers(), out->octets, out->len);
     return true;
 }
 
-bool vld_answer_fits_request(void *baton, const vld_answer *answer)
+static bool fits(const request_rec *r, const vld_answer *answer)
 {
-    const request_rec *r = baton;
     apr_uint32_t i;
 
     for (i = 0; i < answer->vary_count; i++) {
@@ -57,6 +76,11 @@ bool vld_answer_fits_request(void *baton, const vld_answer *answer)
     return true;
 }
 
+bool vld_answer_fits_request(void *baton, const vld_answer *answer)
+{
+    return !(answer->flags & VLD_ANSWER_INERT) && fits(baton, answer);
+}
+
 typedef struct survey {
     request_rec *r;
     vld_memory *memory;
@@ -68,11 +92,15 @@ static bool take_down(void *baton, const vld_answer *answer)
     survey *s = baton;
     vld_memory *m = s->memory;
 
-    /* The variants of a negotiated resource are files of their own. */
-    if (strcmp(answer->path.ptr, s->r->filename)) {
+    bool same_path = !strcmp(answer->path.ptr, s->r->filename);
+    bool fitting = fits(s->r, answer);
+
+    /* The variants of a negotiated resource are files of their own; but what
+     * this very request would have been given is a former state. */
+    if (!same_path && !fitting) {
         return false;
     }
-    if (!m->variant && vld_answer_fits_request(s->r, answer)) {
+    if (!m->variant && same_path && fitting) {
         m->variant = true;
         m->born_us = answer->born_us;
         m->flags = answer->flags;

@@ -237,17 +237,20 @@ static void guard_whole(request_rec *r, vld_request *rq, file *of)
 
 /* The same at less cost, for a file that goes out in one piece: only its end
  * is guarded, and so is not sent when anything before it has changed.  What
- * is before it is read rather than mapped: a mapped page could change after
- * the look, or be gone. */
+ * is before it is read rather than mapped or sent by sendfile: a page that is
+ * only referred to could change after the look, or be gone. */
 static void guard_tail(request_rec *r, vld_request *rq, file *of)
 {
     apr_bucket *e = of->first, *b;
-    apr_file_t *fd;
+    apr_file_t *plain = of->fd, *fd;
 
     while (APR_BUCKET_IS_FILE(APR_BUCKET_NEXT(e))) {
         e = APR_BUCKET_NEXT(e);
     }
     if (e->length <= VLD_SMALL_FILE
+        || (apr_file_flags_get(of->fd) & APR_FOPEN_SENDFILE_ENABLED
+            && apr_os_file_put(&plain, &of->os_fd, APR_FOPEN_READ, r->pool)
+                   != APR_SUCCESS)
         || apr_file_dup(&fd, of->fd, r->pool) != APR_SUCCESS) {
         guard_whole(r, rq, of);
         return;
@@ -258,6 +261,7 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
                                 e->list);
     APR_BUCKET_INSERT_AFTER(e, b);
     for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
+        ((apr_bucket_file *)e->data)->fd = plain;
         apr_bucket_file_enable_mmap(e, 0);
         apr_bucket_file_set_buf_size(e, READ_CHUNK);
     }

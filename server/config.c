@@ -47,6 +47,12 @@ const vld_dir_config *vld_config_of(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &validators_module);
 }
 
+void vld_config_say_socache(vld_dir_config *conf)
+{
+    conf->socache = VLD_ON;
+    global.socache_said = 1;
+}
+
 void *vld_config_create_dir(apr_pool_t *p, char *dir)
 {
     vld_dir_config *conf = apr_palloc(p, sizeof(*conf));
@@ -56,6 +62,7 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     conf->quick = VLD_UNSET;
     conf->verify = VLD_UNSET;
     conf->rules = VLD_UNSET;
+    conf->socache = VLD_UNSET;
     conf->rewriters = NULL;
     return conf;
 }
@@ -71,6 +78,7 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(engine);
     MERGE(quick);
     MERGE(verify);
+    MERGE(socache);
     conf->rewriters = vld_filters_merge(p, base->rewriters, add->rewriters);
     conf->rules = add->rules == VLD_ON ? VLD_ON : base->rules;
     return conf;
@@ -235,6 +243,20 @@ const command_rec vld_commands[] = {
                      (void *)"mod_filter.c", OR_FILEINFO, "see mod_filter"),
     AP_INIT_RAW_ARGS("FilterProvider", vld_shadow_provider,
                      (void *)"mod_filter.c", OR_OPTIONS, "see mod_filter"),
+    AP_INIT_RAW_ARGS("CacheEnable", vld_shadow_cache_enable,
+                     (void *)"mod_cache.c", RSRC_CONF | ACCESS_CONF,
+                     "see mod_cache"),
+    AP_INIT_RAW_ARGS("Alias", vld_shadow_expression, (void *)"mod_alias.c",
+                     RSRC_CONF | ACCESS_CONF, "see mod_alias"),
+    AP_INIT_RAW_ARGS("Redirect", vld_shadow_expression, (void *)"mod_alias.c",
+                     OR_FILEINFO, "see mod_alias"),
+    AP_INIT_RAW_ARGS("RedirectTemp", vld_shadow_expression,
+                     (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
+    AP_INIT_RAW_ARGS("RedirectPermanent", vld_shadow_expression,
+                     (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
+    AP_INIT_RAW_ARGS("RewriteRule", vld_shadow_expression,
+                     (void *)"mod_rewrite.c", OR_FILEINFO,
+                     "see mod_rewrite"),
     AP_INIT_RAW_ARGS("RewriteCond", vld_shadow_rewrite_cond,
                      (void *)"mod_rewrite.c", OR_FILEINFO,
                      "see mod_rewrite"),

@@ -288,12 +288,16 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (!rq || is_not_ours(r, rq, bb)) {
         if (rq) {
             vld_note(r, VLD_WORD_DECLINED_STATUS, NULL);
+            r->no_local_copy = 0;
         }
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }
     vld_remember(r, rq);
     vld_fields_read(r, &fields);
+    if (rq->own) {
+        fields = *rq->own;
+    }
     if (fields.any || !rq->file || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
         decision = vld_precond_evaluate(&fields.asked, &current,

@@ -4,6 +4,8 @@
  * of them would cost more than all the rest of an early 304. Reads only. */
 #include <strings.h>
 
+#include <apr_pools.h>
+
 #include <httpd.h>
 
 #include "server/server.h"
@@ -97,4 +99,37 @@ bool vld_preconditions_of(const request_rec *r, vld_preconditions *out)
     vld_fields_read(r, &fields);
     *out = fields.asked;
     return fields.any;
+}
+
+/* --- the client's own, beside mod_cache's ----------------------------------- */
+
+#define KEPT "validators:own-fields"
+
+void vld_fields_keep(request_rec *r)
+{
+    vld_fields *own = apr_palloc(r->pool, sizeof(*own));
+
+    vld_fields_read(r, own);
+    apr_pool_userdata_setn(own, KEPT, NULL, r->pool);
+}
+
+/* mod_cache puts values of its own in the place of the client's: what has not
+ * moved is the client's. */
+const vld_fields *vld_fields_kept(request_rec *r)
+{
+    void *kept = NULL;
+    const vld_fields *own;
+    vld_fields now;
+
+    apr_pool_userdata_get(&kept, KEPT, r->pool);
+    own = kept;
+    if (!own) {
+        return NULL;
+    }
+    vld_fields_read(r, &now);
+    return now.asked.if_none_match.ptr == own->asked.if_none_match.ptr
+                   && now.asked.if_modified_since.ptr
+                          == own->asked.if_modified_since.ptr
+               ? NULL
+               : own;
 }

@@ -22,8 +22,9 @@
 static const char *const harmless[] = {
     "deflate", "brotli_compress", "fixup_headers_out", "mod_expires",
     "mod_session_out", "cache_save", "cache_save_subreq",
-    "cache_remove_url", "cache_invalidate", "rate_limit", "buffer",
-    "old_write", VLD_EVALUATE_FILTER, NULL
+    "cache_remove_url", "cache_invalidate", "cache", "cache_out",
+    "cache_out_subreq", "rate_limit", "buffer",
+    "old_write", VLD_EVALUATE_FILTER, VLD_EVALUATE_LATE_FILTER, NULL
 };
 
 static const char *const functions[] = { "substitute", "sed", NULL };

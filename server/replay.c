@@ -167,6 +167,9 @@ int vld_replay_quick(request_rec *r, int lookup)
     vld_fields fields;
     vld_key key;
 
+    if (!lookup && vld_config_global()->socache_said) {
+        vld_fields_keep(r);
+    }
     if (lookup || !vld_config_global()->quick_said || !vld_shared_answers()
         || !quick_may(r, &fields) || !vld_answer_key(r, &key)) {
         return DECLINED;
@@ -191,7 +194,7 @@ static bool has_field(const request_rec *r, const char *name)
 
 /* The preconditions are mod_cache's, about its own copy: what it asked for it
  * must get, through its filter. */
-static bool asked_by_cache(const request_rec *r)
+bool vld_replay_asked_by_cache(const request_rec *r)
 {
     const ap_filter_t *f;
 
@@ -204,12 +207,15 @@ static bool asked_by_cache(const request_rec *r)
     return false;
 }
 
-/* Not where another module has already said something of its own to this
- * client. */
+/* Only for the file that will be sent, and not where an <If> may have said
+ * otherwise for this client, or another module has. */
 static bool fixups_may(const request_rec *r)
 {
-    return !asked_by_cache(r) && r->finfo.filetype == APR_REG && r->filename
-           && !has_field(r, "Set-Cookie") && !has_field(r, "Cache-Control");
+    const core_dir_config *core
+        = ap_get_core_module_config(r->per_dir_config);
+
+    return !r->prev && vld_scope_is_plain_file(r) && !core->sec_if
+           && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie") && !has_field(r, "Cache-Control");
 }
 
 /* Past the content filters, straight to the protocol's: the fields are those

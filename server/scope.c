@@ -33,18 +33,19 @@ static void give_back(request_rec *r)
 
 /* Whether core's default handler will send the file that r->filename names:
  * no other handler is asked for. */
-static bool is_plain_file(const request_rec *r)
+bool vld_scope_is_plain_file(const request_rec *r)
 {
     return r->finfo.filetype == APR_REG && r->filename
            && (!r->handler || !strcmp(r->handler, "default-handler"));
 }
 
-static ap_filter_rec_t *attach, *evaluate;
+static ap_filter_rec_t *attach, *evaluate, *evaluate_late;
 
 void vld_scope_resolve(void)
 {
     attach = ap_get_output_filter_handle(VLD_ATTACH_FILTER);
     evaluate = ap_get_output_filter_handle(VLD_EVALUATE_FILTER);
+    evaluate_late = ap_get_output_filter_handle(VLD_EVALUATE_LATE_FILTER);
 }
 
 int vld_scope_fixups(request_rec *r)
@@ -62,7 +63,7 @@ int vld_scope_fixups(request_rec *r)
         return DECLINED;
     }
     if (r->status != HTTP_OK) {
-        if (is_plain_file(r)) {
+        if (vld_scope_is_plain_file(r)) {
             ap_add_output_filter_handle(attach, NULL, r, r->connection);
         }
         return DECLINED;
@@ -71,28 +72,42 @@ int vld_scope_fixups(request_rec *r)
     rq->conf = conf;
     vld_fields_read(r, &fields);
     rq->conditional = fields.conditional;
-    /* An internal redirect's target is not what the client's URL is a key
-     * for. */
-    if (vld_shared_answers() && !r->prev) {
+    if (vld_shared_answers()) {
         vld_answer_key(r, &rq->key);
     }
     rv = vld_replay_fixups(r, rq, &fields);
     if (rv != DECLINED) {
         return rv;
     }
+    if (conf->socache == VLD_ON && vld_replay_asked_by_cache(r)) {
+        rq->own = vld_fields_kept(r);
+    }
     ap_set_module_config(r->request_config, &validators_module, rq);
-    /* The preconditions are evaluated once, where the whole response is
-     * known: this keeps core, CGI and others from doing it before. */
-    r->no_local_copy = 1;
-    if (is_plain_file(r)) {
+    if (vld_scope_is_plain_file(r)) {
         ap_add_output_filter_handle(attach, NULL, r, r->connection);
     }
     return DECLINED;
 }
 
-void vld_scope_insert_filter(request_rec *r)
+/* The preconditions are evaluated once, where the whole response is known: this
+ * keeps core, CGI and others from doing it before.  Only after mod_cache's
+ * handler, which judges what it has itself. */
+int vld_scope_handler(request_rec *r)
 {
     if (vld_request_of(r)) {
-        ap_add_output_filter_handle(evaluate, NULL, r, r->connection);
+        r->no_local_copy = 1;
+    }
+    return DECLINED;
+}
+
+/* mod_cache_socache loses the body of what it has when it is told 304: where it
+ * asks, it gets the whole response, and the client is judged after it. */
+void vld_scope_insert_filter(request_rec *r)
+{
+    const vld_request *rq = vld_request_of(r);
+
+    if (rq) {
+        ap_add_output_filter_handle(rq->own ? evaluate_late : evaluate, NULL,
+                                    r, r->connection);
     }
 }

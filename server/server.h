@@ -20,9 +20,10 @@ extern module AP_MODULE_DECLARE_DATA validators_module;
  * not know them. */
 #define VLD_SMALL_FILE 65536
 
-/* Names under which the two filters are registered. */
+/* Names under which the filters are registered. */
 #define VLD_ATTACH_FILTER "VALIDATORS_ATTACH"
 #define VLD_EVALUATE_FILTER "VALIDATORS_EVALUATE"
+#define VLD_EVALUATE_LATE_FILTER "VALIDATORS_EVALUATE_LATE"
 
 /* --- config.c ------------------------------------------------------------ */
 
@@ -35,6 +36,7 @@ typedef struct vld_dir_config {
     int verify;  /* vld_verify or VLD_UNSET */
     int rules;   /* VLD_ON: a directive of another module is in force that may
                   * decide otherwise for another client; never unset again */
+    int socache; /* VLD_ON: mod_cache_socache keeps responses */
     apr_array_header_t *rewriters; /* filters.c's own */
 } vld_dir_config;
 
@@ -45,16 +47,24 @@ typedef struct vld_global_config {
     apr_int64_t ttl_us;
     int engine_said;        /* some section says ValidatorsEngine On */
     int quick_said;         /* some section says ValidatorsQuickHandler On */
+    int socache_said;       /* some section has mod_cache_socache keep
+                             * responses */
     apr_array_header_t *vouched; /* of const char *: modules' source files */
 } vld_global_config;
 
 extern const command_rec vld_commands[];
+/* mod_cache keeps responses by mod_cache_socache there. */
+void vld_config_say_socache(vld_dir_config *conf);
 /* Directives of other modules of which is taken note, in shadows.c; each a
  * RAW_ARGS handler. */
 const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_from(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_by_type(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_provider(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_expression(cmd_parms *cmd, void *conf,
+                                  const char *args);
+const char *vld_shadow_cache_enable(cmd_parms *cmd, void *conf,
+                                    const char *args);
 const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
                                     const char *args);
 void *vld_config_create_dir(apr_pool_t *p, char *dir);
@@ -99,6 +109,25 @@ typedef struct vld_found {
 
 /* Look up r->filename, or its real path. False: no record (or no index). */
 bool vld_index_find(request_rec *r, const char *path, vld_found *out);
+
+/* --- fields.c ------------------------------------------------------------- */
+
+typedef struct vld_fields {
+    vld_preconditions asked;
+    bool conditional; /* If-None-Match or If-Modified-Since */
+    bool any;         /* one of the preconditions, or Range */
+    bool credentials; /* Authorization */
+    bool late;        /* content, Expect or Upgrade: not before the rest of the
+                       * server has seen it */
+} vld_fields;
+
+void vld_fields_read(const request_rec *r, vld_fields *out);
+/* Only the preconditions; false when there is none, and no Range. */
+bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
+/* Before mod_cache's quick handler: keep what the client asked. */
+void vld_fields_keep(request_rec *r);
+/* After it: what was kept, if mod_cache asks something else now; or NULL. */
+const vld_fields *vld_fields_kept(request_rec *r);
 
 /* --- state of one request ------------------------------------------------ */
 
@@ -149,6 +178,8 @@ typedef struct vld_request {
     bool settled;          /* identity: as long as it is seen, the content is */
     bool date_sent;
     bool date_needs_memory; /* date is only safe while it is remembered */
+    const vld_fields *own; /* the client's fields, where those of the request
+                            * are mod_cache_socache's now; else NULL */
     bool swallow;          /* the answer is out: the rest is dropped */
     vld_source source;
     vld_identity identity;
@@ -162,26 +193,14 @@ typedef struct vld_request {
 /* NULL when the request is not in scope. */
 vld_request *vld_request_of(const request_rec *r);
 
-/* --- fields.c ------------------------------------------------------------- */
-
-typedef struct vld_fields {
-    vld_preconditions asked;
-    bool conditional; /* If-None-Match or If-Modified-Since */
-    bool any;         /* one of the preconditions, or Range */
-    bool credentials; /* Authorization */
-    bool late;        /* content, Expect or Upgrade: not before the rest of the
-                       * server has seen it */
-} vld_fields;
-
-void vld_fields_read(const request_rec *r, vld_fields *out);
-/* Only the preconditions; false when there is none, and no Range. */
-bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
-
 /* --- scope.c ------------------------------------------------------------- */
 /* Before the first request: find the module's own filters. */
 void vld_scope_resolve(void);
 int vld_scope_fixups(request_rec *r);
+int vld_scope_handler(request_rec *r);
 void vld_scope_insert_filter(request_rec *r);
+/* Whether core's default handler will send the file that r->filename names. */
+bool vld_scope_is_plain_file(const request_rec *r);
 
 /* --- filters.c ----------------------------------------------------------- */
 
@@ -228,10 +247,11 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
 /* --- answer_key.c -------------------------------------------------------- */
 
-/* The key of the request as the client made it (server, host, port, scheme,
- * target); false when it has none: too long. Same in every phase. */
+/* The key of the request as the client made it (server, address, port, scheme,
+ * host, target); false when it has none: too long. Same in every phase, and
+ * after internal redirects. */
 bool vld_answer_key(request_rec *r, vld_key *out);
-/* vld_answer_fits for a request_rec as baton. */
+/* vld_answer_fits for a request_rec as baton: an answer that may be given. */
 bool vld_answer_fits_request(void *baton, const vld_answer *answer);
 /* Fill rq->memory: what is remembered under rq->key. */
 void vld_answer_memory(request_rec *r, vld_request *rq);
@@ -253,6 +273,9 @@ void vld_remember(request_rec *r, vld_request *rq);
 
 /* --- replay.c ------------------------------------------------------------ */
 int vld_replay_quick(request_rec *r, int lookup);
+/* Whether mod_cache waits for the response, so that the preconditions may be
+ * about its own copy. */
+bool vld_replay_asked_by_cache(const request_rec *r);
 /* In fixups, after access control: DONE when a 304 was sent, else DECLINED. */
 int vld_replay_fixups(request_rec *r, vld_request *rq,
                       const vld_fields *fields);

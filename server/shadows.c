@@ -97,6 +97,34 @@ static bool asks_for_client(const char *args, const char *test)
     return false;
 }
 
+/* RewriteRule, Alias, Redirect: what they make of the URL may have variables in
+ * it.  A flag that sets a variable or a cookie by one counts too. */
+const char *vld_shadow_expression(cmd_parms *cmd, void *conf,
+                                  const char *args)
+{
+    if (!ap_find_linked_module(cmd->info)) {
+        return unknown(cmd);
+    }
+    if (asks_for_client(args, args)) {
+        ((vld_dir_config *)conf)->rules = VLD_ON;
+    }
+    return NULL;
+}
+
+const char *vld_shadow_cache_enable(cmd_parms *cmd, void *conf,
+                                    const char *args)
+{
+    const char *rest = args;
+
+    if (!ap_find_linked_module(cmd->info)) {
+        return unknown(cmd);
+    }
+    if (!strcasecmp(ap_getword_conf(cmd->temp_pool, &rest), "socache")) {
+        vld_config_say_socache(conf);
+    }
+    return NULL;
+}
+
 const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
                                     const char *args)
 {

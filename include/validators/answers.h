@@ -24,6 +24,7 @@
 /* flags */
 #define VLD_ANSWER_QUICK 0x01u    /* may be replayed before access control */
 #define VLD_ANSWER_INDEXED 0x02u  /* the digest came from a record */
+#define VLD_ANSWER_INERT 0x04u    /* kept for its date only, never given */
 
 /* A field of a message: name and value, both NUL-terminated in answers that
  * were read from the table (len excludes the NUL). */

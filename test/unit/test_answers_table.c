@@ -359,6 +359,24 @@ static void an_answer_replaced_by_its_successor_leaves_no_date(void **state)
     bed_drop(&b);
 }
 
+static void an_answer_whose_writer_died_leaves_its_date(void **state)
+{
+    unsigned char *slot;
+    bed b;
+
+    (void)state;
+    bed_make(&b, WAYS);
+    assert_true(put_dated(&b, 1, 1000));
+    slot = slot_at(&b, the_used_slot(&b));
+    set64(slot + AT_SEQUENCE, ((uint64_t)(NOW - 2 * HELD_MAX_US) << 1) | 1);
+    assert_int_equal(floor_of(&b, 1), 1000);
+    assert_int_equal(floor_of(&b, 2), 0);
+    assert_true(put_dated(&b, 2, 1));
+    assert_true(put_dated(&b, 1, 2000));
+    assert_int_equal(floor_of(&b, 2), 1000);
+    bed_drop(&b);
+}
+
 static void what_was_forgotten_leaves_its_date(void **state)
 {
     made m;
@@ -1044,6 +1062,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_is_too_large_harms_nothing),
         cmocka_unit_test(the_latest_date_of_what_gave_way_is_kept),
         cmocka_unit_test(an_answer_replaced_by_its_successor_leaves_no_date),
+        cmocka_unit_test(an_answer_whose_writer_died_leaves_its_date),
         cmocka_unit_test(what_was_forgotten_leaves_its_date),
         cmocka_unit_test(the_same_key_and_vary_are_replaced),
         cmocka_unit_test(each_variant_has_an_answer_of_its_own),
