@@ -7,6 +7,8 @@
 use strict;
 use warnings;
 use lib 'lib';
+use Digest::SHA ();
+use MIME::Base64 ();
 use Test::More;
 use Time::HiRes ();
 use Vld::Extra;
@@ -442,6 +444,8 @@ END
     marker($c, $server->docs('mark-h', 'coded/page-big.css'));
     uncacheable($c, 'one server', $_, $server->docs($_, 'full'),
         '/full/change.css') for qw(disk-q disk-h);
+    hammer($server, "one server, $_", $server->docs($_, 'stale/page.css'),
+        '/stale/page.css', $_) for qw(disk-q disk-h);
     is($c->{lost}, 0, 'one server: no connection was lost');
     $server->stop;
     %expected = ();
@@ -488,6 +492,66 @@ sub marker
     }
     isnt($full{gzip}{h}{etag}, $full{identity}{h}{etag},
         'marker: each coding has its tag');
+}
+
+# Many at once while the content changes: each body is under its own tag, and a
+# 304 names what the content was in the meantime.
+sub hammer
+{
+    my ($server, $what, $path, $url, @hosts) = @_;
+    my @version = slurp($path);
+    my @wrong;
+    my %given;
+    my @clients = map { $server->client->connect } 1 .. 4 * @hosts;
+    for my $n (1 .. 25) {
+        push @version, "version $n of a page that changes\n" . $row x 60;
+        my @tags = map { tag_of($_) } @version;
+        my (%held, %host);
+        for my $i (0 .. $#clients) {
+            $host{$i} = $hosts[$i % @hosts];
+            # None, the present one, the one before.
+            my $hold = int($i / @hosts) % 4;
+            $held{$i} = $hold == 1 ? $tags[-2] : $hold == 2 && $n > 1
+                ? $tags[-3] : undef;
+            write_file($path, $version[-1], $n) if $i == int(@clients / 2);
+            $clients[$i]->send_text($clients[$i]->request_text('GET', $url,
+                Host => "$host{$i}.test", 'Cache-Control' => 'max-age=0',
+                'If-None-Match' => $held{$i}));
+        }
+        for my $i (0 .. $#clients) {
+            my $res = $clients[$i]->read_response('GET')
+                || { status => 0, h => {}, body => '' };
+            my $tag = $res->{h}{etag} || 'none';
+            $given{$res->{status}}++;
+            next if $res->{status} == 200 && ($tag eq tag_of($res->{body})
+                || $tag eq 'none') && ($res->{body} eq $version[-1]
+                || $res->{body} eq $version[-2]);
+            next if $res->{status} == 304 && defined $held{$i}
+                && $tag eq $held{$i} && $tag eq $tags[-2];
+            push @wrong, "$n, $host{$i}: holds " . ($held{$i} || 'none')
+                . ", told $res->{status} $tag " . substr $res->{body}, 0, 12;
+        }
+    }
+    is(join("\n", splice @wrong, 0, 5), '', "$what: changed while many ask:"
+        . ' nothing untrue is said');
+    ok($given{200} && $given{304}, "$what: changed while many ask: both"
+        . ' answers were given') or diag(explain(\%given));
+}
+
+# With the old mtime, or with its own.
+sub write_file
+{
+    my ($path, $content, $n) = @_;
+    spew("$path.new", $content);
+    rename "$path.new", $path or die "$path: $!\n";
+    stamp($path, $old) if $n % 3;
+}
+
+sub tag_of
+{
+    my $raw = substr Digest::SHA::sha256(shift), 0, 16;
+    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
+    return "\"$b64\"";
 }
 
 # A 304 with which the cache may not go on: it asks again, for all.
@@ -614,6 +678,8 @@ sub chain
     locked($proxy, "lock-$_", slurp($origin->docs('lock/lock-big.css')))
         for qw(disk-q disk-h);
     ignored($c, "ignore-$_") for qw(disk-q disk-h);
+    hammer($proxy, 'chain', $origin->docs('stale/lock.css'), '/stale/lock.css',
+        @disk);
     my %error = map { $_ => before_error($c, $_) } @disk;
     is($c->{lost}, 0, 'chain: no connection was lost');
     $origin->stop;

@@ -121,6 +121,8 @@ my %case = (
     'vary-odd' => { conf => 'Header set Vary "X-A,, X-B ,"
         Header add Vary "X-C"' },
     cookie => { conf => 'Header set Set-Cookie "a=b; Path=/"', full => 1 },
+    note => { conf => 'Header set X-Frame-Options DENY
+        Header note X-Frame-Options frame' },
     track => { conf => "CookieTracking on\nCookieName who", full => 1 },
     'no-store' => { conf => 'Header set Cache-Control no-store', full => 1 },
     'no-last-modified' => { conf => 'Header unset Last-Modified' },
@@ -191,6 +193,8 @@ sub places_conf
 END
     Header add Content-Security-Policy "img-src a"
     Header always add Content-Security-Policy "img-src b"
+    Header set Referrer-Policy origin early
+    Header set X-Early yes early
 </VirtualHost>
 END2
 }
@@ -208,6 +212,8 @@ sub prepare
             . lines_for('policies'));
     }
     settle();
+    # A date of today is sent when its second is over.
+    Time::HiRes::sleep(1.1);
 }
 
 # --- what is compared ----------------------------------------------------
@@ -297,6 +303,30 @@ sub check_notes
     is(join("\n", @wrong), '', scalar(@notes) . ' requests went the ways that'
         . ' they were meant to go');
     @notes = ();
+}
+
+# A 412 has what is always sent, once.
+sub failed
+{
+    my $c = shift;
+    for my $way (qw(full quick)) {
+        for my $name (qw(always both)) {
+            my $url = "/$way/$name/page.css";
+            my $full = $c->get($url);
+            my $res = $c->get($url, 'If-Match' => '"other"');
+            is("$res->{status} $res->{body}", '412 ', "$way $name: a condition"
+                . ' that fails') if module_loaded();
+            is($res->{status}, 412, "$way $name: is told so");
+            my %twice;
+            $twice{$_->[0]}++ for @{$res->{lines}};
+            is(join(' ', grep { $twice{$_} > 1 && $_ ne 'cache-control'
+                && $_ ne 'x-frame-options' } sort keys %twice), '',
+                "$way $name: with no field twice");
+            is(lines_text($res, 'strict-transport-security'), lines_text($full,
+                'strict-transport-security'), "$way $name: with what is always"
+                . ' sent');
+        }
+    }
 }
 
 # --- fields of one response ----------------------------------------------
@@ -528,6 +558,7 @@ my $c = $server->client;
 three_ways($c, $_, $case{$_}) for sort keys %case;
 three_ways($c, "at-$_", {}, $_ eq 'vhost' ? (Host => 'vhost.test') : ())
     for @places;
+failed($c);
 each_response($c, $_) for qw(each each-id);
 origins($c);
 environment($c);
