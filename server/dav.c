@@ -313,16 +313,6 @@ static dav_error *get_resource(request_rec *r, const char *root,
     return err;
 }
 
-static dav_error *get_parent(const dav_resource *resource, dav_resource **out)
-{
-    dav_error *err = inner->get_parent_resource(resource, out);
-
-    if (!err && *out) {
-        (*out)->hooks = resource->hooks;
-    }
-    return err;
-}
-
 /* In earnest only where `If` names a tag: mod_dav asks for it always. */
 static const char *getetag(const dav_resource *resource)
 {
@@ -456,7 +446,6 @@ static void wrap(apr_pool_t *pconf, const dav_provider *original)
     inner = original->repos;
     vld_dav_outer = *inner;
     vld_dav_outer.get_resource = get_resource;
-    vld_dav_outer.get_parent_resource = get_parent;
     vld_dav_outer.open_stream = open_stream;
     vld_dav_outer.close_stream = close_stream;
     vld_dav_outer.write_stream = write_stream;

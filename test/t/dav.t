@@ -240,6 +240,24 @@ sub props
         204, 'what is no date does not count');
 }
 
+# Who is let in by name: GET's dates go by other rules.
+{
+    my $url = file('dates/auth/doc.txt', $text, $old);
+    my @as = (Authorization => 'Basic ' . MIME::Base64::encode_base64(
+        'friend:friend', ''));
+    is(status('GET', $url), 401, 'without a name: 401');
+    sleep 2;
+    my $get = $c->get($url, @as);
+    is($get->{status}, 200, 'with a name: 200');
+    my $date = $get->{h}{'last-modified'};
+    my $res = $c->request('PROPFIND', $url, Depth => 0, @as);
+    my ($p) = values %{props($res)};
+    is("$p->{getetag} $p->{getlastmodified}", tag($get) . " $date",
+        'PROPFIND says to who is let in by name what GET says');
+    is(put($url, 'new', @as, 'If-Unmodified-Since' => $date)->{status}, 204,
+        'and a PUT with that date is done');
+}
+
 # --- creating ---------------------------------------------------------------------
 
 {
@@ -296,6 +314,8 @@ my $lockinfo = '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/>'
         'COPY with the source\'s tag is done, though the destination is not'
         . ' there');
     is(tag_at('/dav/other/to.txt'), $tag, 'and the copy has the tag');
+    is(status('COPY', $url, Destination => "$base/dav/other/any.txt",
+        'If-Match' => '*'), 201, 'and with If-Match: *');
     put('/dav/other/to.txt', 'something else');
     is(status('COPY', $url, %to, 'If-Match' => $tag), 204,
         'also over a destination of another tag');
@@ -597,6 +617,22 @@ sub slow_put
     });
     is("@lines", '412 204', 'a PUT that is overtaken by a DELETE is refused');
     is(content('/dav/race/del.txt'), undef, 'and the file stays removed');
+    my $page = file('race/page.shtml', 'page', $old);
+    for my $by ('If-Match', 'If', 'If-Unmodified-Since') {
+        my $p = props(propfind($page, 0, 'getetag getlastmodified'));
+        my $value = $by eq 'If-Match' ? $p->{$page}{getetag}
+            : $by eq 'If' ? "([$p->{$page}{getetag}])"
+            : $p->{$page}{getlastmodified};
+        @lines = at_once(2, sub {
+            my ($who, $client) = @_;
+            print slow_put($client, $page, "by $who", $who == 1 ? 0.4 : 0.1,
+                $by => $value), "\n";
+        });
+        is("@lines", '412 204', "a page with INCLUDES: of two PUTs by $by, as"
+            . ' PROPFIND shows it, the later is refused');
+        is(content($page), 'by 2', 'and changes nothing');
+        stamp(docs('dav/race/page.shtml'), $old);
+    }
     is_deeply([map { glob docs("dav/race/$_") } '.dav*', '*tmp*'], [],
         'what was refused leaves nothing behind');
 }
