@@ -47,6 +47,11 @@ const vld_dir_config *vld_config_of(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &validators_module);
 }
 
+void vld_config_say_edit(void)
+{
+    global.edit_said = 1;
+}
+
 void vld_config_say_socache(vld_dir_config *conf)
 {
     conf->socache = VLD_ON;
@@ -254,6 +259,9 @@ const command_rec vld_commands[] = {
                      (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
     AP_INIT_RAW_ARGS("RedirectPermanent", vld_shadow_expression,
                      (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
+    AP_INIT_RAW_ARGS("RequestHeader", vld_shadow_request_header,
+                     (void *)"mod_headers.c", OR_FILEINFO,
+                     "see mod_headers"),
     AP_INIT_RAW_ARGS("RewriteRule", vld_shadow_expression,
                      (void *)"mod_rewrite.c", OR_FILEINFO,
                      "see mod_rewrite"),

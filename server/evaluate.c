@@ -271,6 +271,26 @@ static apr_status_t act(ap_filter_t *f, vld_request *rq,
     return ap_pass_brigade(f->next, bb);
 }
 
+/* Where mod_headers has edited If-None-Match, the client's own word counts as
+ * well: it may hold just what was edited out. */
+static vld_decision decide(const request_rec *r, const vld_request *rq,
+                           const vld_fields *fields,
+                           const vld_validators *current)
+{
+    apr_int64_t now = apr_time_sec(r->request_time);
+    vld_decision decision = vld_precond_evaluate(&fields->asked, current,
+                                                 now);
+
+    if (rq->given && fields->asked.if_none_match.ptr
+        && decision.outcome < VLD_NOT_MODIFIED) {
+        vld_decision given = vld_precond_evaluate(&rq->given->asked, current,
+                                                  now);
+
+        return given.outcome == VLD_NOT_MODIFIED ? given : decision;
+    }
+    return decision;
+}
+
 apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
@@ -300,8 +320,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (fields.any || !rq->file || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
-        decision = vld_precond_evaluate(&fields.asked, &current,
-                                        apr_time_sec(r->request_time));
+        decision = decide(r, rq, &fields, &current);
     }
     tell(r, rq, &decision, &current);
     /* mod_cache, if it asked on its own behalf, has its client's own

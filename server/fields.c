@@ -101,7 +101,7 @@ bool vld_preconditions_of(const request_rec *r, vld_preconditions *out)
     return fields.any;
 }
 
-/* --- the client's own, beside mod_cache's ----------------------------------- */
+/* --- the client's own ----------------------------------------------------- */
 
 #define KEPT "validators:own-fields"
 
@@ -113,8 +113,8 @@ void vld_fields_keep(request_rec *r)
     apr_pool_userdata_setn(own, KEPT, NULL, r->pool);
 }
 
-/* mod_cache puts values of its own in the place of the client's: what has not
- * moved is the client's. */
+/* mod_cache and mod_headers put values of their own in the place of the
+ * client's: what has not moved is the client's. */
 const vld_fields *vld_fields_kept(request_rec *r)
 {
     void *kept = NULL;

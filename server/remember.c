@@ -6,6 +6,7 @@
 
 #include <httpd.h>
 #include <http_protocol.h>
+#include <util_filter.h>
 
 #include "server/server.h"
 
@@ -30,21 +31,43 @@ static const char *const kept[] = {
 
 #define CORS "Access-Control-"
 
-static bool is_kept(const char *name, const char *value)
+static bool is_cors(const char *name)
+{
+    return !strncasecmp(name, CORS, sizeof(CORS) - 1);
+}
+
+static bool is_kept(const char *name)
 {
     int i;
 
-    if (!strncasecmp(name, CORS, sizeof(CORS) - 1)) {
-        return true;
-    }
     for (i = 0; kept[i]; i++) {
         if (!strcasecmp(name, kept[i])) {
-            /* A nonce is for one response, and the stored content has the
-             * stored one. */
-            return !strstr(value, "'nonce-");
+            return true;
+        }
+    }
+    return is_cors(name);
+}
+
+/* mod_headers' %t and %D: the time of a request, and what it took. */
+static bool has_clock(const char *value)
+{
+    for (; *value; value++) {
+        if ((*value == 't' || *value == 'D') && value[1] == '='
+            && apr_isdigit(value[2])) {
+            return true;
         }
     }
     return false;
+}
+
+/* What was made for one response: a nonce (the stored content has the stored
+ * one), its id, a time. */
+static bool is_of_one_response(const request_rec *r, const char *value)
+{
+    const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
+
+    return ap_strcasestr(value, "'nonce-") || (id && strstr(value, id))
+           || has_clock(value);
 }
 
 /* --- which responses ----------------------------------------------------- */
@@ -65,8 +88,38 @@ static bool has_directive(const char *value, const char *name)
     return false;
 }
 
+/* Take every line of a field out: a 304 with some of them would replace all
+ * that is stored (RFC 9111 3.2). */
+static void leave_out(vld_answer *answer, const char *name)
+{
+    apr_uint32_t i, n = 0;
+
+    for (i = 0; i < answer->field_count; i++) {
+        if (strcasecmp(answer->fields[i].name.ptr, name)) {
+            answer->fields[n++] = answer->fields[i];
+        }
+    }
+    answer->field_count = n;
+}
+
+static void leave_out_of_one_response(const request_rec *r,
+                                      vld_answer *answer)
+{
+    apr_uint32_t i = 0;
+
+    while (i < answer->field_count) {
+        if (is_of_one_response(r, answer->fields[i].value.ptr)) {
+            leave_out(answer, answer->fields[i].name.ptr);
+            i = 0;
+        }
+        else {
+            i++;
+        }
+    }
+}
+
 /* Goes through the fields of one table; false: not to be remembered. */
-static bool collect(vld_answer *answer, const apr_table_t *table, bool *cors)
+static bool collect(vld_answer *answer, const apr_table_t *table)
 {
     const apr_array_header_t *all = apr_table_elts(table);
     const apr_table_entry_t *e = (const apr_table_entry_t *)all->elts;
@@ -80,13 +133,12 @@ static bool collect(vld_answer *answer, const apr_table_t *table, bool *cors)
                     || has_directive(e->val, "no-store")))) {
             return false;
         }
-        if (!is_kept(e->key, e->val)) {
+        if (!is_kept(e->key)) {
             continue;
         }
         if (answer->field_count == VLD_ANSWER_MAX_FIELDS) {
             return false;
         }
-        *cors |= !strncasecmp(e->key, CORS, sizeof(CORS) - 1);
         field = &answer->fields[answer->field_count++];
         field->name.ptr = e->key;
         field->name.len = strlen(e->key);
@@ -144,7 +196,7 @@ static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
     return true;
 }
 
-static bool collect_vary(request_rec *r, vld_answer *answer, bool cors)
+static bool collect_vary(request_rec *r, vld_answer *answer)
 {
     apr_uint32_t i;
 
@@ -154,9 +206,9 @@ static bool collect_vary(request_rec *r, vld_answer *answer, bool cors)
             return false;
         }
     }
-    /* A grant to one origin may be another for the next, whether or not
-     * Vary says so. */
-    return !cors || add_vary(r, answer, "Origin");
+    /* A grant to one origin may be another for the next, or none, whether or
+     * not Vary says so. */
+    return add_vary(r, answer, "Origin");
 }
 
 /* --- remembering --------------------------------------------------------- */
@@ -190,6 +242,17 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq)
     return flags;
 }
 
+/* Whether the date is still what was set: mod_headers may have had its say. */
+static bool says_date(const request_rec *r, apr_int64_t date)
+{
+    const char *text = apr_table_get(r->headers_out, "Last-Modified");
+    vld_span span = { text, text ? strlen(text) : 0 };
+    int64_t said;
+
+    return text && vld_date_parse(span, apr_time_sec(r->request_time), &said)
+           && said == date;
+}
+
 static void fill(vld_answer *answer, const request_rec *r,
                  const vld_request *rq, const char *etag)
 {
@@ -201,7 +264,7 @@ static void fill(vld_answer *answer, const request_rec *r,
     answer->identity = rq->identity;
     answer->digest = rq->digest;
     answer->last_modified = rq->date;
-    answer->date_sent = rq->date_sent;
+    answer->date_sent = rq->date_sent && says_date(r, rq->date);
     answer->path.ptr = r->filename;
     answer->path.len = strlen(r->filename);
     answer->etag.ptr = etag;
@@ -223,7 +286,6 @@ static bool remember(request_rec *r, vld_request *rq)
     vld_answers *answers = vld_shared_answers();
     const char *etag;
     vld_answer answer;
-    bool cors = false;
 
     if (!answers || !rq->key.len || !rq->settled
         || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE) {
@@ -239,13 +301,14 @@ static bool remember(request_rec *r, vld_request *rq)
     answer.flags = flags_of(r, rq);
     fill(&answer, r, rq, etag);
     /* In the order in which core sends them. */
-    if (!collect(&answer, r->err_headers_out, &cors)
-        || !collect(&answer, r->headers_out, &cors)
-        || !collect_vary(r, &answer, cors)) {
+    if (!collect(&answer, r->err_headers_out)
+        || !collect(&answer, r->headers_out)
+        || !collect_vary(r, &answer)) {
         vld_answers_forget(answers, rq->key.hash, rq->key.octets,
                            rq->key.len);
         return false;
     }
+    leave_out_of_one_response(r, &answer);
     return vld_answers_put(answers, rq->key.hash, rq->key.octets,
                            rq->key.len, &answer, r->request_time)
            && is_latest(r, rq);

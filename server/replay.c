@@ -167,7 +167,8 @@ int vld_replay_quick(request_rec *r, int lookup)
     vld_fields fields;
     vld_key key;
 
-    if (!lookup && vld_config_global()->socache_said) {
+    if (!lookup && (vld_config_global()->socache_said
+                    || vld_config_global()->edit_said)) {
         vld_fields_keep(r);
     }
     if (lookup || !vld_config_global()->quick_said || !vld_shared_answers()
@@ -215,7 +216,8 @@ static bool fixups_may(const request_rec *r)
         = ap_get_core_module_config(r->per_dir_config);
 
     return !r->prev && vld_scope_is_plain_file(r) && !core->sec_if
-           && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie") && !has_field(r, "Cache-Control");
+           && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie")
+           && !has_field(r, "Cache-Control");
 }
 
 /* Past the content filters, straight to the protocol's: the fields are those

@@ -79,8 +79,11 @@ int vld_scope_fixups(request_rec *r)
     if (rv != DECLINED) {
         return rv;
     }
-    if (conf->socache == VLD_ON && vld_replay_asked_by_cache(r)) {
-        rq->own = vld_fields_kept(r);
+    if (vld_replay_asked_by_cache(r)) {
+        rq->own = conf->socache == VLD_ON ? vld_fields_kept(r) : NULL;
+    }
+    else if (vld_config_global()->edit_said) {
+        rq->given = vld_fields_kept(r);
     }
     ap_set_module_config(r->request_config, &validators_module, rq);
     if (vld_scope_is_plain_file(r)) {

@@ -47,12 +47,15 @@ typedef struct vld_global_config {
     apr_int64_t ttl_us;
     int engine_said;        /* some section says ValidatorsEngine On */
     int quick_said;         /* some section says ValidatorsQuickHandler On */
+    int edit_said;          /* mod_headers edits If-None-Match somewhere */
     int socache_said;       /* some section has mod_cache_socache keep
                              * responses */
     apr_array_header_t *vouched; /* of const char *: modules' source files */
 } vld_global_config;
 
 extern const command_rec vld_commands[];
+/* mod_headers edits If-None-Match somewhere. */
+void vld_config_say_edit(void);
 /* mod_cache keeps responses by mod_cache_socache there. */
 void vld_config_say_socache(vld_dir_config *conf);
 /* Directives of other modules of which is taken note, in shadows.c; each a
@@ -65,6 +68,8 @@ const char *vld_shadow_expression(cmd_parms *cmd, void *conf,
                                   const char *args);
 const char *vld_shadow_cache_enable(cmd_parms *cmd, void *conf,
                                     const char *args);
+const char *vld_shadow_request_header(cmd_parms *cmd, void *conf,
+                                      const char *args);
 const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
                                     const char *args);
 void *vld_config_create_dir(apr_pool_t *p, char *dir);
@@ -180,6 +185,7 @@ typedef struct vld_request {
     bool date_needs_memory; /* date is only safe while it is remembered */
     const vld_fields *own; /* the client's fields, where those of the request
                             * are mod_cache_socache's now; else NULL */
+    const vld_fields *given; /* the same where mod_headers has edited them */
     bool swallow;          /* the answer is out: the rest is dropped */
     vld_source source;
     vld_identity identity;

@@ -125,6 +125,21 @@ const char *vld_shadow_cache_enable(cmd_parms *cmd, void *conf,
     return NULL;
 }
 
+/* Many sites take the suffix of mod_deflate out of If-None-Match, which httpd
+ * could not match otherwise. */
+const char *vld_shadow_request_header(cmd_parms *cmd, void *conf,
+                                      const char *args)
+{
+    (void)conf;
+    if (!ap_find_linked_module(cmd->info)) {
+        return unknown(cmd);
+    }
+    if (ap_strcasestr(args, "If-None-Match")) {
+        vld_config_say_edit();
+    }
+    return NULL;
+}
+
 const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
                                     const char *args)
 {

@@ -78,6 +78,13 @@ refused("<VirtualHost *:1>\n$_\n</VirtualHost>\n",
         'ValidatorsVouchFor mod_a.c';
 
 # Of other modules' directives only note is taken.
+accepted(<<'END', 'redirects, with variables and without');
+RedirectTemp /a /b
+RedirectPermanent /c /d
+<Location /e>
+    Redirect 302 "/%{HTTP_HOST}"
+</Location>
+END
 refused("<Directory />\nRewriteCond %{HTTPS}\n</Directory>\n",
     qr/RewriteCond: bad argument/, 'a wrong RewriteCond');
 accepted("<Directory />\n    SSLRequire true\n</Directory>\n", 'SSLRequire');
