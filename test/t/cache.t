@@ -138,7 +138,7 @@ sub whole
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $got = defined $res->{body} && $res->{body} eq $body
         ? 'whole' : 'not what it is';
-    is("$res->{status} $got $res->{cache}", "200 whole $cache", $name)
+    like("$res->{status} $got $res->{cache}", qr/^200 whole (?:$cache)$/, $name)
         or diag(explain($res->{h}), $res->{h}{'x-cache-detail'} || '');
 }
 
@@ -198,20 +198,20 @@ sub tour
     whole($res, $body, 'hit', "$what: only if it is cached, and it is");
     origin_said($res, 'none', "$what: only-if-cached");
 
-    revalidate($c, $host, $url, $full, $what);
+    revalidate($c, $host, $url, $full, $what, $how{far});
     reload($c, $host, $url, $full, $what);
 }
 
 # max-age=0: the cache asks the origin before it answers.
 sub revalidate
 {
-    my ($c, $host, $url, $full, $what) = @_;
+    my ($c, $host, $url, $full, $what, $far) = @_;
     my @ask = ('Cache-Control' => 'max-age=0');
     my $tag = $full->{h}{etag} || '"none"';
 
     my $res = ask($c, $host, 'GET', $url, @ask);
-    whole($res, $full->{body}, 'revalidate', "$what: revalidated for who asks"
-        . ' without conditions, who gets it all');
+    whole($res, $full->{body}, again($host, $far), "$what: revalidated for who"
+        . ' asks without conditions, who gets it all');
     is($res->{h}{etag}, $tag, "$what: under the same tag");
     origin_said($res, '304 0', "$what: revalidated without sending it again");
     for my $kind (kinds()) {
@@ -228,20 +228,37 @@ sub revalidate
     $res = ask($c, $host, 'HEAD', $url, @ask);
     is("$res->{status} $res->{h}{etag}", "200 $tag", "$what: HEAD, revalidated");
     $res = ask($c, $host, 'GET', $url);
-    kept($host, $res, $full->{body}, "$what: still kept after that");
+    kept($host, $res, $full->{body}, "$what: still kept after that", $far);
     origin_said($res, 'none', "$what: after revalidation");
+    # What RFC 9110 and httpd judge otherwise: the tag is true, the date is
+    # not.
+    $res = ask($c, $host, 'GET', $url, 'If-None-Match' => $tag,
+        'If-Modified-Since' => http_date($old - 5));
+    ok($res->{status} == 304 || $res->{body} eq $full->{body} || $far
+        && $host =~ /shm/, "$what: by the tag and an older date: not modified,"
+        . ' or all');
+    $res = ask($c, $host, 'GET', $url);
+    kept($host, $res, $full->{body}, "$what: and still kept", $far);
 }
 
 # mod_cache_socache of httpd 2.4 loses the body of what it revalidates, and
-# sends none from then on; that is so without this module, too.
+# sends none from then on.  On the server that makes the response it is given
+# it again, whole; before another server it does what it does.
 sub kept
 {
-    my ($host, $res, $body, $name) = @_;
+    my ($host, $res, $body, $name, $far) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     return whole($res, $body, 'hit', $name) unless $host =~ /shm/;
-    ok($res->{status} == 200 && $res->{cache} eq 'hit'
-        && ($res->{body} eq $body || $res->{body} eq ''), "$name, or lost by"
-        . ' mod_cache_socache');
+    return whole($res, $body, 'hit|miss', $name) unless $far;
+    ok($res->{status} == 200 && ($res->{body} eq $body || $res->{body} eq ''),
+        "$name, or lost by mod_cache_socache");
+}
+
+# How mod_cache calls it when a copy is true.
+sub again
+{
+    my ($host, $far) = @_;
+    return $host =~ /shm/ && !$far ? 'miss' : 'revalidate';
 }
 
 # no-cache and no-store: the origin answers.
@@ -300,7 +317,7 @@ sub has_changed
             if validators_of($now, $kind);
     }
     $res = ask($c, $host, 'GET', $url);
-    whole($res, $new, 'hit', "$what: changed: the new one is kept");
+    kept($host, $res, $new, "$what: changed: the new one is kept");
 }
 
 # What may be kept but not used unasked: every request revalidates.
@@ -333,8 +350,9 @@ sub stale_one
     whole($full, slurp($path), 'miss', "$what: sent in full");
     for my $n (1 .. 2) {
         my $res = ask($c, $host, 'GET', $url);
-        whole($res, $full->{body}, 'revalidate', "$what: revalidated, and"
-            . " whole ($n)") unless $n > 1 && $host =~ /shm/;
+        whole($res, $full->{body}, again($host, $it->{far}), "$what:"
+            . " revalidated, and whole ($n)")
+            unless $n > 1 && $host =~ /shm/ && $it->{far};
         origin_said($res, '304 0', "$what: revalidated ($n)");
         for my $kind (kinds()) {
             $res = ask($c, $host, 'GET', $url, validators_of($full, $kind));
