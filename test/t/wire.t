@@ -994,7 +994,7 @@ SKIP_H2: {
                 $cut->($mode, $same x 40, 1, $reset);
                 $cut->($mode, substr($same, 0, length($same) - 2), 0,
                     $reset);
-                $cut->($mode, $same . substr($huge, 0, 9), 10, $reset);
+                $cut->($mode, $same . substr($huge, 0, 9), 0, $reset);
                 $cut->($mode, "GET /page.css HTTP/1.1\r\nHost: main.example"
                     . "\r\nIf-None-Match: $tag\r\nContent-Length: 90\r\n\r\n",
                     0, $reset);
