@@ -70,6 +70,8 @@ my %cases = (
     'case' => ['SetOutputFilter CaseFilter', $capitals, 'none'],
     'charset' => ["CharsetSourceEnc UTF-16BE\nCharsetDefault UTF-8\n"
         . 'CharsetOptions ImplicitAdd', undef, 'none', 'a.txt'],
+    # What it makes is for proxied pages alone.
+    'proxy-html' => ['ProxyHTMLEnable On', $same, 'strong', 'a.html'],
     'data' => ['SetOutputFilter DATA', undef, 'none'],
     'buffer' => ['SetOutputFilter BUFFER', $same, 'strong'],
     'ratelimit' => ["SetOutputFilter RATE_LIMIT\nSetEnv rate-limit 20000",
@@ -97,7 +99,7 @@ sub wide { return join '', map { "\0$_" } split //, $_[0] }
 
 my $server = start_around('filters', \%files, sub {
     my $docs = $_[0]->docs;
-    return load_modules(qw(buffer ratelimit case_filter charset_lite data))
+    return load_modules(qw(buffer ratelimit case_filter charset_lite data proxy_html))
         . <<'END' . $sections =~ s/DOCS/$docs/gr
 ExtFilterDefine capitals mode=output cmd="/usr/bin/tr a-z A-Z"
 ExtFilterDefine late mode=output ftype=25 cmd="/usr/bin/tr a-z A-Z"
@@ -408,11 +410,12 @@ for my $name (sort keys %ssi) {
 }
 $includes->stop;
 
-# --- filters in Lua -----------------------------------------------------------
+# --- filters in Lua, and mod_xml2enc ------------------------------------------
 
 {
     my $lua = start_around('filters-lua', { 'upper/a.txt' => $some,
-        'upper/b.txt' => $many, 'pass/a.txt' => $some }, sub {
+        'upper/b.txt' => $many, 'pass/a.txt' => $some,
+        'enc/a.txt' => "caf\xe9\n$some" }, sub {
         my $server = shift;
         my $docs = $server->docs;
         my $script = spew("$server->{root}/filter.lua", <<'END');
@@ -432,7 +435,7 @@ function counted(r)
     coroutine.yield("")
 end
 END
-        return load_modules('lua') . <<"END";
+        return load_modules('lua', 'xml2enc', 'proxy_html') . <<"END";
 LuaOutputFilter LUPPER "$script" upper
 LuaOutputFilter LCOUNTED "$script" counted
 <Directory "$docs/upper">
@@ -440,6 +443,11 @@ LuaOutputFilter LCOUNTED "$script" counted
 </Directory>
 <Directory "$docs/pass">
     SetOutputFilter LCOUNTED
+</Directory>
+<Directory "$docs/enc">
+    ProxyHTMLEnable On
+    xml2EncDefault iso-8859-1
+    AddDefaultCharset Off
 </Directory>
 <IfModule mod_validators.c>
     ValidatorsQuickHandler On
@@ -463,6 +471,14 @@ END
                 . " file's $kind");
         }
     }
+    my $full = $c->get('/enc/a.txt');
+    ok($full->{body} =~ /^caf\xc3\xa9\n/, 'mod_xml2enc: sent in another'
+        . ' charset') or diag(substr $full->{body}, 0, 9);
+    ok(!strong(tag_in($full)), 'mod_xml2enc: no strong tag')
+        or diag(tag_in($full));
+    is($c->get('/enc/a.txt', 'If-None-Match' => tag_of("caf\xe9\n$some"))
+        ->{status}, 200, 'mod_xml2enc: the tag of the file is none of the'
+        . ' response\'s');
     $lua->stop;
 }
 
