@@ -18,10 +18,6 @@
 
 APLOG_USE_MODULE(validators);
 
-/* A date is sent when its second is over by this much: a change may still be
- * given a time that is two ticks of the clock old. */
-#define DATE_SETTLES_US (APR_USEC_PER_SEC + 20000)
-
 /* How much of a large file's end is sent under guard. */
 #define TAIL_SIZE 32768
 
@@ -133,88 +129,6 @@ static void set_nothing(request_rec *r, vld_request *rq)
     rq->source = VLD_SOURCE_NONE;
 }
 
-static apr_int64_t later(apr_int64_t a, apr_int64_t b)
-{
-    return a > b ? a : b;
-}
-
-apr_int64_t vld_attach_date_of_change(const request_rec *r,
-                                      const vld_identity *id)
-{
-    apr_int64_t mtime = id->mtime_ns / 1000000000;
-    apr_int64_t ctime = id->ctime_ns / 1000000000;
-
-    return mtime <= apr_time_sec(r->request_time) ? later(mtime, ctime)
-                                                  : ctime;
-}
-
-/* The date of a content that the index does not know, or knew in another file,
- * or of which it knew another before: what is remembered of the URL decides.
- * Only where nothing is known to have been there before, the file's mtime may
- * be believed, as mirrors do. */
-static apr_int64_t date_of_content(request_rec *r, vld_request *rq,
-                                   const vld_found *found)
-{
-    const vld_memory *memory = &rq->memory;
-    apr_int64_t same = vld_memory_date(memory, &rq->digest);
-    bool known = found && !memcmp(&found->record.digest, &rq->digest,
-                                  sizeof(rq->digest));
-    apr_int64_t now = apr_time_sec(r->request_time);
-
-    if (!rq->key.len || !rq->settled || !vld_access_anonymous(r)) {
-        return vld_attach_date_of_change(r, &rq->identity);
-    }
-    rq->date_needs_memory = true;
-    if (same) {
-        return same;
-    }
-    if (known && !memory->count && !memory->lost) {
-        return found->record.last_modified;
-    }
-    if (found) {
-        return vld_lastmod_next(&rq->identity, found->record.last_modified,
-                                now);
-    }
-    if (memory->count) {
-        return vld_lastmod_next(&rq->identity,
-                                vld_memory_floor(memory, &rq->digest) - 1,
-                                now);
-    }
-    return later(vld_lastmod_first(&rq->identity, now),
-                 memory->lost ? memory->lost + 1 : 0);
-}
-
-void vld_attach_date(request_rec *r, vld_request *rq)
-{
-    rq->date_sent = rq->date > 0
-                    && r->request_time - apr_time_from_sec(rq->date)
-                           >= DATE_SETTLES_US;
-    if (rq->date_sent && rq->date == apr_time_sec(r->mtime)
-        && apr_table_get(r->headers_out, "Last-Modified")) {
-        return; /* core has said just that */
-    }
-    if (rq->date_sent) {
-        char *text = apr_palloc(r->pool, VLD_DATE_SIZE);
-
-        vld_date_format(rq->date, text);
-        apr_table_setn(r->headers_out, "Last-Modified", text);
-    }
-    else {
-        apr_table_unset(r->headers_out, "Last-Modified");
-    }
-}
-
-/* The index's date where its record is fresh; later in any case than the
- * dates of other contents that this URL is known to have had. */
-static void set_date(request_rec *r, vld_request *rq,
-                     const vld_found *found, bool fresh)
-{
-    rq->date = fresh ? later(found->record.last_modified, found->link_mtime_s)
-                     : date_of_content(r, rq, found);
-    rq->date = later(rq->date, vld_memory_floor(&rq->memory, &rq->digest));
-    vld_attach_date(r, rq);
-}
-
 /* --- the four sources ---------------------------------------------------- */
 
 /* Replace the file's buckets so that the octets sent are those of the record,
@@ -299,7 +213,7 @@ static void use_record(request_rec *r, vld_request *rq, file *of,
     rq->identity = of->identity;
     rq->digest = found->record.digest;
     set_content_tag(r, rq);
-    set_date(r, rq, found, true);
+    vld_date_set(r, rq, found, true);
 }
 
 static bool use_content(request_rec *r, vld_request *rq, file *of,
@@ -312,7 +226,7 @@ static bool use_content(request_rec *r, vld_request *rq, file *of,
     rq->identity = of->identity;
     rq->settled = is_settled(r, of);
     set_content_tag(r, rq);
-    set_date(r, rq, found, false);
+    vld_date_set(r, rq, found, false);
     return true;
 }
 
@@ -329,7 +243,7 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
     rq->source = VLD_SOURCE_PROVISIONAL;
     rq->identity = of->identity;
     rq->settled = true;
-    rq->date = later(vld_memory_floor(&rq->memory, &rq->digest) - 1,
+    rq->date = vld_date_later(vld_memory_floor(&rq->memory, &rq->digest) - 1,
                      vld_memory_date(&rq->memory, &rq->digest));
     set_etag(r, etag);
     apr_table_unset(r->headers_out, "Last-Modified");
@@ -440,9 +354,9 @@ static void decline_filter(request_rec *r, vld_request *rq, file *of,
         if (vld_identity_etag(&salted, etag) == APR_SUCCESS) {
             apr_table_setn(r->headers_out, "ETag", etag);
         }
-        rq->date = later(vld_attach_date_of_change(r, &of->identity),
+        rq->date = vld_date_later(vld_date_of_change(r, &of->identity),
                          apr_time_sec(born) + 1);
-        vld_attach_date(r, rq);
+        vld_date_send(r, rq);
         rq->date_sent = false;
     }
 }

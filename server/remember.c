@@ -317,7 +317,7 @@ static bool remember(request_rec *r, vld_request *rq)
 void vld_remember(request_rec *r, vld_request *rq)
 {
     if (!remember(r, rq) && rq->date_needs_memory) {
-        rq->date = vld_attach_date_of_change(r, &rq->identity);
-        vld_attach_date(r, rq);
+        rq->date = vld_date_of_change(r, &rq->identity);
+        vld_date_send(r, rq);
     }
 }

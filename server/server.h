@@ -228,15 +228,6 @@ apr_array_header_t *vld_filters_merge(apr_pool_t *p, apr_array_header_t *base,
 /* --- attach.c, guard.c --------------------------------------------------- */
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
-/* Set Last-Modified to rq->date where its second is over, else unset it. */
-void vld_attach_date(request_rec *r, vld_request *rq);
-
-/* The date of the last change to the file: no earlier content of it can have
- * had it, since a change moves ctime and a date is only sent when its second
- * is over. */
-apr_int64_t vld_attach_date_of_change(const request_rec *r,
-                                      const vld_identity *id);
-
 /* A bucket of len octets from offset of a file whose content is `digest` while
  * its identity is `identity`.  Reading it copies the octets and then looks at
  * the file again: if it has changed, the connection is aborted rather than
@@ -247,6 +238,25 @@ apr_bucket *vld_guard_bucket_create(request_rec *r, apr_file_t *fd,
                                     const vld_identity *identity,
                                     const vld_digest *digest,
                                     apr_bucket_alloc_t *list);
+
+/* --- dates.c -------------------------------------------------------------- */
+
+apr_int64_t vld_date_later(apr_int64_t a, apr_int64_t b);
+
+/* Choose the date of the content rq->digest: the index's where its record is
+ * fresh; later in any case than the dates of other contents that this URL is
+ * known to have had.  Sends it as vld_date_send does. */
+void vld_date_set(request_rec *r, vld_request *rq, const vld_found *found,
+                  bool fresh);
+
+/* Set Last-Modified to rq->date where its second is over, else unset it. */
+void vld_date_send(request_rec *r, vld_request *rq);
+
+/* The date of the last change to the file: no earlier content of it can have
+ * had it, since a change moves ctime and a date is only sent when its second
+ * is over. */
+apr_int64_t vld_date_of_change(const request_rec *r,
+                                      const vld_identity *id);
 
 /* --- evaluate.c ---------------------------------------------------------- */
 apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb);

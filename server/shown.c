@@ -101,7 +101,7 @@ void vld_shown_now(request_rec *r, const char *path, int verify,
 static void find_date(request_rec *r, vld_request *rq, vld_view *v)
 {
     const vld_shown *shown = &v->shown;
-    apr_int64_t change = vld_attach_date_of_change(r, &shown->identity);
+    apr_int64_t change = vld_date_of_change(r, &shown->identity);
     apr_int64_t said, floor;
 
     v->date = change;
