@@ -54,6 +54,7 @@ daemonize = no
 listen = $root/fpm.sock
 pm = static
 pm.max_children = 4
+security.limit_extensions = .run
 END
     my $pid = fork;
     die "fork: $!\n" unless defined $pid;
@@ -165,12 +166,14 @@ sub say
 
 sub runs_of { return -s "$root/runs-$_[0]" || 0 }
 
-# Field lines without those that differ from response to response.
+# Field lines without those that differ from response to response: how a
+# script's output is framed depends on whether it ends soon enough.
 sub lines_told
 {
     my $res = shift;
     return join "\n", "$res->{status}", (sort map { "$_->[0]: $_->[1]" }
-        grep { $_->[0] !~ /^(?:date|x-connection)$/ } @{$res->{lines}}),
+        grep { $_->[0] !~ /^(?:date|x-connection|content-length
+        |transfer-encoding)$/x } @{$res->{lines}}),
         '', $res->{body};
 }
 
@@ -206,7 +209,8 @@ sub judged_once
     is("$full->{status} $full->{body}", "200 $text", "$maker, $what: sent");
     noted($id, qr/^200$/, "$maker, $what: and noted as such", $log);
     my @held = validators_of($full, $kind);
-    for my $method (qw(GET HEAD)) {
+    # mod_lua runs nothing for HEAD.
+    for my $method ('GET', $maker eq 'lua' ? () : 'HEAD') {
         $id = new_id();
         my $before = runs_of($maker);
         my $res = $c->request($method, $url, @held, 'X-Id' => $id);
@@ -279,7 +283,7 @@ sub left_alone
     noted($id, qr/^declined-handler$/, "$maker: and noted so", $log);
 
     my @both = ('ETag: "e"', @date);
-    for my $status (201, 203, 301, 302, 404, 410, 500, 503) {
+    for my $status (201, 302, 404, 410, 500, 503) {
         my %got;
         for my $asks (['If-None-Match' => '"e"'], ['If-Match' => '"no"'],
             ['If-None-Match' => '*'],
@@ -344,12 +348,14 @@ for my $maker (@makers) {
 
 # --- piece by piece ---------------------------------------------------------
 
+my $streams = 0;
+
 # The head and the first piece are here before the second is made.
 sub streams
 {
     my ($maker, $side, $method, @asks) = @_;
     my $what = "$maker, $side, $method " . ($asks[0] || 'without conditions');
-    my $name = join '-', 'slow', $maker, $side, scalar @asks, $method;
+    my $name = 'slow-' . ++$streams;
     my $client = $server->client(timeout => 20);
     my $url = say($side, $maker, ['ETag: "slow"', @date], stream => $name);
     $client->connect;

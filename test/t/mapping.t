@@ -634,6 +634,7 @@ sub has_truth
 {
     my @watched;
     for my $name (sort keys %server) {
+        my $c = $server{$name}->client;
         for my $tree (@trees) {
             for my $change (@changes) {
                 # Of a script's date nothing is known.
@@ -643,8 +644,8 @@ sub has_truth
                     change => $change, kind => $_,
                     docs => $server{$name}->docs($tree),
                     url => "/$tree/$change->[1]",
-                    holder => Vld::Origins::Holder->new(
-                        $server{$name}->client, $_) } } @kinds;
+                    holder => Vld::Origins::Holder->new($c, $_) } }
+                    @kinds;
             }
         }
     }

@@ -13,9 +13,6 @@
 package Vld::App;
 use strict;
 use warnings;
-use IO::Socket::INET ();
-use POSIX ();
-use Time::HiRes ();
 
 our $text = join '', map { "line $_ of what an application says\n" } 1 .. 90;
 our @pieces = ("the first piece\n", "the second piece\n");
@@ -41,7 +38,7 @@ sub wait_for
     my $path = shift;
     for (1 .. 1000) {
         return if -e $path;
-        Time::HiRes::sleep(0.02);
+        select undef, undef, undef, 0.02;
     }
 }
 
@@ -92,6 +89,8 @@ sub cgi
 sub serve
 {
     my %env = @_;
+    require IO::Socket::INET;
+    require POSIX;
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
         Proto => 'tcp', Listen => 50) or die "no port: $!\n";
     my $pid = fork;

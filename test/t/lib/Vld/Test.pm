@@ -137,7 +137,7 @@ my $id = 0;
 sub new_id { return sprintf '%s-%d-%d', $0 =~ /(\w+)\.t/, $$, ++$id }
 
 my (%logged, %read_to);
-my $log_began = -s "$top/logs/vld_log" || 0;
+my %log_began = ("$top/logs/vld_log" => -s "$top/logs/vld_log");
 
 # The note `validators` that the access log has for the request of that id;
 # '-' where the request left none, undef where it was never logged.
@@ -145,7 +145,7 @@ sub note_of
 {
     my ($want, $log) = @_;
     $log ||= "$top/logs/vld_log";
-    $read_to{$log} = $log_began unless defined $read_to{$log};
+    $read_to{$log} = $log_began{$log} unless defined $read_to{$log};
     for (1 .. 100) {
         read_log($log);
         return delete $logged{$want} if defined $logged{$want};
