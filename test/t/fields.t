@@ -349,6 +349,19 @@ Header set Content-Security-Policy "report-uri /csp/%{UNIQUE_ID}e"
 Header set Referrer-Policy origin
 END
 
+# A 304 must have these: then there is none but the full path's.
+my $each_must = <<'END';
+Header set X-Request "%{UNIQUE_ID}e"
+Header set Cache-Control "max-age=60, ext=%{UNIQUE_ID}e"
+Header set Content-Location "/page;id=%{UNIQUE_ID}e"
+END
+
+# A word that only looks like the time of a request.
+my $each_looks = <<'END';
+Header set Cache-Control "max-age=60, x-limit=5"
+Header set Content-Location "/page?t=5&D=7"
+END
+
 # What differs from response to response is in no 304 that is replayed, and
 # in the others as it is for this one.
 sub each_response
@@ -381,6 +394,26 @@ sub each_response
                 for @own;
             like($res->{h}{'content-security-policy'} || '', qr/\Q$id\E/,
                 "$what: everywhere");
+        }
+    }
+}
+
+sub each_must
+{
+    my $c = shift;
+    for my $way (qw(full quick)) {
+        for my $name (qw(each-must each-looks)) {
+            my $url = "/$way/$name/page.css";
+            my $full = $c->get($url);
+            for my $n (1 .. 2) {
+                my $res = $c->get($url, validators_of($full, 'tag'));
+                my $own = $res->{h}{'x-request'} || '';
+                is($res->{status}, 304, "$way $name: not modified ($n)");
+                like($res->{h}{'cache-control'} || '', qr/^max-age=60, .*$own/,
+                    "$way $name: with its own Cache-Control ($n)");
+                like($res->{h}{'content-location'} || '', qr/^\/page.*$own/,
+                    "$way $name: with its own Content-Location ($n)");
+            }
         }
     }
 }
@@ -540,29 +573,78 @@ sub tampered
     }
 }
 
+# --- conditions that are changed on the way --------------------------------
+
+my %edited = (
+    # What many have done about mod_deflate's suffix.
+    'request-edit' => 'SetOutputFilter DEFLATE
+RequestHeader edit If-None-Match "^\"(.*)-gzip\"$" "\"$1\""',
+    'request-both' => 'SetOutputFilter DEFLATE
+RequestHeader edit If-None-Match "^\"((.*)-gzip)\"$" "\"$1\", \"$2\""',
+    'request-unset' => 'SetOutputFilter DEFLATE
+RequestHeader unset If-None-Match
+RequestHeader unset If-Modified-Since',
+);
+
+sub requests
+{
+    my $c = shift;
+    for my $name (sort keys %edited) {
+        my $url = "/full/$name/page.css";
+        my %full = map { $_ => $c->get($url, 'Accept-Encoding' => $_) }
+            qw(gzip identity);
+        my $want = $name =~ /unset/ ? 200 : 304;
+        for my $coding (sort keys %full) {
+            my @accept = ('Accept-Encoding' => $coding);
+            for my $kind (qw(tag both)) {
+                my @held = validators_of($full{$coding}, $kind);
+                is($c->get("$url$_", @accept, @held)->{status}, $want,
+                    "$name: $coding by $kind: $want $_") for '', "?$kind";
+            }
+            my $res = $c->get($url, @accept, 'If-None-Match' => '"other"');
+            is($res->{status}, 200, "$name: $coding: another tag is another");
+            is($res->{h}{etag}, $full{$coding}{h}{etag}, "$name: $coding: and"
+                . ' told the right one');
+        }
+        my $res = $c->get($url, 'Accept-Encoding' => 'gzip',
+            validators_of($full{identity}, 'tag'));
+        is($res->{status}, 200, "$name: the tag of what is plain is not that"
+            . ' of what is compressed');
+    }
+}
+
 # --- one server in which answers stay ------------------------------------
 
 my $server = Vld::Server->start(name => 'fields', ttl => 600,
-    folders => [qw(each each-id), sort keys %tampered], prepare => \&prepare,
+    folders => [qw(each each-id each-must each-looks),
+        sort(keys %tampered), sort keys %edited], prepare => \&prepare,
     conf => \&conf, more => sub {
         my $s = shift;
         my $docs = $s->docs;
         return join '', places_conf($s), map { my $way = $_;
             "<Directory \"$docs/$way/each\">\n$each</Directory>\n"
                 . "<Directory \"$docs/$way/each-id\">\n$each_id"
+                . "</Directory>\n"
+                . "<Directory \"$docs/$way/each-must\">\n$each_must"
+                . "</Directory>\n"
+                . "<Directory \"$docs/$way/each-looks\">\n$each_looks"
                 . "</Directory>\n",
-            map { "<Directory \"$docs/$way/$_\">\n$tampered{$_}\n"
-                . "</Directory>\n" } sort keys %tampered } qw(full quick);
+            map { my ($name, $of) = ($_, { %tampered, %edited });
+                "<Directory \"$docs/$way/$name\">\n$of->{$name}\n"
+                . "</Directory>\n" } sort(keys %tampered), sort keys %edited
+            } qw(full quick);
     });
 my $c = $server->client;
 three_ways($c, $_, $case{$_}) for sort keys %case;
 three_ways($c, "at-$_", {}, $_ eq 'vhost' ? (Host => 'vhost.test') : ())
     for @places;
 failed($c);
+each_must($c);
 each_response($c, $_) for qw(each each-id);
 origins($c);
 environment($c);
 tampered($c);
+requests($c);
 is($c->{lost}, 0, 'no connection was lost');
 $server->stop;
 check_notes($server);
