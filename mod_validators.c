@@ -34,7 +34,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return rv;
     }
     vld_scope_resolve();
-    vld_filters_resolve();
+    vld_filters_resolve(pconf);
     vld_hooks_check(s);
     vld_index_lend(s, ptemp);
     return vld_dav_post_config(pconf, s);
@@ -66,9 +66,9 @@ static void register_hooks(apr_pool_t *p)
 
     ap_hook_handler(vld_scope_handler, cache, NULL, APR_HOOK_REALLY_FIRST);
 
-    /* First of all filters: what it sets, every other filter sees. */
+    /* First of all filters, mod_deflate's INFLATE included: what it sets, every other filter sees. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
-                              AP_FTYPE_RESOURCE - 1);
+                              AP_FTYPE_RESOURCE - 2);
     /* The last of its type, since it is inserted last: after every content
      * filter, before mod_cache's, byte ranges and the header. */
     ap_hook_insert_filter(vld_scope_insert_filter, NULL, NULL,

@@ -338,15 +338,16 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
  * time.  Of other filters nothing is known; what they say themselves, as
  * mod_include may, comes after. */
 static void decline_filter(request_rec *r, vld_request *rq, file *of,
-                           const char *by)
+                           const vld_rewriting *by)
 {
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
 
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
-                  "the filter %s rewrites the octets of %s", by, r->filename);
+                  "the filter %s rewrites the octets of %s", by->name,
+                  r->filename);
     rq->declined = true;
     set_nothing(r, rq);
-    if (vld_filters_is_function(by) && is_settled(r, of)) {
+    if (by->functions && is_settled(r, of)) {
         vld_identity salted = of->identity;
         apr_time_t born = vld_shared_born();
 
@@ -355,9 +356,25 @@ static void decline_filter(request_rec *r, vld_request *rq, file *of,
             apr_table_setn(r->headers_out, "ETag", etag);
         }
         rq->date = vld_date_later(vld_date_of_change(r, &of->identity),
-                         apr_time_sec(born) + 1);
+                                  apr_time_sec(born) + 1);
         vld_date_send(r, rq);
         rq->date_sent = false;
+    }
+}
+
+/* The octets do not come as a file's do: another filter or module has been
+ * here before.  What core has said of the file goes all the same; what a
+ * handler has said of its own stays, and is told by its date. */
+static void disown(request_rec *r)
+{
+    const char *text = apr_table_get(r->headers_out, "Last-Modified");
+    vld_span span = { text, text ? strlen(text) : 0 };
+    int64_t date;
+
+    if (text && vld_date_parse(span, apr_time_sec(r->request_time), &date)
+        && date == apr_time_sec(r->finfo.mtime)) {
+        apr_table_unset(r->headers_out, "ETag");
+        apr_table_unset(r->headers_out, "Last-Modified");
     }
 }
 
@@ -366,7 +383,7 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     request_rec *r = f->r;
     vld_request *rq = vld_request_of(r);
     ap_filter_t *next = f->next;
-    const char *rewriting;
+    vld_rewriting rewriting;
     file of = { 0 };
 
     ap_remove_output_filter(f);
@@ -378,6 +395,7 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(next, bb);
     }
     if (!rq || !find_file(bb, &of) || !look_at(&of)) {
+        disown(r);
         return ap_pass_brigade(next, bb);
     }
     rq->file = true;
@@ -386,9 +404,8 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (next->frec->ftype == AP_FTYPE_RESOURCE) {
         apr_table_unset(r->headers_out, "Content-MD5");
     }
-    rewriting = vld_filters_rewriting(f);
-    if (rewriting) {
-        decline_filter(r, rq, &of, rewriting);
+    if (vld_filters_rewriting(f, &rewriting)) {
+        decline_filter(r, rq, &of, &rewriting);
     }
     else {
         attach_file(r, rq, &of);

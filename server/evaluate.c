@@ -90,8 +90,9 @@ static void strip_for_412(request_rec *r)
 }
 
 /* Read what is still coming and drop it: a script or an application must not
- * find its pipe closed.  Core's own file handler is told to stop instead, so
- * that a large file is not compressed to its end for nobody. */
+ * find its pipe closed, nor a cache that stores it be told of a failure.
+ * Core's own file handler is told to stop instead, so that a large file is not
+ * compressed to its end for nobody. */
 static apr_status_t swallow(const vld_request *rq, apr_bucket_brigade *bb)
 {
     apr_bucket *e;
@@ -99,7 +100,9 @@ static apr_status_t swallow(const vld_request *rq, apr_bucket_brigade *bb)
     apr_size_t len;
     apr_status_t rv = APR_SUCCESS;
 
-    while (!rq->file && rv == APR_SUCCESS && !APR_BRIGADE_EMPTY(bb)) {
+    bool stop = rq->file && !rq->own;
+
+    while (!stop && rv == APR_SUCCESS && !APR_BRIGADE_EMPTY(bb)) {
         e = APR_BRIGADE_FIRST(bb);
         if (!APR_BUCKET_IS_METADATA(e)) {
             rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
@@ -107,7 +110,7 @@ static apr_status_t swallow(const vld_request *rq, apr_bucket_brigade *bb)
         apr_bucket_delete(e);
     }
     apr_brigade_cleanup(bb);
-    return rq->file ? AP_FILTER_ERROR : APR_SUCCESS;
+    return stop ? AP_FILTER_ERROR : APR_SUCCESS;
 }
 
 /* Send the header of a response without content, and nothing after it. */

@@ -113,23 +113,21 @@ void vld_fields_keep(request_rec *r)
     apr_pool_userdata_setn(own, KEPT, NULL, r->pool);
 }
 
-/* mod_cache and mod_headers put values of their own in the place of the
- * client's: what has not moved is the client's. */
 const vld_fields *vld_fields_kept(request_rec *r)
 {
     void *kept = NULL;
-    const vld_fields *own;
-    vld_fields now;
 
     apr_pool_userdata_get(&kept, KEPT, r->pool);
-    own = kept;
-    if (!own) {
-        return NULL;
-    }
+    return kept;
+}
+
+/* What has not moved is the client's. */
+bool vld_fields_differ(const request_rec *r, const vld_fields *own)
+{
+    vld_fields now;
+
     vld_fields_read(r, &now);
-    return now.asked.if_none_match.ptr == own->asked.if_none_match.ptr
-                   && now.asked.if_modified_since.ptr
-                          == own->asked.if_modified_since.ptr
-               ? NULL
-               : own;
+    return now.asked.if_none_match.ptr != own->asked.if_none_match.ptr
+           || now.asked.if_modified_since.ptr
+                  != own->asked.if_modified_since.ptr;
 }

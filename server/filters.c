@@ -6,13 +6,17 @@
  * mod_filter puts a harness in the chain, which decides for itself which of
  * its providers runs.  What the harness may run is learnt from the directives
  * that say so, AddOutputFilterByType and FilterProvider. */
+#include <apr_atomic.h>
 #include <apr_strings.h>
 
 #include <httpd.h>
 #include <http_config.h>
+#include <http_log.h>
 #include <util_filter.h>
 
 #include "server/server.h"
+
+APLOG_USE_MODULE(validators);
 
 /* How mod_filter names the harness of AddOutputFilterByType. */
 #define BY_TYPE "BYTYPE:"
@@ -23,11 +27,16 @@ static const char *const harmless[] = {
     "deflate", "brotli_compress", "fixup_headers_out", "mod_expires",
     "mod_session_out", "cache_save", "cache_save_subreq",
     "cache_remove_url", "cache_invalidate", "cache", "cache_out",
-    "cache_out_subreq", "rate_limit", "buffer",
+    "cache_out_subreq", "rate_limit", "buffer", "logio_ttfb_out",
+    "proxy-html", /* steps aside for what is no proxy's */
     "old_write", VLD_EVALUATE_FILTER, VLD_EVALUATE_LATE_FILTER, NULL
 };
 
-static const char *const functions[] = { "substitute", "sed", NULL };
+/* Filters whose output follows from the octets and the configuration alone;
+ * mod_include says itself, by its directives, where that is so. */
+static const char *const functions[] = {
+    "substitute", "sed", "includes", NULL
+};
 
 static bool is_among(const char *const *names, const char *name)
 {
@@ -44,50 +53,69 @@ static bool is_harmless(const char *name)
     return is_among(harmless, name);
 }
 
-/* The same as registered, so that a request compares no names. */
-static const ap_filter_rec_t *registered[sizeof(harmless)
-                                         / sizeof(*harmless)];
+/* The same as registered, and those that are vouched for, so that a request
+ * compares no names. */
+static apr_array_header_t *registered;
 
-void vld_filters_resolve(void)
+static void resolve(const char *name)
 {
-    int i, n = 0;
+    ap_filter_rec_t *frec = ap_get_output_filter_handle(name);
 
-    for (i = 0; harmless[i]; i++) {
-        registered[n] = ap_get_output_filter_handle(harmless[i]);
-        n += registered[n] != NULL;
+    if (frec) {
+        *(ap_filter_rec_t **)apr_array_push(registered) = frec;
     }
-    registered[n] = NULL;
 }
 
-static bool is_registered_harmless(const ap_filter_rec_t *frec)
+void vld_filters_resolve(apr_pool_t *pconf)
 {
-    const ap_filter_rec_t *const *one;
+    const apr_array_header_t *vouched = vld_config_global()->vouched;
+    int i;
 
-    for (one = registered; *one; one++) {
-        if (*one == frec) {
+    registered = apr_array_make(pconf, 16, sizeof(ap_filter_rec_t *));
+    for (i = 0; harmless[i]; i++) {
+        resolve(harmless[i]);
+    }
+    for (i = 0; vouched && i < vouched->nelts; i++) {
+        resolve(APR_ARRAY_IDX(vouched, i, const char *));
+    }
+}
+
+static bool is_registered(const ap_filter_rec_t *frec)
+{
+    int i;
+
+    for (i = 0; i < registered->nelts; i++) {
+        if (APR_ARRAY_IDX(registered, i, ap_filter_rec_t *) == frec) {
             return true;
         }
     }
     return false;
 }
 
-bool vld_filters_is_function(const char *name)
+static bool is_vouched(const char *name)
 {
-    if (!strncasecmp(name, BY_TYPE, sizeof(BY_TYPE) - 1)) {
-        name += sizeof(BY_TYPE) - 1;
+    const apr_array_header_t *vouched = vld_config_global()->vouched;
+    int i;
+
+    for (i = 0; vouched && i < vouched->nelts; i++) {
+        if (!strcasecmp(APR_ARRAY_IDX(vouched, i, const char *), name)) {
+            return true;
+        }
     }
-    return is_among(functions, name);
+    return false;
 }
 
 /* --- what the directives say --------------------------------------------- */
 
 typedef struct provider {
     const char *harness;
+    const char *filter;
     const char *const *types; /* media types, to NULL; or NULL: others' rule */
 } provider;
 
 static void add_provider(cmd_parms *cmd, vld_dir_config *conf,
-                         const char *harness, const char *const *types)
+                         const char *harness, const char *filter,
+                         const char *const *types)
 {
     provider *p;
 
@@ -96,6 +124,7 @@ static void add_provider(cmd_parms *cmd, vld_dir_config *conf,
     }
     p = apr_array_push(conf->rewriters);
     p->harness = harness;
+    p->filter = filter;
     p->types = types;
 }
 
@@ -121,7 +150,7 @@ const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args)
          name = apr_strtok(NULL, ";", &state)) {
         if (!is_harmless(name)) {
             add_provider(cmd, conf,
-                         apr_pstrcat(cmd->pool, BY_TYPE, name, NULL),
+                         apr_pstrcat(cmd->pool, BY_TYPE, name, NULL), name,
                          types);
         }
     }
@@ -135,7 +164,7 @@ const char *vld_filters_provider(cmd_parms *cmd, void *conf,
     const char *name = ap_getword_conf(cmd->pool, &args);
 
     if (!is_harmless(name)) {
-        add_provider(cmd, conf, harness, NULL);
+        add_provider(cmd, conf, harness, name, NULL);
     }
     return NULL;
 }
@@ -164,7 +193,19 @@ static bool has_type(const request_rec *r, const char *const *types)
     return false;
 }
 
-static bool harness_may_rewrite(const request_rec *r, const char *name)
+/* One filter more that rewrites. */
+static void note(vld_rewriting *found, const char *name)
+{
+    bool function = is_among(functions, name);
+
+    if (!found->name || !function) {
+        found->name = name;
+    }
+    found->functions &= function;
+}
+
+static void look_behind(const request_rec *r, const char *harness,
+                        vld_rewriting *found)
 {
     const apr_array_header_t *all = vld_config_of(r)->rewriters;
     const provider *p;
@@ -172,22 +213,46 @@ static bool harness_may_rewrite(const request_rec *r, const char *name)
 
     for (i = 0; all && i < all->nelts; i++) {
         p = &APR_ARRAY_IDX(all, i, provider);
-        if (!strcasecmp(p->harness, name)
-            && (!p->types || has_type(r, p->types))) {
-            return true;
+        if (!strcasecmp(p->harness, harness)
+            && (!p->types || has_type(r, p->types))
+            && !is_vouched(p->filter)) {
+            note(found, p->filter);
         }
     }
-    return false;
 }
 
-const char *vld_filters_rewriting(const ap_filter_t *f)
+/* One line a process is enough: an administrator sees why a whole server has
+ * no tags any more. */
+static void tell_once(const request_rec *r, const char *name)
 {
+    static apr_uint32_t told;
+
+    if (!apr_atomic_cas32(&told, 1, 0)) {
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
+                      "the filter %s is not known to leave octets as they are: "
+                      "what it is applied to has no validators, unless "
+                      "\"ValidatorsVouchFor %s\" says that it does", name,
+                      name);
+    }
+}
+
+bool vld_filters_rewriting(const ap_filter_t *f, vld_rewriting *found)
+{
+    const request_rec *r = f->r;
+
+    found->name = NULL;
+    found->functions = true;
     for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
          f = f->next) {
-        if (f->frec->providers ? harness_may_rewrite(f->r, f->frec->name)
-                               : !is_registered_harmless(f->frec)) {
-            return f->frec->name;
+        if (f->frec->providers) {
+            look_behind(r, f->frec->name, found);
+        }
+        else if (!is_registered(f->frec)) {
+            note(found, f->frec->name);
         }
     }
-    return NULL;
+    if (!found->functions) {
+        tell_once(r, found->name);
+    }
+    return found->name != NULL;
 }

@@ -29,6 +29,8 @@ static const char *const kept[] = {
     "X-Content-Type-Options", "X-Frame-Options", NULL
 };
 
+/* The first so many are needed. */
+#define NEEDED 4
 #define CORS "Access-Control-"
 
 static bool is_cors(const char *name)
@@ -102,20 +104,38 @@ static void leave_out(vld_answer *answer, const char *name)
     answer->field_count = n;
 }
 
-static void leave_out_of_one_response(const request_rec *r,
+/* Without these a 304 is none (RFC 9110 15.4.5), or a browser's script does not
+ * get to see it. */
+static bool is_needed(const char *name)
+{
+    int i;
+
+    for (i = 0; i < NEEDED; i++) {
+        if (!strcasecmp(name, kept[i])) {
+            return true;
+        }
+    }
+    return is_cors(name);
+}
+
+/* False: a field that is needed is of one response, so no other can have it. */
+static bool leave_out_of_one_response(const request_rec *r,
                                       vld_answer *answer)
 {
     apr_uint32_t i = 0;
 
     while (i < answer->field_count) {
-        if (is_of_one_response(r, answer->fields[i].value.ptr)) {
-            leave_out(answer, answer->fields[i].name.ptr);
-            i = 0;
-        }
-        else {
+        if (!is_of_one_response(r, answer->fields[i].value.ptr)) {
             i++;
+            continue;
         }
+        if (is_needed(answer->fields[i].name.ptr)) {
+            return false;
+        }
+        leave_out(answer, answer->fields[i].name.ptr);
+        i = 0;
     }
+    return true;
 }
 
 /* Goes through the fields of one table; false: not to be remembered. */
@@ -303,12 +323,12 @@ static bool remember(request_rec *r, vld_request *rq)
     /* In the order in which core sends them. */
     if (!collect(&answer, r->err_headers_out)
         || !collect(&answer, r->headers_out)
-        || !collect_vary(r, &answer)) {
+        || !collect_vary(r, &answer)
+        || !leave_out_of_one_response(r, &answer)) {
         vld_answers_forget(answers, rq->key.hash, rq->key.octets,
                            rq->key.len);
         return false;
     }
-    leave_out_of_one_response(r, &answer);
     return vld_answers_put(answers, rq->key.hash, rq->key.octets,
                            rq->key.len, &answer, r->request_time)
            && is_latest(r, rq);

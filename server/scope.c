@@ -79,11 +79,11 @@ int vld_scope_fixups(request_rec *r)
     if (rv != DECLINED) {
         return rv;
     }
-    if (vld_replay_asked_by_cache(r)) {
-        rq->own = conf->socache == VLD_ON ? vld_fields_kept(r) : NULL;
-    }
-    else if (vld_config_global()->edit_said) {
+    if (vld_config_global()->edit_said && !vld_replay_asked_by_cache(r)) {
         rq->given = vld_fields_kept(r);
+        if (rq->given && !vld_fields_differ(r, rq->given)) {
+            rq->given = NULL;
+        }
     }
     ap_set_module_config(r->request_config, &validators_module, rq);
     if (vld_scope_is_plain_file(r)) {
@@ -92,25 +92,43 @@ int vld_scope_fixups(request_rec *r)
     return DECLINED;
 }
 
+/* mod_cache_socache loses the body of what it has when it is told 304: where it
+ * listens, it gets the whole response, and the client is judged after it. */
+static void judge_late(request_rec *r, vld_request *rq)
+{
+    ap_filter_t *f;
+
+    rq->own = vld_fields_kept(r);
+    for (f = r->output_filters; rq->own && f; f = f->next) {
+        if (f->frec == evaluate) {
+            ap_remove_output_filter(f);
+            ap_add_output_filter_handle(evaluate_late, NULL, r,
+                                        r->connection);
+            return;
+        }
+    }
+}
+
 /* The preconditions are evaluated once, where the whole response is known: this
  * keeps core, CGI and others from doing it before.  Only after mod_cache's
  * handler, which judges what it has itself. */
 int vld_scope_handler(request_rec *r)
 {
-    if (vld_request_of(r)) {
-        r->no_local_copy = 1;
+    vld_request *rq = vld_request_of(r);
+
+    if (!rq) {
+        return DECLINED;
+    }
+    r->no_local_copy = 1;
+    if (rq->conf->socache == VLD_ON && vld_replay_asked_by_cache(r)) {
+        judge_late(r, rq);
     }
     return DECLINED;
 }
 
-/* mod_cache_socache loses the body of what it has when it is told 304: where it
- * asks, it gets the whole response, and the client is judged after it. */
 void vld_scope_insert_filter(request_rec *r)
 {
-    const vld_request *rq = vld_request_of(r);
-
-    if (rq) {
-        ap_add_output_filter_handle(rq->own ? evaluate_late : evaluate, NULL,
-                                    r, r->connection);
+    if (vld_request_of(r)) {
+        ap_add_output_filter_handle(evaluate, NULL, r, r->connection);
     }
 }

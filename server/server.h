@@ -50,7 +50,8 @@ typedef struct vld_global_config {
     int edit_said;          /* mod_headers edits If-None-Match somewhere */
     int socache_said;       /* some section has mod_cache_socache keep
                              * responses */
-    apr_array_header_t *vouched; /* of const char *: modules' source files */
+    apr_array_header_t *vouched; /* of const char *: source files of modules,
+                                  * filters */
 } vld_global_config;
 
 extern const command_rec vld_commands[];
@@ -131,8 +132,10 @@ void vld_fields_read(const request_rec *r, vld_fields *out);
 bool vld_preconditions_of(const request_rec *r, vld_preconditions *out);
 /* Before mod_cache's quick handler: keep what the client asked. */
 void vld_fields_keep(request_rec *r);
-/* After it: what was kept, if mod_cache asks something else now; or NULL. */
+/* After it: what was kept, or NULL. */
 const vld_fields *vld_fields_kept(request_rec *r);
+/* Whether the preconditions are others now. */
+bool vld_fields_differ(const request_rec *r, const vld_fields *own);
 
 /* --- state of one request ------------------------------------------------ */
 
@@ -184,7 +187,7 @@ typedef struct vld_request {
     bool date_sent;
     bool date_needs_memory; /* date is only safe while it is remembered */
     const vld_fields *own; /* the client's fields, where those of the request
-                            * are mod_cache_socache's now; else NULL */
+                            * may be mod_cache_socache's; else NULL */
     const vld_fields *given; /* the same where mod_headers has edited them */
     bool swallow;          /* the answer is out: the rest is dropped */
     vld_source source;
@@ -210,14 +213,17 @@ bool vld_scope_is_plain_file(const request_rec *r);
 
 /* --- filters.c ----------------------------------------------------------- */
 
-/* The name of the first filter after f that may rewrite the file's octets;
- * NULL: none will, or only by a content coding. */
-const char *vld_filters_rewriting(const ap_filter_t *f);
+/* The filters after f that may rewrite the file's octets. */
+typedef struct vld_rewriting {
+    const char *name; /* one of them; NULL: none */
+    bool functions;   /* what they make follows from the octets and the
+                       * configuration alone */
+} vld_rewriting;
+
+/* False: none will, or only by a content coding. */
+bool vld_filters_rewriting(const ap_filter_t *f, vld_rewriting *found);
 /* Resolve the names of filters, once all modules have registered theirs. */
-void vld_filters_resolve(void);
-/* Whether what this filter makes follows from the octets and the configuration
- * alone. */
-bool vld_filters_is_function(const char *name);
+void vld_filters_resolve(apr_pool_t *pconf);
 /* Of directives of mod_filter; RAW_ARGS handlers behind vld_shadow_filter. */
 const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_filters_provider(cmd_parms *cmd, void *conf,

@@ -152,6 +152,7 @@ static bool may_get(request_rec *sub, const request_rec *r)
 /* Whether a GET sends the octets of the file at path. */
 static bool get_sends(request_rec *sub, const char *path)
 {
+    vld_rewriting rewriting;
     ap_filter_t before = { 0 };
 
     if (vld_config_of(sub)->engine != VLD_ON
@@ -163,7 +164,7 @@ static bool get_sends(request_rec *sub, const char *path)
     ap_run_insert_filter(sub);
     before.r = sub;
     before.next = sub->output_filters;
-    return !vld_filters_rewriting(&before);
+    return !vld_filters_rewriting(&before, &rewriting);
 }
 
 static void look_up(request_rec *r, const char *uri, vld_view *v)
