@@ -66,7 +66,8 @@ static void register_hooks(apr_pool_t *p)
 
     ap_hook_handler(vld_scope_handler, cache, NULL, APR_HOOK_REALLY_FIRST);
 
-    /* First of all filters, mod_deflate's INFLATE included: what it sets, every other filter sees. */
+    /* First of all filters, mod_deflate's INFLATE included: what it sets,
+     * every other filter sees. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
                               AP_FTYPE_RESOURCE - 2);
     /* The last of its type, since it is inserted last: after every content

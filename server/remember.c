@@ -50,12 +50,17 @@ static bool is_kept(const char *name)
     return is_cors(name);
 }
 
-/* mod_headers' %t and %D: the time of a request, and what it took. */
+/* mod_headers' %t and %D: the time of a request in microseconds since 1970, and
+ * what it took. */
 static bool has_clock(const char *value)
 {
-    for (; *value; value++) {
-        if ((*value == 't' || *value == 'D') && value[1] == '='
-            && apr_isdigit(value[2])) {
+    const char *at;
+    bool first;
+
+    for (at = value; *at; at++) {
+        first = at == value || at[-1] == ' ';
+        if ((!strncmp(at, "t=", 2) && strspn(at + 2, "0123456789") >= 16)
+            || (first && !strncmp(at, "D=", 2) && apr_isdigit(at[2]))) {
             return true;
         }
     }
