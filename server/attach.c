@@ -67,6 +67,18 @@ static bool look_at(file *of)
     return true;
 }
 
+/* Read, do not map: a mapped page could change after it was looked at, and one
+ * that is cut off kills the process. */
+static void read_not_map(file *of)
+{
+    apr_bucket *e;
+
+    for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
+        apr_bucket_file_enable_mmap(e, 0);
+        apr_bucket_file_set_buf_size(e, READ_CHUNK);
+    }
+}
+
 /* Read the whole of a small file. False when it is no longer small. */
 static bool read_small(file *of, apr_size_t *len)
 {
@@ -151,8 +163,8 @@ static void guard_whole(request_rec *r, vld_request *rq, file *of)
 
 /* The same at less cost, for a file that goes out in one piece: only its end
  * is guarded, and so is not sent when anything before it has changed.  What
- * is before it is read rather than mapped or sent by sendfile: a page that is
- * only referred to could change after the look, or be gone. */
+ * is before it is not sent by sendfile: a page that is only referred to could
+ * change after the look. */
 static void guard_tail(request_rec *r, vld_request *rq, file *of)
 {
     apr_bucket *e = of->first, *b;
@@ -176,8 +188,6 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
     APR_BUCKET_INSERT_AFTER(e, b);
     for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
         ((apr_bucket_file *)e->data)->fd = plain;
-        apr_bucket_file_enable_mmap(e, 0);
-        apr_bucket_file_set_buf_size(e, READ_CHUNK);
     }
 }
 
@@ -399,6 +409,7 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(next, bb);
     }
     rq->file = true;
+    read_not_map(&of);
     /* Core asks the first filter's type before it makes a Content-MD5, and
      * that was this one's. */
     if (next->frec->ftype == AP_FTYPE_RESOURCE) {

@@ -24,7 +24,9 @@ sub start
         conf => sub {
         my $docs = $_[0]->docs;
         return <<"END";
-EnableMMAP Off
+<IfModule !mod_validators.c>
+    EnableMMAP Off
+</IfModule>
 Protocols h2c http/1.1
 <IfModule mod_validators.c>
     ValidatorsEngine On
