@@ -552,6 +552,12 @@ sub hammer
     }
     is(join("\n", splice @wrong, 0, 5), '', "$what: changed while many ask:"
         . ' nothing untrue is said');
+    for my $i (0 .. $#clients) {
+        my $res = $clients[$i]->get($url, Host => "$hosts[$i % @hosts].test",
+            'Cache-Control' => 'max-age=0', 'If-None-Match' =>
+            tag_of($version[-1]));
+        $given{$res->{status}}++;
+    }
     ok($given{200} && $given{304}, "$what: changed while many ask: both"
         . ' answers were given') or diag(explain(\%given));
 }
