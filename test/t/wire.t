@@ -502,6 +502,12 @@ my @cases = (
         . "Transfer-Encoding: magic\r\n", 400],
     ['a length beside a transfer coding', "If-None-Match: TAG\r\n"
         . "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 304],
+    ['a chunk that is none', "If-None-Match: TAG\r\n"
+        . "Transfer-Encoding: chunked\r\n\r\nnone\r\n", 400],
+    ['a chunk of another length', "If-None-Match: TAG\r\n"
+        . "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n", 400],
+    ['content that is cut short', "If-None-Match: TAG\r\n"
+        . "Content-Length: 100\r\n\r\nabc", 400],
     ['an unknown expectation', "If-None-Match: TAG\r\nExpect: magic\r\n",
         417],
 );
