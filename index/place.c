@@ -186,6 +186,26 @@ static apr_status_t check_owner(const char *path, const struct stat *st)
     return above.st_uid == st->st_uid ? APR_SUCCESS : VLD_E_OWNER;
 }
 
+/* LMDB's own mark, behind the header of the first page.  Looked for before
+ * anything is said of the lock file, which would not mend another file. A file
+ * that cannot be read is for LMDB to complain of. */
+#define MARK_OFFSET (sizeof(size_t) > 4 ? 16 : 12)
+#define MARK 0xBEEFC0DEu
+
+static bool has_mark(const char *path)
+{
+    uint32_t mark = MARK;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0) {
+        return true;
+    }
+    n = pread(fd, &mark, sizeof(mark), MARK_OFFSET);
+    close(fd);
+    return n == (ssize_t)sizeof(mark) && mark == MARK;
+}
+
 static apr_status_t check_data(const char *path, vld_store_mode mode,
                                struct stat *st)
 {
@@ -200,6 +220,9 @@ static apr_status_t check_data(const char *path, vld_store_mode mode,
     }
     if (!S_ISREG(st->st_mode)
         || (st->st_size == 0 && mode != VLD_STORE_CREATE)) {
+        return VLD_E_NOT_INDEX;
+    }
+    if (st->st_size && !has_mark(path)) {
         return VLD_E_NOT_INDEX;
     }
     return check_owner(path, st);

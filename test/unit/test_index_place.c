@@ -26,6 +26,16 @@ static apr_status_t prepare(const char *path, vld_store_mode mode)
     return vld_place_prepare(path, mode, &st);
 }
 
+/* What passes for an index as long as nobody looks inside. */
+static void write_marked(const char *path)
+{
+    unsigned char page[64] = {0};
+    uint32_t mark = 0xBEEFC0DEu;
+
+    memcpy(page + (sizeof(size_t) > 4 ? 16 : 12), &mark, sizeof(mark));
+    write_octets(path, page, sizeof(page));
+}
+
 static void make(place *t)
 {
     assert_int_equal(prepare(t->index, VLD_STORE_CREATE), APR_SUCCESS);
@@ -157,11 +167,23 @@ static void linked(void **state)
     const char *link = below(t->dir, "link");
 
     make(t);
-    write_text(t->index, "x");
+    write_marked(t->index);
     assert_int_equal(symlink("index/v.mdb", link), 0);
     assert_int_equal(symlink("index/v.mdb-lock", below(t->dir, "link-lock")),
                      0);
     assert_int_equal(prepare(link, VLD_STORE_READ), APR_SUCCESS);
+}
+
+static void other_file_without_lock(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    write_text(t->index, "something else, long enough to have a mark");
+    assert_int_equal(unlink(lock_of(t)), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), VLD_E_NOT_INDEX);
+    assert_int_equal(access(lock_of(t), F_OK), -1);
 }
 
 static void no_lock(void **state)
@@ -169,7 +191,7 @@ static void no_lock(void **state)
     place *t = *state;
 
     make(t);
-    write_text(t->index, "x");
+    write_marked(t->index);
     assert_int_equal(unlink(lock_of(t)), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
     assert_int_equal(access(lock_of(t), F_OK), -1);
@@ -182,7 +204,7 @@ static void odd_lock(void **state)
     place *t = *state;
 
     make(t);
-    write_text(t->index, "x");
+    write_marked(t->index);
     assert_int_equal(unlink(lock_of(t)), 0);
     assert_int_equal(mkfifo(lock_of(t), 0666), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
@@ -212,7 +234,7 @@ static void locked_lock(void **state)
     place *t = *state;
 
     make(t);
-    write_text(t->index, "x");
+    write_marked(t->index);
     assert_int_equal(chmod(t->dir, 0755), 0);
     assert_int_equal(chmod(below(t->dir, "index"), 0755), 0);
     assert_int_equal(chmod(t->index, 0644), 0);
@@ -225,7 +247,7 @@ static void owners(void **state)
     place *t = *state;
 
     make(t);
-    write_text(t->index, "x");
+    write_marked(t->index);
     assert_int_equal(chmod(t->index, 0646), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ),
                      VLD_E_OWNER);
@@ -270,6 +292,8 @@ int main(void)
                               "are refused"),
         TEST(empty_file, "an empty file is no index"),
         TEST(linked, "a link to an index is followed"),
+        TEST(other_file_without_lock,
+             "another file is no index, lock file or not"),
         TEST(no_lock, "a reader makes no lock file, a writer does"),
         TEST(odd_lock, "a lock file that is none is refused"),
         TEST(locked_lock, "a reader who may not write the lock file is told"),
