@@ -86,6 +86,12 @@ sub conf
     my $modules = load_modules(qw(proxy proxy_http proxy_fcgi lua asis));
     my $proxies = join '', map { <<"END" } qw(on off);
 ProxyPass "/$_/app/" "http://127.0.0.1:$app_port/"
+<Directory "$docs/$_/folder">
+    DirectoryIndex index.cgi
+</Directory>
+<Directory "$docs/$_/errors">
+    ErrorDocument 404 /$_/errors/found.cgi
+</Directory>
 <Directory "$docs/$_/cgi">
     SetEnv VLD_RUNS "$root/runs-cgi"
     AddHandler cgi-script .run
@@ -101,8 +107,18 @@ ProxyPass "/$_/app/" "http://127.0.0.1:$app_port/"
     AddHandler lua-script .run
 </Directory>
 END
+    my $forward = $server->{forward} = Vld::Server::free_port();
     return <<"END";
 $modules
+Listen 127.0.0.1:$forward
+<VirtualHost *:$forward>
+    Protocols h2c http/1.1
+    ProxyRequests On
+    DocumentRoot "$docs"
+    <IfModule mod_validators.c>
+        ValidatorsEngine On
+    </IfModule>
+</VirtualHost>
 <Directory "$docs">
     Require all granted
     Options ExecCGI FollowSymLinks
@@ -145,6 +161,10 @@ sub prepare
             . "printf 'Location: /$side/target.css\\r\\n\\r\\n'\n");
         script_of("$docs/nph-own.cgi", "#!/bin/sh\n"
             . "printf 'HTTP/1.0 200 OK\\r\\nETag: \"nph\"\\r\\n\\r\\nall\\n'\n");
+        script_of("$docs/folder/index.cgi", "#!/bin/sh\n"
+            . "printf 'ETag: \"index\"\r\n\r\nindex\n'\n");
+        script_of("$docs/errors/found.cgi", "#!/bin/sh\nprintf 'Status: 200"
+            . " OK\r\nETag: \"found\"\r\n\r\nfound\n'\n");
         file_of("$docs/target.css", $text, $old);
     }
 }
@@ -380,16 +400,19 @@ sub runs_to_its_end
     my ($maker, $status, @asks) = @_;
     my $name = "end-$maker-$status";
     my $url = say('on', $maker, ['ETag: "slow"', @date], stream => $name);
-    $c->connect unless $c->{sock};
-    $c->send_text($c->request_text('GET', $url, @asks));
-    ok(until_true(sub { -e "$root/stream/$name.began" }),
-        "$maker, $status: it has begun");
-    Vld::App::touch("$root/stream/$name.go");
-    my $res = $c->read_response('GET');
+    my $client = $server->client(timeout => 10);
+    $client->connect;
+    $client->send_text($client->request_text('GET', $url, @asks));
+    my $res = $client->read_response('GET');
     is($res && "$res->{status} $res->{body}", "$status ",
-        "$maker, $status: the answer");
+        "$maker: the $status is here");
+    ok(!-e "$root/stream/$name.done", "$maker: the $status is here before the"
+        . ' rest is made');
+    Vld::App::touch("$root/stream/$name.go");
     ok(until_true(sub { -e "$root/stream/$name.done" }),
-        "$maker, $status: and it runs to its end");
+        "$maker, $status: and what is made is made to its end");
+    is($res && $client->get(say('on', $maker, []))->{status} . $client->{lost},
+        2000, "$maker, $status: and the connection is good for more");
 }
 
 for my $maker (@makers) {
@@ -400,8 +423,6 @@ for my $maker (@makers) {
     streams($maker, 'off', 'GET');
     runs_to_its_end($maker, 304, 'If-None-Match' => '"slow"');
     runs_to_its_end($maker, 412, 'If-Match' => '"another"');
-    is($c->get(say('on', $maker, []))->{status}, 200,
-        "$maker: and the connection is good for more");
 }
 is($c->{lost}, 0, 'no connection to httpd was lost');
 
@@ -424,6 +445,19 @@ is($c->{lost}, 0, 'no connection to httpd was lost');
         or diag(join ', ', map { "$_ ($seen{$_})" } sort keys %seen);
 }
 
+# --- without end ------------------------------------------------------------
+
+{
+    my $url = say('on', 'app', ['ETag: "endless"'], endless => 'river');
+    my $client = $server->client(timeout => 10);
+    my $res = $client->get($url, 'If-None-Match' => '"endless"');
+    is($res->{status}, 304, 'of a response without end: not modified');
+    ok(until_true(sub { -e "$root/stream/river.done" }),
+        'a response without end is let go');
+    is($client->get(say('on', 'app', []))->{status}, 200,
+        'and the connection is good for more');
+}
+
 # --- files that are made to look like scripts, and the other way ------------
 
 {
@@ -438,11 +472,63 @@ is($c->{lost}, 0, 'no connection to httpd was lost');
     is($c->get('/on/error.asis', 'If-None-Match' => '"as-it-is"')->{status},
         404, 'an as-is file that is an error stays one');
     served_right($c, '/on/local.cgi', $text, 'a script that leads to a file');
+    $full = $c->get('/on/folder/');
+    is("$full->{status} " . ($full->{h}{etag} || ''), '200 "index"',
+        'a script is the index of its folder');
+    not_modified($c, '/on/folder/', $full, 'tag', 'and is not modified');
+    for my $asks ([], ['If-None-Match' => '"found"'],
+        ['If-Match' => '"no"'])
+    {
+        my ($on, $off) = map { $c->get("/$_/errors/nothing", @$asks) }
+            qw(on off);
+        is(lines_told($on), lines_told($off), 'an ErrorDocument that says 200'
+            . ' is left alone ' . ($asks->[0] || ''));
+        is("$on->{status} $on->{body}", "200 found\n", 'and is sent');
+    }
     my ($on, $off) = map { $c->get("/$_/nph-own.cgi",
         'If-None-Match' => '"nph"') } qw(on off);
     is(lines_told($on), lines_told($off), 'a script that sends its own head'
         . ' is left to it');
     is($on->{body}, "all\n", 'and says all that it says');
+}
+
+# --- over HTTP/2 ------------------------------------------------------------
+
+# (status, content) by curl, which speaks HTTP/2 at once.
+sub by_h2
+{
+    my ($url, @fields) = @_;
+    my @lines;
+    while (my ($name, $value) = splice @fields, 0, 2) {
+        push @lines, '-H', "$name: $value";
+    }
+    my ($rc, $out) = run_command('curl', '-s', '--http2-prior-knowledge',
+        '-w', '\n%{http_version} %{http_code}', @lines,
+        "http://127.0.0.1:$server->{forward}$url");
+    return $out =~ /^(.*)\n2 (\d+)\z/s ? "$2 $1" : "curl $rc: $out";
+}
+
+for my $maker (@makers) {
+    my $url = say('on', $maker, ['ETag: "h2"', @date]);
+    is(by_h2($url), "200 $text", "$maker, HTTP/2: sent");
+    is(by_h2($url, 'If-None-Match' => '"h2"'), '304 ',
+        "$maker, HTTP/2: not modified");
+    is(by_h2($url, 'If-None-Match' => '"other"'), "200 $text",
+        "$maker, HTTP/2: sent to who holds another");
+    is(by_h2($url, 'If-Match' => '"other"'), '412 ', "$maker, HTTP/2: 412");
+}
+
+# --- a forward proxy --------------------------------------------------------
+
+{
+    my @to = ("http://127.0.0.1:$app_port"
+        . say('', 'x', ['ETag: "far"']) =~ s{^//x}{}r);
+    for my $asks ([], ['If-None-Match' => '"far"'], ['If-Match' => '"no"']) {
+        my $res = Vld::Http->new(port => $server->{forward})->get(@to,
+            @$asks);
+        is("$res->{status} $res->{body}", "200 $text", 'what a forward proxy'
+            . ' brings is not judged ' . ($asks->[0] || ''));
+    }
 }
 
 is(scalar(() = $server->error_log =~ /exit signal/g), 0,

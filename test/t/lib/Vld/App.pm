@@ -7,6 +7,7 @@
 #
 #   s=STATUS h=HEX (field lines) own=1 (judges If-None-Match for itself)
 #   stream=NAME (one piece, then waits for NAME.go before the second)
+#   endless=NAME (only as a server: pieces until nobody reads on)
 #
 # It never compares a validator unless it is told to.  VLD_RUNS names the file
 # that grows by one octet a run; VLD_STREAM the folder of NAME.
@@ -57,6 +58,12 @@ sub answer
         wait_for("$path.go");
         $body->($pieces[1]);
         return touch("$path.done");
+    }
+    if (my $name = $asked->{endless}) {
+        $head->(200, 'Content-Type: text/plain', @lines);
+        local $SIG{PIPE} = 'IGNORE';
+        1 while $body->($text);
+        return touch("$env->{VLD_STREAM}/$name.done");
     }
     my ($tag) = map { /^ETag: (.*)/ } @lines;
     my $held = $env->{HTTP_IF_NONE_MATCH};
@@ -140,7 +147,7 @@ sub one
             "X-Connection: $n", $bare ? () : 'Transfer-Encoding: chunked',
             '', '';
     }, sub {
-        printf {$s} "%x\r\n%s\r\n", length $_[0], $_[0] unless $bare;
+        $bare || printf {$s} "%x\r\n%s\r\n", length $_[0], $_[0];
     });
     print {$s} "0\r\n\r\n" unless $bare;
 }
