@@ -153,6 +153,19 @@ for my $case (['mod_doorman.c', 1], ['mod_other.c mod_doorman.c', 1],
 ok(becomes('', ''), 'the module can be taken away again');
 like(notes_after(), qr/quick$/, 'and then the quick path is there');
 
+# mod_perl has all hooks, whether or not they are used.
+{
+    my $from = length $server->error_log;
+    ok(becomes(load_modules('perl')), 'a server with mod_perl can be started');
+    is(scalar(said_of('ValidatorsVouchFor mod_perl.c', $from)), 1,
+        'mod_perl is named in the log');
+    like(notes_after(), qr/^(?!.*quick).*replay$/,
+        'with mod_perl nothing is answered by the quick handler');
+    ok(becomes(load_modules('perl'), "ValidatorsVouchFor mod_perl.c\n"),
+        'mod_perl can be vouched for');
+    like(notes_after(), qr/quick$/, 'and then it is');
+}
+
 # A hook of mod_lua's is one of whom nothing is known.
 {
     my $script = spew("$server->{root}/door.lua", <<'END');

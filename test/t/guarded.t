@@ -171,6 +171,16 @@ my @rules = (
         . "Allow from 127.0.0.1\n"],
     ['htaccess-files' => "AllowOverride All\nRequire all granted\n",
         htaccess => "<Files page.css>\nRequire ip 127.0.0.1\n</Files>\n"],
+    [index => "Require all granted\nDirectoryIndex page.css\n"
+        . "<Files page.css>\nRequire ip 127.0.0.1\n</Files>\n",
+        url => '/index/in/'],
+    [variant => "Require all granted\nOptions +MultiViews\n"
+        . "<Files page.css>\nRequire ip 127.0.0.1\n</Files>\n",
+        status => 404, url => '/variant/in/page'],
+    [macro => "Use guard 127.0.0.1\n"],
+    ['if-server' => "Require all granted\n", host => 'iffed.example',
+        raw => "<If \"%{REMOTE_ADDR} == '127.0.0.2'\">\n"
+        . "Require all denied\n</If>\n"],
     # mod_rewrite.
     ['rewrite-field' => "Require all granted\nRewriteEngine On\n"
         . "RewriteCond %{HTTP:X-Friend} !=yes\n$forbid", friend => \@yes],
@@ -274,6 +284,10 @@ END
         . "Require ssl-verify-client\n", @cert, max => '1.2'],
     ['tls-optional13' => "SSLVerifyClient optional\n"
         . "Require ssl-verify-client\n", @cert],
+    ['tls-cipher' => "Require all granted\n"
+        . "SSLCipherSuite ECDHE-RSA-AES256-GCM-SHA384\n", max => '1.2',
+        ciphers => ['ECDHE-RSA-AES256-GCM-SHA384',
+            'ECDHE-RSA-AES128-GCM-SHA256']],
     ['tls-rewrite' => "SSLVerifyClient optional\nRequire all granted\n"
         . "RewriteEngine On\n"
         . "RewriteCond %{SSL:SSL_CLIENT_VERIFY} !=SUCCESS\n$forbid", @cert],
@@ -296,7 +310,7 @@ my @tls = map { $rule{$_->[0]} } @tls_rules;
 # --- the server ----------------------------------------------------------------
 
 sub page_of { return "a page that $_[0]{name} guards\n" x 30 }
-sub url_of { return "/$_[0]{name}/in/page.css" }
+sub url_of { return $_[0]{url} || "/$_[0]{name}/in/page.css" }
 
 sub fill
 {
@@ -379,7 +393,7 @@ sub configuration
         . "Protocols h2 http/1.1\n");
     my $text = load_modules(qw(auth_digest authn_dbd authz_dbd dbd authn_anon
         authz_groupfile request session session_cookie auth_form
-        authnz_fcgi allowmethods)) . <<"END" . engine(
+        authnz_fcgi allowmethods macro)) . <<"END" . engine(
 ServerName guarded.example
 Protocols h2c http/1.1
 HostnameLookups Off
@@ -390,6 +404,9 @@ AuthnzFcgiDefineProvider authn fcgi-authn fcgi://127.0.0.1:$authorizer/
 AuthnzFcgiDefineProvider authz fcgi-authz fcgi://127.0.0.1:$authorizer/
 <AuthzProviderAlias env trusted friend>
 </AuthzProviderAlias>
+<Macro guard \$whom>
+    Require ip \$whom
+</Macro>
 <Directory "$docs">
     Require all granted
 </Directory>
@@ -405,8 +422,9 @@ END
             . host($at, 'guarded.example', @common, $login,
                 sections_of($server, grep { !$_->{tls} || $_->{plain} }
                     @{$of{''}}))
-            . host($at, 'ruled.example', @common,
-                sections_of($server, @{$of{'ruled.example'}}))
+            . (join '', map { host($at, $_, @common,
+                sections_of($server, @{$of{$_}})) }
+                qw(ruled.example iffed.example))
             . host($secure, 'guarded.example', $tls, @common,
                 sections_of($server, grep { $_->{tls} } @{$of{''}}))
             . host($secure, 'required.example', $tls, @common,
@@ -508,6 +526,8 @@ sub for_curl
     $req{cert} = "$server->{root}/friend.pem"
         if $rule->{cert} && $who eq 'friend';
     $req{'tls-max'} = $rule->{max} if $rule->{max};
+    $req{ciphers} = $rule->{ciphers}[$who eq 'friend' ? 0 : 1]
+        if $rule->{ciphers};
     return \%req;
 }
 
@@ -530,7 +550,7 @@ sub refusal
 my (%told, @noted);
 
 # Everybody who is to be refused asks for everything, with the tag that the
-# page has, in every mode; %told is what they are told.
+# page has, by curl with a date, in every mode; %told is what they are told.
 sub strangers_ask
 {
     my $when = shift;
@@ -545,7 +565,9 @@ sub strangers_ask
                 for my $version ($rule->{tls} ? (1, 2) : 2) {
                     next if $rule->{h1} || $version == 2 && !h2_here();
                     push @requests, for_curl($mode, $rule, 'other', $method,
-                        $version, @fields);
+                        $version, $version == 2 || $rule->{plain}
+                            ? ('If-Modified-Since' => http_date(time))
+                            : @fields);
                     push @keys, [$mode, "$when, $key over "
                         . ($rule->{tls} ? 'TLS and ' : '')
                         . ($version == 2 ? 'HTTP/2' : 'HTTP/1.1')];
@@ -587,8 +609,9 @@ sub friends_ask
         for my $rule (@tls) {
             my $tag = tag_of(page_of($rule));
             for my $version (0, 1, 1, h2_here() ? 2 : ()) {
-                # No certificate is asked for later over HTTP/2.
-                next if $version == 2 && $rule->{cert} && !$rule->{host};
+                # Nothing is agreed upon again over HTTP/2.
+                next if $version == 2 && !$rule->{host}
+                    && ($rule->{cert} || $rule->{ciphers});
                 my $id = new_id();
                 push @requests, for_curl($mode, $rule, 'friend', 'GET',
                     $version || 1, $version ? ('If-None-Match' => $tag,
