@@ -63,6 +63,9 @@ RewriteRule "^/$tree/map/(.*)" "$docs/map/\${release:$tree}/\$1"
 <Directory "$docs/fallback">
     FallbackResource /$tree/fallback/front.html
 </Directory>
+<Directory "$docs/indexed-by-redirect">
+    DirectoryIndexRedirect on
+</Directory>
 <Directory "$docs/errors">
     ErrorDocument 404 /$tree/err/local.html
     ErrorDocument 500 /$tree/err/local.html
@@ -182,6 +185,7 @@ sub fill_tree
     my $beside = "$server->{root}/elsewhere/$tree";
     file_of("$docs/$_", page("$tree $_"), $old)
         for qw(target/a.css target/de-b.css target/en-b.css slash/index.html
+            indexed-by-redirect/index.html spelling/one1.css spelling/one2.css
             second/index.htm third/index.txt spelling/page.css
             fallback/front.html err/local.html files/named.css files/if.css
             files/located.css files/other.css actions/x.made pathinfo/a.css
@@ -480,6 +484,8 @@ sub refused
         ['pathless/a.css/more', 404, 'AcceptPathInfo Off'],
         ['spelling/pagr.css', 301, 'mod_speling'],
         ['spelling/PAGE.css', 301, 'mod_speling, by case'],
+        ['spelling/one3.css', 300, 'mod_speling, choices'],
+        ['indexed-by-redirect/', 302, 'DirectoryIndexRedirect'],
         ['htaccess/missing', 404, 'ErrorDocument in .htaccess'],
         ['errors/missing.css', 404, 'ErrorDocument 404, a file'],
         ['errors/closed/a.css', 403, 'ErrorDocument 403, a script'],
