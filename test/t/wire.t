@@ -50,6 +50,8 @@ sub fill
     stamp(spew("$docs/main/other$_.css", content('main', "other$_")), $old)
         for 1 .. 25;
     stamp(spew("$docs/main/shut/page.css", content('main', 'shut')), $old);
+    stamp(spew("$docs/main/lang/page.html.$_", "a page in $_\n" x 9), $old)
+        for qw(en de);
     stamp(spew("$docs/main/huge.bin", content('main', 'big') x 150), $old);
     stamp(spew("$docs/proxied/page.css", content('proxied', 'page.css')),
         $old);
@@ -117,6 +119,14 @@ ErrorDocument 410 "gone"
 <Location "/info/">
     AcceptPathInfo On
 </Location>
+<Directory "$docs/main/lang">
+    Options +MultiViews
+    AddLanguage en .en
+    AddLanguage de .de
+    LanguagePriority en de
+    ForceLanguagePriority Prefer Fallback
+    SetEnvIf Cookie "language=(en|de)" prefer-language=\$1
+</Directory>
 Redirect 302 /moved /elsewhere
 Redirect gone /gone
 Listen 127.0.0.1:$port{quick}
@@ -968,6 +978,28 @@ SKIP_H2: {
     is($c->get('/page.css', 'X-Client' => '203.0.113.9', 'If-None-Match' =>
         $tag)->{status}, 304, 'an address in a field changes nothing where'
         . ' all may see');
+}
+
+# --- what a client's cookie chooses ------------------------------------------------------
+
+for my $mode (@modes) {
+    my $c = on($mode);
+    my %held = map { $_ => tag_of("a page in $_\n" x 9) } qw(en de);
+    my @wrong;
+    for my $n (0 .. 63) {
+        for my $step ($n & 3, $n >> 2 & 3, $n >> 4) {
+            my ($chosen, $has) = map { $_ ? 'de' : 'en' } $step & 1,
+                $step >> 1;
+            my $res = $c->get('/lang/page.html', 'If-None-Match' =>
+                $held{$has}, $chosen eq 'de' ? (Cookie => 'language=de')
+                    : ());
+            push @wrong, "$res->{status} for $chosen"
+                unless $res->{status} == ($chosen eq $has ? 304 : 200)
+                && ($res->{h}{etag} || '') eq $held{$chosen};
+        }
+    }
+    is(scalar(@wrong), 0, 'a language that a cookie chooses: who holds the'
+        . " other is sent it ($mode)") or diag($wrong[0]);
 }
 
 # --- clients that go away -----------------------------------------------------------------------------
