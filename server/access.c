@@ -123,7 +123,7 @@ void vld_access_optional_fns(void)
     ssl_var = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
 }
 
-static bool has_client_certificate(request_rec *r)
+bool vld_access_has_certificate(request_rec *r)
 {
     conn_rec *c = r->connection->master ? r->connection->master
                                         : r->connection;
@@ -143,7 +143,7 @@ bool vld_access_anonymous(request_rec *r)
     return !r->user && !r->ap_auth_type
            && !apr_table_get(r->headers_in, "Authorization")
            && (!type || !strcasecmp(type, "None"))
-           && !has_client_certificate(r);
+           && !vld_access_has_certificate(r);
 }
 
 bool vld_access_public(request_rec *r)

@@ -18,6 +18,10 @@
 
 APLOG_USE_MODULE(validators);
 
+/* So much of an application's response is read for nobody, to keep its
+ * connection. */
+#define SWALLOW_MOST (1024 * 1024)
+
 /* --- the response's validators ------------------------------------------- */
 
 static const char *field_of(const request_rec *r, const char *name)
@@ -89,28 +93,55 @@ static void strip_for_412(request_rec *r)
     r->content_encoding = NULL;
 }
 
+/* Nothing is written to the client any more, so that its going away would not
+ * be noticed: an application whose response does not end is let go.  Of the
+ * proxies only those that take an error for just that. */
+static bool is_endless(const request_rec *r, const vld_request *rq)
+{
+    return r->proxyreq == PROXYREQ_REVERSE && r->filename
+           && (!strncmp(r->filename, "proxy:http", 10)
+               || !strncmp(r->filename, "proxy:ajp:", 10))
+           && (rq->swallowed > SWALLOW_MOST
+               || apr_time_now() - r->request_time > r->server->timeout);
+}
+
 /* Read what is still coming and drop it: a script or an application must not
  * find its pipe closed, nor a cache that stores it be told of a failure.
  * Core's own file handler is told to stop instead, so that a large file is not
  * compressed to its end for nobody. */
-static apr_status_t swallow(const vld_request *rq, apr_bucket_brigade *bb)
+static apr_status_t swallow(const request_rec *r, vld_request *rq,
+                            apr_bucket_brigade *bb)
 {
     apr_bucket *e;
     const char *data;
     apr_size_t len;
     apr_status_t rv = APR_SUCCESS;
-
-    bool stop = rq->file && !rq->own;
+    bool stop = (rq->file && !rq->own) || is_endless(r, rq);
 
     while (!stop && rv == APR_SUCCESS && !APR_BRIGADE_EMPTY(bb)) {
         e = APR_BRIGADE_FIRST(bb);
         if (!APR_BUCKET_IS_METADATA(e)) {
             rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
+            rq->swallowed += (apr_off_t)len;
         }
         apr_bucket_delete(e);
     }
     apr_brigade_cleanup(bb);
     return stop ? AP_FILTER_ERROR : APR_SUCCESS;
+}
+
+/* Whether all of the response is there, not just a pipe from which it comes. */
+static bool is_made(apr_bucket_brigade *bb)
+{
+    apr_bucket *e;
+
+    for (e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb);
+         e = APR_BUCKET_NEXT(e)) {
+        if (e->length == (apr_size_t)-1) {
+            return false;
+        }
+    }
+    return APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
 }
 
 /* Send the header of a response without content, and nothing after it. */
@@ -127,11 +158,19 @@ static apr_status_t send_empty(ap_filter_t *f, vld_request *rq, int status,
     rq->swallow = true;
     rv = ap_pass_brigade(f->next, end);
     apr_brigade_cleanup(end);
+    if (rv == APR_SUCCESS && !rq->file && !is_made(bb)) {
+        /* What is made as it comes may come slowly: the answer is out now. By
+         * itself, since the header's filter drops what is beside the end. */
+        APR_BRIGADE_INSERT_TAIL(end,
+                                apr_bucket_flush_create(f->c->bucket_alloc));
+        rv = ap_pass_brigade(f->next, end);
+        apr_brigade_cleanup(end);
+    }
     if (rv != APR_SUCCESS) {
         apr_brigade_cleanup(bb);
         return rv;
     }
-    rv = swallow(rq, bb);
+    rv = swallow(f->r, rq, bb);
     return complete ? APR_SUCCESS : rv;
 }
 
@@ -306,7 +345,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return APR_SUCCESS;
     }
     if (rq && rq->swallow) {
-        return swallow(rq, bb);
+        return swallow(r, rq, bb);
     }
     if (!rq || is_not_ours(r, rq, bb)) {
         if (rq) {

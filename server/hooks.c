@@ -18,10 +18,11 @@ static const char *const known[] = {
     "core.c", "mod_access_compat.c", "mod_allowmethods.c", "mod_auth_basic.c",
     "mod_auth_digest.c", "mod_auth_form.c", "mod_authn_core.c",
     "mod_authnz_fcgi.c", "mod_authz_core.c", "mod_log_debug.c", "mod_lua.c",
-    "mod_ssl.c", NULL
+    "mod_setenvif.c", "mod_ssl.c", NULL
 };
 
 static bool unknown_found;
+static const char *told;
 
 /* A hook is named by its module's source file, with the path that it was
  * compiled by. */
@@ -57,6 +58,11 @@ static void look_at(server_rec *s, const char *name)
         return;
     }
     unknown_found = true;
+    /* It may have several. */
+    if (told && !strcmp(told, name)) {
+        return;
+    }
+    told = name;
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                  "%s has an access hook that is not known to say the same to "
                  "every client: ValidatorsQuickHandler answers nothing, unless "
@@ -77,6 +83,7 @@ static void look_at(server_rec *s, const char *name)
 void vld_hooks_check(server_rec *s)
 {
     unknown_found = false;
+    told = NULL;
     if (!vld_config_global()->quick_said) {
         return;
     }
@@ -84,6 +91,7 @@ void vld_hooks_check(server_rec *s)
     LOOK_AT_ALL(access_checker_ex);
     LOOK_AT_ALL(check_user_id);
     LOOK_AT_ALL(auth_checker);
+    LOOK_AT_ALL(header_parser);
 }
 
 bool vld_hooks_all_known(void)

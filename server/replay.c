@@ -150,14 +150,15 @@ static void set_fields(request_rec *r, const vld_answer *answer)
 
 /* The client's own GET or HEAD, with a condition, without credentials and
  * without content of its own. */
-static bool quick_may(const request_rec *r, vld_fields *fields)
+static bool quick_may(request_rec *r, vld_fields *fields)
 {
     if (r->method_number != M_GET || r->main || r->prev
         || r->status != HTTP_OK || r->proxyreq || r->assbackwards) {
         return false;
     }
     vld_fields_read(r, fields);
-    return fields->conditional && !fields->credentials && !fields->late;
+    return fields->conditional && !fields->credentials && !fields->late
+           && !vld_access_has_certificate(r);
 }
 
 int vld_replay_quick(request_rec *r, int lookup)
@@ -239,16 +240,13 @@ int vld_replay_fixups(request_rec *r, vld_request *rq,
     apr_uint64_t *buf;
     vld_answer answer;
 
-    if (!rq->conditional || !rq->key.len || !fixups_may(r)
+    if (!rq->conditional || fields->late || !rq->key.len || !fixups_may(r)
         || !vld_access_anonymous(r)) {
         return DECLINED;
     }
     buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
     if (!find_true(r, fields, &rq->key, false, buf, &answer)
         || strcmp(answer.path.ptr, r->filename)) {
-        return DECLINED;
-    }
-    if (ap_discard_request_body(r) != OK) {
         return DECLINED;
     }
     set_fields(r, &answer);

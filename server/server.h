@@ -65,6 +65,9 @@ const char *vld_shadow_rule(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_from(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_by_type(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_shadow_provider(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_ciphers(cmd_parms *cmd, void *conf, const char *args);
+const char *vld_shadow_setenvif(cmd_parms *cmd, void *conf,
+                                const char *args);
 const char *vld_shadow_expression(cmd_parms *cmd, void *conf,
                                   const char *args);
 const char *vld_shadow_cache_enable(cmd_parms *cmd, void *conf,
@@ -190,6 +193,7 @@ typedef struct vld_request {
                             * may be mod_cache_socache's; else NULL */
     const vld_fields *given; /* the same where mod_headers has edited them */
     bool swallow;          /* the answer is out: the rest is dropped */
+    apr_off_t swallowed;   /* octets of it so far */
     vld_source source;
     vld_identity identity;
     vld_digest digest;     /* RECORD and CONTENT */
@@ -304,6 +308,8 @@ int vld_replay_fixups(request_rec *r, vld_request *rq,
 
 /* --- access.c ------------------------------------------------------------ */
 
+/* The client has shown a certificate. */
+bool vld_access_has_certificate(request_rec *r);
 /* No credentials and no authentication took part in this request. */
 bool vld_access_anonymous(request_rec *r);
 /* No rule was consulted that could decide otherwise for another client. */

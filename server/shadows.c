@@ -61,7 +61,7 @@ const char *vld_shadow_provider(cmd_parms *cmd, void *conf, const char *args)
  * to this host: the key of a prepared answer has them, or the server does. */
 static const char *const same_for_all[] = {
     "DOCUMENT_ROOT", "HTTPS", "HTTP_HOST", "PATH_INFO", "QUERY_STRING",
-    "REQUEST_FILENAME", "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI",
+    "REQUEST_FILENAME", "REQUEST_SCHEME", "REQUEST_URI",
     "SCRIPT_FILENAME", "SCRIPT_GROUP", "SCRIPT_USER", "SERVER_ADMIN",
     "SERVER_NAME", "SERVER_PORT", "SERVER_SOFTWARE", NULL
 };
@@ -140,15 +140,78 @@ const char *vld_shadow_request_header(cmd_parms *cmd, void *conf,
     return NULL;
 }
 
-const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
-                                    const char *args)
+/* A pattern of whole names of methods, which tells GET from HEAD in no way:
+ * it has both or neither. */
+static bool is_same_for_get_and_head(const char *pattern)
+{
+    static const char *const methods[] = {
+        "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "TRACK", "OPTIONS",
+        "CONNECT", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE",
+        "LOCK", "UNLOCK", NULL
+    };
+    bool has[2] = { false, false };
+    apr_size_t len;
+    int i;
+
+    for (; *pattern; pattern += len) {
+        len = strspn(pattern, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        for (i = 0; len && methods[i]; i++) {
+            if (strlen(methods[i]) == len
+                && !strncmp(methods[i], pattern, len)) {
+                break;
+            }
+        }
+        if (len ? !methods[i] : !strchr("!=^$|()", *pattern)) {
+            return false;
+        }
+        if (len && i < 2) {
+            has[i] = true;
+        }
+        len += !len;
+    }
+    return has[0] == has[1];
+}
+
+/* SSLCipherSuite below the server's level refuses clients; at the server's it
+ * is who gets in at all. */
+const char *vld_shadow_ciphers(cmd_parms *cmd, void *conf, const char *args)
+{
+    if (cmd->path) {
+        return vld_shadow_rule(cmd, conf, args);
+    }
+    return ap_find_linked_module(cmd->info) ? NULL : unknown(cmd);
+}
+
+/* mod_setenvif: prefer-language chooses a variant by what Vary does not
+ * name. */
+const char *vld_shadow_setenvif(cmd_parms *cmd, void *conf, const char *args)
 {
     const char *rest = args;
 
     if (!ap_find_linked_module(cmd->info)) {
         return unknown(cmd);
     }
-    if (asks_for_client(args, ap_getword_conf(cmd->temp_pool, &rest))) {
+    if (ap_strcasestr(args, "prefer-language")
+        && strcasecmp(ap_getword_conf(cmd->temp_pool, &rest),
+                      "Request_URI")) {
+        ((vld_dir_config *)conf)->rules = VLD_ON;
+    }
+    return NULL;
+}
+
+const char *vld_shadow_rewrite_cond(cmd_parms *cmd, void *conf,
+                                    const char *args)
+{
+    const char *rest = args;
+    const char *test = ap_getword_conf(cmd->temp_pool, &rest);
+    const char *pattern = ap_getword_conf(cmd->temp_pool, &rest);
+
+    if (!ap_find_linked_module(cmd->info)) {
+        return unknown(cmd);
+    }
+    if (strcmp(test, "%{REQUEST_METHOD}")
+            ? asks_for_client(args, test)
+            : !is_same_for_get_and_head(pattern)) {
         ((vld_dir_config *)conf)->rules = VLD_ON;
     }
     return NULL;

@@ -78,6 +78,16 @@ refused("<VirtualHost *:1>\n$_\n</VirtualHost>\n",
         'ValidatorsVouchFor mod_a.c';
 
 # Of other modules' directives only note is taken.
+accepted(<<'END', 'what chooses a language');
+SetEnvIf Cookie "language=(de|en)" prefer-language=$1
+SetEnvIfNoCase Request_URI "/(de|en)/" prefer-language=$1
+SetEnvIfExpr "%{HTTP_HOST} == 'de.example'" prefer-language=de
+BrowserMatch Old no-gzip
+BrowserMatchNoCase old prefer-language=en
+<Directory />
+    SSLCipherSuite HIGH
+</Directory>
+END
 accepted(<<'END', 'redirects, with variables and without');
 RedirectTemp /a /b
 RedirectPermanent /c /d
