@@ -120,7 +120,7 @@ is($server->error_log =~ /access hook/ ? 'named' : 'none named', 'none named',
 
 my %hook = (checker => undef, checker_ex => 'ap_hook_access_checker_ex',
     user_id => 'ap_hook_check_user_id', auth => 'ap_hook_auth_checker',
-    access => 'ap_hook_access_checker');
+    access => 'ap_hook_access_checker', parser => 'ap_hook_header_parser');
 for my $name (sort keys %hook) {
     my $load = build($name, $hook{$name});
     my $from = length $server->error_log;
@@ -132,7 +132,7 @@ for my $name (sort keys %hook) {
         . " ($name)");
     like(notes_after(), qr/^(?:304|replay)(?: (?:304|replay)){3} replay$/,
         "with it nothing is answered by the quick handler ($name)");
-    next if $name !~ /checker/;
+    next if $name !~ /checker|parser/;
     is(refused(), '403 403 403', "and whom it refuses is refused ($name)");
 }
 
@@ -161,6 +161,10 @@ like(notes_after(), qr/quick$/, 'and then the quick path is there');
         'mod_perl is named in the log');
     like(notes_after(), qr/^(?!.*quick).*replay$/,
         'with mod_perl nothing is answered by the quick handler');
+    $from = length $server->error_log;
+    ok(becomes($load . load_modules('perl')), 'two modules can be loaded');
+    is(join(' ', map { scalar said_of("ValidatorsVouchFor $_.c", $from) }
+        qw(mod_perl mod_doorman)), '1 1', 'and each is named once');
     ok(becomes(load_modules('perl'), "ValidatorsVouchFor mod_perl.c\n"),
         'mod_perl can be vouched for');
     like(notes_after(), qr/quick$/, 'and then it is');
