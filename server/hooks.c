@@ -22,7 +22,6 @@ static const char *const known[] = {
 };
 
 static bool unknown_found;
-static const char *told;
 
 /* A hook is named by its module's source file, with the path that it was
  * compiled by. */
@@ -51,18 +50,31 @@ static bool is_known(const char *name)
     return false;
 }
 
-static void look_at(server_rec *s, const char *name)
+/* A module may have several hooks. */
+static bool is_told(apr_array_header_t *told, const char *name)
+{
+    int i;
+
+    for (i = 0; i < told->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(told, i, const char *), name)) {
+            return true;
+        }
+    }
+    *(const char **)apr_array_push(told) = name;
+    return false;
+}
+
+static void look_at(server_rec *s, apr_array_header_t *told,
+                    const char *name)
 {
     name = name ? base_of(name) : "a module without a name";
     if (is_known(name)) {
         return;
     }
     unknown_found = true;
-    /* It may have several. */
-    if (told && !strcmp(told, name)) {
+    if (is_told(told, name)) {
         return;
     }
-    told = name;
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                  "%s has an access hook that is not known to say the same to "
                  "every client: ValidatorsQuickHandler answers nothing, unless "
@@ -76,14 +88,17 @@ static void look_at(server_rec *s, const char *name)
         int i;                                                              \
                                                                             \
         for (i = 0; all && i < all->nelts; i++) {                           \
-            look_at(s, APR_ARRAY_IDX(all, i, ap_LINK_##hook##_t).szName);   \
+            look_at(s, told,                                                \
+                    APR_ARRAY_IDX(all, i, ap_LINK_##hook##_t).szName);      \
         }                                                                   \
     } while (0)
 
-void vld_hooks_check(server_rec *s)
+void vld_hooks_check(server_rec *s, apr_pool_t *ptemp)
 {
+    apr_array_header_t *told = apr_array_make(ptemp, 2,
+                                              sizeof(const char *));
+
     unknown_found = false;
-    told = NULL;
     if (!vld_config_global()->quick_said) {
         return;
     }

@@ -321,7 +321,7 @@ void vld_access_optional_fns(void);
 /* --- hooks.c -------------------------------------------------------------- */
 
 /* Look for access hooks of modules that are not known, and say so. */
-void vld_hooks_check(server_rec *s);
+void vld_hooks_check(server_rec *s, apr_pool_t *ptemp);
 bool vld_hooks_all_known(void);
 
 /* --- shown.c ------------------------------------------------------------- */
