@@ -23,6 +23,10 @@ our @EXPORT = qw(
     run_as_nobody scan slurp spew wait_for
 );
 
+# Who starts the tests may ignore signals (a shell does for what it puts in the
+# background), and what is ignored stays so in every program started from here.
+$SIG{$_} = 'DEFAULT' for qw(HUP INT PIPE QUIT TERM);
+
 our $tool = abs_path($ENV{HTVALIDATORS} || './htvalidators')
     or die "no htvalidators\n";
 -x $tool or die "$tool is not a program\n";
