@@ -465,7 +465,7 @@ END
     hammer($server, "one server, $_", $server->docs($_, 'stale/page.css'),
         '/stale/page.css', $_) for qw(disk-q disk-h);
     is($c->{lost}, 0, 'one server: no connection was lost');
-    $server->stop;
+    stop_idle($server);
     %expected = ();
 }
 
@@ -680,12 +680,11 @@ sub chain
     my (@change, @stale);
     for my $host (chain_hosts()) {
         my @names = ("$host.css", "$host-big.css");
-        for my $dir (qw(full quick)) {
-            tour($c, $host, $origin->docs($dir, $_), "/$dir/$_", @how)
-                for @names;
-            push @change, { @how, host => $host, url => "/$dir/$_",
-                path => $origin->docs($dir, $_) }
-                for "$host-change.css", "$host-change-big.css";
+        for my $at ((map { "full/$_" } @names), "quick/$host.css") {
+            tour($c, $host, $origin->docs($at), "/$at", @how);
+            (my $change = $at) =~ s/\Q$host\E/$host-change/;
+            push @change, { @how, host => $host, url => "/$change",
+                path => $origin->docs($change) };
         }
         push @stale, { @how, host => $host, url => "/stale/$_",
             path => $origin->docs('stale', $_) } for @names;
@@ -709,10 +708,10 @@ sub chain
         @disk);
     my %error = map { $_ => before_error($c, $_) } @disk;
     is($c->{lost}, 0, 'chain: no connection was lost');
-    $origin->stop;
+    stop_idle($origin);
     said_by($origin);
     after_error($c, $_, @{$error{$_}}) for @disk;
-    $proxy->stop;
+    stop_idle($proxy);
 }
 
 sub said_by

@@ -646,7 +646,7 @@ environment($c);
 tampered($c);
 requests($c);
 is($c->{lost}, 0, 'no connection was lost');
-$server->stop;
+stop_idle($server);
 check_notes($server);
 
 # --- another, in which they end soon -------------------------------------
@@ -779,5 +779,5 @@ $c = $short->client;
 edited($c, $short);
 expiring($c);
 is($c->{lost}, 0, 'no connection was lost where answers end soon');
-$short->stop;
+stop_idle($short);
 done_testing();

@@ -7,9 +7,10 @@ package Vld::Extra;
 use strict;
 use warnings;
 use Exporter 'import';
+use Time::HiRes ();
 use Vld::Test;
 
-our @EXPORT = qw(load_modules lines_of served);
+our @EXPORT = qw(load_modules lines_of served stop_idle);
 
 # LoadModule lines for those of the modules that are not loaded already.
 sub load_modules
@@ -32,6 +33,16 @@ sub lines_of
 {
     my ($res, $name) = @_;
     return map { $_->[1] } grep { $_->[0] eq lc $name } @{$res->{lines}};
+}
+
+# Stop a server when it has finished its last request.  The event MPM of httpd
+# closes the sockets of its workers when it is told to end at once, and may die
+# of one that a worker gives up in the same moment.
+sub stop_idle
+{
+    my $server = shift;
+    Time::HiRes::sleep(0.3);
+    $server->stop;
 }
 
 # What a server that has been stopped says of each request in its log: by the
