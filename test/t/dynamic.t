@@ -160,7 +160,8 @@ sub prepare
         script_of("$docs/local.cgi", "#!/bin/sh\n"
             . "printf 'Location: /$side/target.css\\r\\n\\r\\n'\n");
         script_of("$docs/nph-own.cgi", "#!/bin/sh\n"
-            . "printf 'HTTP/1.0 200 OK\\r\\nETag: \"nph\"\\r\\n\\r\\nall\\n'\n");
+            . "printf 'HTTP/1.0 200 OK\\r\\nETag: \"nph\"\\r\\n\\r\\n'\n"
+            . "echo all\n");
         script_of("$docs/folder/index.cgi", "#!/bin/sh\n"
             . "printf 'ETag: \"index\"\r\n\r\nindex\n'\n");
         script_of("$docs/errors/found.cgi", "#!/bin/sh\nprintf 'Status: 200"

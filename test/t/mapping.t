@@ -29,6 +29,7 @@ sub tree_conf
 {
     my ($server, $tree) = @_;
     my ($root, $docs) = ($server->{root}, $server->docs($tree));
+    my $self = "http://127.0.0.1:$server->{port}";
     return <<"END";
 Alias "/$tree/alias" "$root/elsewhere/$tree"
 AliasMatch "^/$tree/match/(\\w+)\$" "$root/elsewhere/$tree/\$1.css"
@@ -39,7 +40,7 @@ AliasMatch "^/$tree/match/(\\w+)\$" "$root/elsewhere/$tree/\$1.css"
 RewriteRule "^/$tree/rewrite/plain/(.*)" "$docs/target/\$1"
 RewriteRule "^/$tree/rewrite/pass/(.*)" "/$tree/target/\$1" [PT]
 RewriteRule "^/$tree/rewrite/mark/(.*)" "/$tree/target/\$1" [PT,E=MARK:yes]
-RewriteRule "^/$tree/rewrite/proxy/(.*)" "http://127.0.0.1:$server->{port}/$tree/target/\$1" [P]
+RewriteRule "^/$tree/rewrite/proxy/(.*)" "$self/$tree/target/\$1" [P]
 RewriteRule "^/$tree/rewrite/moved/(.*)" "/$tree/target/\$1" [R=302]
 RewriteRule "^/$tree/rewrite/gone/" "-" [G]
 RewriteRule "^/$tree/rewrite/forbidden/" "-" [F]
@@ -203,7 +204,8 @@ sub fill_tree
         script_of("$docs/condition/$by/a.css", $maker);
         stamp("$docs/condition/$by/a.css", $old);
     }
-    spew("$docs/htaccess/.htaccess", "ErrorDocument 404 /$tree/err/local.html\n"
+    spew("$docs/htaccess/.htaccess",
+        "ErrorDocument 404 /$tree/err/local.html\n"
         . "Header set Cache-Control max-age=14\n");
 }
 
@@ -211,12 +213,13 @@ sub fill_tree
 sub fill_inner
 {
     my ($server, $tree) = @_;
+    my $self = "http://127.0.0.1:$server->{port}";
     spew($server->docs($tree, 'inner/.htaccess'), <<"END");
 RewriteEngine On
 RewriteRule ^over\\.css\$ real.css [L]
 RewriteRule ^gone - [G]
 RewriteRule ^moved /$tree/inner/real.css [R=302,L]
-RewriteRule ^proxied\$ http://127.0.0.1:$server->{port}/$tree/inner/real.css [P]
+RewriteRule ^proxied\$ $self/$tree/inner/real.css [P]
 RewriteRule ^marked\$ real.css [E=MARK:inner,L]
 Header set X-Mark "%{REDIRECT_MARK}e" env=REDIRECT_MARK
 RewriteCond %{REQUEST_FILENAME} !-f
@@ -370,14 +373,6 @@ my @changes = (
         return page('open');
     }],
 );
-
-sub link_to
-{
-    my ($path, $where) = @_;
-    unlink "$path.next";
-    symlink $where, "$path.next" or die "$path.next: $!\n";
-    rename "$path.next", $path or die "$path: $!\n";
-}
 
 sub swap
 {
@@ -680,156 +675,6 @@ sub has_truth
     my $kept = 0;
     $kept += $_->{holder}{kept} || 0 for @watched;
     cmp_ok($kept, '>=', 2 * @watched, 'and clients kept what had not changed');
-}
-
-# --- releases switched under load -------------------------------------------
-
-# A tree of its own: now -> r1, r2 or r3, of which the last is not indexed.
-# File 0 is the same in all; 1 has the same time and size in all; of the others
-# the later release is the older.
-package Releases;
-
-use Digest::MD5 qw(md5_hex);
-use Vld::Origins;
-use Vld::Test;
-
-my @sizes = (1000, 1000, 2000, 100_000);
-
-sub new
-{
-    my ($class, $root, $time) = @_;
-    my $self = bless { root => $root, of => {} }, $class;
-    for my $r (1 .. 3) {
-        for my $n (0 .. $#sizes) {
-            my $line = sprintf "%-49s\n", "file $n" . ($n ? " of $r" : '');
-            my $text = $line x ($sizes[$n] / 50);
-            file_of("$root/r$r/$n.css", $text,
-                $time - ($n > 1 ? $r * 1000 : 0));
-            $self->{of}{md5_hex($text)}{$r} = $n + 1;
-        }
-    }
-    main::link_to("$root/now", 'r1');
-    return $self;
-}
-
-# Switch until the time is over; the log: release, begin, end.  Now and then
-# it stays long enough for dates to be sent.
-sub switch_until
-{
-    my ($self, $end, $log) = @_;
-    open my $out, '>', $log or die "$log: $!\n";
-    print {$out} "1 0 0\n";
-    my ($now, $n) = (1, 0);
-    while (now() < $end) {
-        my $next = 1 + ($now + int rand 2) % 3;
-        my $begin = now();
-        main::link_to("$self->{root}/now", "r$next");
-        printf {$out} "%d %.7f %.7f\n", $next, $begin, now();
-        $now = $next;
-        Time::HiRes::sleep($n++ % 6 ? 0.01 + rand 0.1 : 1.25);
-    }
-    close $out or die "$log: $!\n";
-}
-
-# A client that keeps and asks, with all kinds of conditions; the log: kind,
-# status, begin, end, what it has then, its tag.
-sub ask_until
-{
-    my ($self, $end, $log, $port) = @_;
-    open my $out, '>', $log or die "$log: $!\n";
-    my $client = Vld::Http->new(port => $port);
-    my @holders = map { my $k = $_; map { Vld::Origins::Holder->new($client,
-        $k, 'Accept-Encoding' => $_) } 'identity', 'gzip' } kinds();
-    while (now() < $end) {
-        my $h = $holders[rand @holders];
-        my $url = '/' . (rand() < 0.5 ? 'quick' : 'full') . '/'
-            . int(rand @sizes) . '.css';
-        my $begin = now();
-        my $has = $h->ask($url);
-        my $after = now();
-        my $full = $h->{held}{$url}{h} || {};
-        my $coding = $full->{'content-encoding'} || 'identity';
-        $has = gunzip($has) if $coding eq 'gzip';
-        printf {$out} "%s %s %.7f %.7f %s %s:%s\n", $h->{kind}, $h->{last},
-            $begin, $after, md5_hex($has), $coding, $full->{etag} || '-';
-    }
-    close $out or die "$log: $!\n";
-}
-
-# (untrue answers, strong tags of two contents, 304s by kind)
-sub judge
-{
-    my ($self, $changes, @logs) = @_;
-    my @was = map { [split] } split /\n/, slurp($changes);
-    my (@untrue, %tags, %kept, $n);
-    for my $line (map { split /\n/, slurp($_) } @logs) {
-        my ($kind, $status, $begin, $end, $has, $tag) = split ' ', $line;
-        my $true = grep { my $next = $was[$_ + 1];
-            $was[$_][1] <= $end && (!$next || $next->[2] >= $begin)
-            && $self->{of}{$has}{$was[$_][0]} } 0 .. $#was;
-        push @untrue, "$status by $kind: $tag" unless $true;
-        $tags{$tag}{$has} = 1 if $tag =~ /:"/;
-        $kept{$kind}++ if $status == 304;
-        $n++;
-    }
-    my @shared = grep { keys %{$tags{$_}} > 1 } sort keys %tags;
-    return ($n, scalar @was, \@untrue, \@shared, \%kept);
-}
-
-package main;
-
-sub start_load
-{
-    my ($root, $releases) = @_;
-    return Vld::Server->start(name => 'mapping-load', conf => <<"END",
-Alias /quick "$root/now"
-Alias /full "$root/now"
-EnableMMAP Off
-<Directory "$root">
-    Require all granted
-    AddOutputFilterByType DEFLATE text/css
-</Directory>
-<IfModule mod_validators.c>
-    ValidatorsEngine On
-    ValidatorsAnswerTTL 300
-    <Location /quick>
-        ValidatorsQuickHandler On
-    </Location>
-</IfModule>
-END
-        prepare => sub {
-        my $server = shift;
-        local $ENV{VLD_INDEX} = $server->index_path;
-        scan("$root/r1", "$root/r2");
-    });
-}
-
-{
-    my $root = top() . '/private/mapping-releases';
-    my $releases = Releases->new($root, $old);
-    my $server = start_load($root, $releases);
-    my $seconds = 5;
-    my $end = now() + $seconds;
-    my @logs = map { "$root/log$_" } 1 .. 3;
-    my @children = map { my $log = $_; child_of(sub {
-        $releases->ask_until($end, $log, $server->{port});
-    }) } @logs;
-    push @children, child_of(sub {
-        $releases->switch_until($end, "$root/changes");
-    });
-    is(all_well(@children), 4, 'releases are switched, and clients ask');
-    my ($n, $switches, $untrue, $shared, $kept)
-        = $releases->judge("$root/changes", @logs);
-    is(scalar @$untrue, 0, 'what a client has after asking is of a release'
-        . ' that was there meanwhile') or diag(join "\n", splice @$untrue, 0, 5);
-    is(scalar @$shared, 0, 'no strong tag is of two contents')
-        or diag(join "\n", splice @$shared, 0, 5);
-    cmp_ok($kept->{$_} || 0, '>', 20, "clients that ask by $_ could keep"
-        . ' their copies') for kinds();
-    cmp_ok($switches, '>', 10, 'and there were releases enough');
-    diag("$n requests, $switches releases, not modified: " . join ', ',
-        map { "$kept->{$_} by $_" } sort keys %$kept);
-    $server->stop;
 }
 
 for my $name (sort keys %server) {

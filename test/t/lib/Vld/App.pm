@@ -208,7 +208,9 @@ sub lua
     my ($text, $one, $two) = constants();
     return <<"END";
 local function octets(hex)
-    return (hex:gsub('..', function(h) return string.char(tonumber(h, 16)) end))
+    return (hex:gsub('..', function(h)
+        return string.char(tonumber(h, 16))
+    end))
 end
 
 local function touch(path, how)

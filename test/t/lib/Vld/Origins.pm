@@ -16,7 +16,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 use Vld::Test;
 
 our @EXPORT = qw(tag_of now child_of all_well until_true file_of script_of
-    served_right never_instead);
+    link_to served_right never_instead);
 
 sub tag_of
 {
@@ -55,6 +55,15 @@ sub script_of
     spew($path, $content);
     chmod 0755, $path;
     return $path;
+}
+
+# A symbolic link, in one step in place of another.
+sub link_to
+{
+    my ($path, $where) = @_;
+    unlink "$path.next";
+    symlink $where, "$path.next" or die "$path.next: $!\n";
+    rename "$path.next", $path or die "$path: $!\n";
 }
 
 # --- children ---------------------------------------------------------------
