@@ -134,9 +134,13 @@ sub alive
     return waitpid($self->{pid}, POSIX::WNOHANG()) == 0;
 }
 
+# The event MPM may die of a socket that a worker gives up in the moment when it
+# is told to end: let the last requests be over.
 sub stop
 {
     my $self = shift;
+    Time::HiRes::sleep(0.3)
+        if $self->{pid} && ($ENV{VLD_MPM} || '') eq 'event';
     stop_pid($self->{pid}) if $self->{pid};
     delete $self->{pid};
 }
