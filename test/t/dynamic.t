@@ -536,4 +536,5 @@ for my $maker (@makers) {
 is(scalar(() = $server->error_log =~ /exit signal/g), 0,
     'no child of httpd died');
 $server->stop;
+all_told($server, 'dynamic');
 done_testing();

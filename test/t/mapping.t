@@ -681,6 +681,7 @@ for my $name (sort keys %server) {
     is(scalar(() = $server{$name}->error_log =~ /exit signal/g), 0,
         "$name: no child of httpd died");
     $server{$name}->stop;
+    all_told($server{$name}, $name);
 }
 
 done_testing();

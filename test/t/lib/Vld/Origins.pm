@@ -16,7 +16,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 use Vld::Test;
 
 our @EXPORT = qw(tag_of now child_of all_well until_true file_of script_of
-    link_to served_right never_instead);
+    link_to served_right never_instead all_told);
 
 sub tag_of
 {
@@ -151,6 +151,19 @@ sub never_instead
     Test::More::is(join(' ', sort keys %tags), $more{may} || '',
         "$what: says nothing of the resource");
     return $plain;
+}
+
+# Each word in the log of a server that has been stopped has its reason in the
+# error log, at trace1.
+sub all_told
+{
+    my ($server, $what) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $words = () = slurp($server->log_path) =~ /^\S+ \d+ [a-z\d]/mg;
+    my $lines = () = $server->error_log =~ /\[validators:trace1\]/g;
+    Test::More::cmp_ok($words, '>', 100, "$what: the log has a word for each"
+        . ' request that was dealt with');
+    Test::More::is($lines, $words, "$what: and the error log its reason");
 }
 
 # --- a client that keeps ----------------------------------------------------
