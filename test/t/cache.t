@@ -226,7 +226,8 @@ sub revalidate
     is("$res->{status} " . ($res->{body} eq $full->{body}), '200 1',
         "$what: who has another gets it all");
     $res = ask($c, $host, 'HEAD', $url, @ask);
-    is("$res->{status} $res->{h}{etag}", "200 $tag", "$what: HEAD, revalidated");
+    is("$res->{status} $res->{h}{etag}", "200 $tag", "$what: HEAD,"
+        . ' revalidated');
     $res = ask($c, $host, 'GET', $url);
     kept($host, $res, $full->{body}, "$what: still kept after that", $far);
     origin_said($res, 'none', "$what: after revalidation");
@@ -420,7 +421,8 @@ sub codings
 sub one_server
 {
     my $server = Vld::Server->start(name => 'cache-one',
-        hosts => [sort(keys %keep), 'mark-h'], prepare => \&prepare, conf => sub {
+        hosts => [sort(keys %keep), 'mark-h'], prepare => \&prepare,
+        conf => sub {
             my $s = shift;
             my $conf = cache_common($s);
             for my $host (sort keys %keep) {
