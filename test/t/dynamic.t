@@ -504,9 +504,9 @@ sub by_h2
     while (my ($name, $value) = splice @fields, 0, 2) {
         push @lines, '-H', "$name: $value";
     }
-    my ($rc, $out) = run_command('curl', '-s', '--http2-prior-knowledge',
-        '-w', '\n%{http_version} %{http_code}', @lines,
-        "http://127.0.0.1:$server->{forward}$url");
+    my ($rc, $out) = run_command('curl', '-s', '-m', 30,
+        '--http2-prior-knowledge', '-w', '\n%{http_version} %{http_code}',
+        @lines, "http://127.0.0.1:$server->{forward}$url");
     return $out =~ /^(.*)\n2 (\d+)\z/s ? "$2 $1" : "curl $rc: $out";
 }
 
