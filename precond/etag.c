@@ -163,6 +163,16 @@ static vld_list_match find_in_list(const char *p, const char *end,
     return found ? VLD_LIST_MATCH : VLD_LIST_NO_MATCH;
 }
 
+/* Most clients send back just what they were given. */
+static bool is_just(const vld_span *value, const vld_etag *tag)
+{
+    const char *p = value->ptr;
+    size_t len = tag->opaque.len;
+
+    return !tag->weak && value->len == len + 2 && p[0] == '"'
+           && p[len + 1] == '"' && memcmp(p + 1, tag->opaque.ptr, len) == 0;
+}
+
 vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
                                   bool strong)
 {
@@ -171,6 +181,8 @@ vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
 
     if (p == NULL)
         return VLD_LIST_NO_MATCH;
+    if (tag != NULL && is_just(&value, tag))
+        return VLD_LIST_MATCH;
     end = p + value.len;
     p = skip_ows(p, end);
     if (p < end && *p == '*')
