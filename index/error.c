@@ -88,6 +88,8 @@ static const char *sentence(apr_status_t rv)
     case VLD_E_OWNER:
         return "the index belongs to a user who is not trusted here, or may "
                "be written by everybody";
+    case VLD_E_REPLACED:
+        return "the index has been replaced or removed";
     default:
         break;
     }
@@ -139,6 +141,8 @@ static const char *cure(apr_status_t rv)
         return "\"@\" must belong to root, to the user who opens it or to "
                "the owner of its folder, and not be writable for everybody: "
                "see `ls -l \"@\"`, then `chown` or `chmod o-w`";
+    case VLD_E_REPLACED:
+        return "do it again: another file stands at \"@\" now, or none";
     default:
         return NULL;
     }

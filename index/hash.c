@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "index/digest.h"
 #include "index/error.h"
+#include "index/file.h"
 #include "index/scan.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -21,20 +21,10 @@
 #define TRIES 3
 #define ASIDES 3
 
-typedef enum outcome {
-    HASHED,
-    RACY,    /* must be looked at again later */
-    CHANGED, /* while it was read */
-    PASSED,  /* not there any more, or no regular file */
-    FAILED   /* status */
-} outcome;
-
 typedef struct attempt {
     vld_run *run;
     vld_job *job;
-    int fd;
-    int64_t wait_ns; /* with RACY */
-    apr_status_t rv; /* with FAILED */
+    vld_attempt on;
 } attempt;
 
 static int open_file(const vld_run *run, const vld_job *job)
@@ -64,89 +54,36 @@ static void nap(vld_run *run, int64_t ns)
     }
 }
 
-static outcome read_identity(attempt *a, vld_identity *id, dev_t *dev)
+static vld_reading try_some(attempt *a)
 {
-    struct stat st;
-
-    if (fstat(a->fd, &st)) {
-        a->rv = vld_error_os();
-        return FAILED;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return PASSED;
-    }
-    vld_identity_of(&st, id);
-    *dev = st.st_dev;
-    return HASHED;
-}
-
-/* The identity must be settled before the first octet is read, and the same
- * after the last: then no change before, during or after the reading can
- * have left, or leave, this identity with another content. */
-static outcome try_once(attempt *a)
-{
-    vld_record *record = &a->job->record;
-    vld_identity *id = &record->identity;
-    vld_identity after;
-    uint64_t size = 0;
-    dev_t dev;
-    outcome o = read_identity(a, id, &dev);
-
-    if (o != HASHED) {
-        return o;
-    }
-    record->indexed_ns = vld_now_ns();
-    a->wait_ns = vld_identity_settles_ns(id, record->indexed_ns,
-                                         vld_identity_margin_ns(a->fd, dev))
-                 - record->indexed_ns;
-    if (a->wait_ns > 0) {
-        return RACY;
-    }
-    a->rv = vld_digest_file(a->fd, id->size, &a->run->ending,
-                            &a->run->totals.bytes, &record->digest, &size);
-    if (a->rv != APR_SUCCESS) {
-        return FAILED;
-    }
-    o = read_identity(a, &after, &dev);
-    if (o != HASHED) {
-        return o;
-    }
-    return size == id->size && vld_identity_equal(id, &after,
-                                                  VLD_VERIFY_STRICT)
-               ? HASHED
-               : CHANGED;
-}
-
-static outcome try_some(attempt *a)
-{
-    outcome o = CHANGED;
+    vld_reading o = VLD_CHANGED;
 
     for (int i = 0; i < TRIES && !vld_queue_is_ending(a->run); i++) {
-        o = try_once(a);
-        if (o == RACY && a->wait_ns <= NAP_MOST_NS) {
-            nap(a->run, a->wait_ns + NS_PER_MS);
-            o = try_once(a);
+        o = vld_file_try(&a->on);
+        if (o == VLD_RACY && a->on.wait_ns <= NAP_MOST_NS) {
+            nap(a->run, a->on.wait_ns + NS_PER_MS);
+            o = vld_file_try(&a->on);
         }
-        if (o != CHANGED && !(o == RACY && a->wait_ns <= NAP_MOST_NS)) {
+        if (o != VLD_CHANGED && !(o == VLD_RACY && a->on.wait_ns <= NAP_MOST_NS)) {
             break;
         }
     }
     return o;
 }
 
-static outcome hash(attempt *a)
+static vld_reading hash(attempt *a)
 {
-    outcome o;
+    vld_reading o;
 
-    a->fd = open_file(a->run, a->job);
-    if (a->fd < 0) {
-        a->rv = vld_error_os();
+    a->on.fd = open_file(a->run, a->job);
+    if (a->on.fd < 0) {
+        a->on.rv = vld_error_os();
         /* Gone since, or a link or folder by now. */
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? PASSED
-                                                                     : FAILED;
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? VLD_PASSED
+                                                                     : VLD_FAILED;
     }
     o = try_some(a);
-    close(a->fd);
+    close(a->on.fd);
     return o;
 }
 
@@ -162,7 +99,7 @@ static void leave_out(attempt *a, const char *why)
 static void fail(attempt *a)
 {
     vld_run_add(&a->run->totals.failed, 1);
-    vld_run_problem_status(a->run, a->job->path, a->rv);
+    vld_run_problem_status(a->run, a->job->path, a->on.rv);
     vld_queue_drop(a->run, a->job);
 }
 
@@ -172,7 +109,7 @@ static void wait_for(attempt *a)
 {
     vld_job *job = a->job;
 
-    if (a->wait_ns > WAIT_MOST_NS) {
+    if (a->on.wait_ns > WAIT_MOST_NS) {
         leave_out(a, "its change time lies in the future");
         return;
     }
@@ -180,38 +117,39 @@ static void wait_for(attempt *a)
         leave_out(a, "it keeps changing");
         return;
     }
-    job->ready_ns = vld_monotonic_ns() + a->wait_ns + NS_PER_MS;
+    job->ready_ns = vld_monotonic_ns() + a->on.wait_ns + NS_PER_MS;
     vld_dir_release(job->dir);
     job->dir = NULL;
     if (!vld_queue_aside(a->run, job)) {
-        nap(a->run, a->wait_ns + NS_PER_MS);
+        nap(a->run, a->on.wait_ns + NS_PER_MS);
         process(a->run, job);
     }
 }
 
 static void process(vld_run *run, vld_job *job)
 {
-    attempt a = {run, job, -1, 0, APR_SUCCESS};
-    outcome o = hash(&a);
+    attempt a = {run, job, {-1, &run->ending, &run->totals.bytes,
+                            &job->record, 0, APR_SUCCESS}};
+    vld_reading o = hash(&a);
 
-    if (vld_queue_is_ending(run) && o != HASHED) {
+    if (vld_queue_is_ending(run) && o != VLD_READ) {
         vld_queue_drop(run, job);
         return;
     }
     switch (o) {
-    case HASHED:
+    case VLD_READ:
         vld_run_add(&run->totals.hashed, 1);
         vld_dir_release(job->dir);
         job->dir = NULL;
         vld_queue_done(run, job);
         break;
-    case PASSED:
+    case VLD_PASSED:
         vld_queue_drop(run, job);
         break;
-    case FAILED:
+    case VLD_FAILED:
         fail(&a);
         break;
-    case RACY:
+    case VLD_RACY:
         wait_for(&a);
         break;
     default:

@@ -75,46 +75,15 @@ static vld_job **sorted(const vld_job_list *list)
     return jobs;
 }
 
-/* Give the record its date by what the index says now: another writer may
- * have been there since the walk.  False if that one read the file later. */
-static bool date(vld_run *run, vld_record *record, const vld_record *before)
-{
-    int64_t now_ns = vld_now_ns();
-    int64_t now_s = now_ns / 1000000000;
-
-    if (!before) {
-        record->last_modified = vld_lastmod_first(&record->identity, now_s);
-        return true;
-    }
-    if (before->indexed_ns > record->indexed_ns
-        && before->indexed_ns <= now_ns) {
-        return false;
-    }
-    if (!memcmp(&before->digest, &record->digest, sizeof(before->digest))) {
-        record->last_modified = before->last_modified;
-        vld_run_add(&run->totals.moved_only, 1);
-        return true;
-    }
-    record->last_modified = vld_lastmod_next(&record->identity,
-                                             before->last_modified, now_s);
-    return true;
-}
-
 static apr_status_t put(vld_run *run, vld_batch *batch, vld_job *job)
 {
-    vld_record before;
-    bool known;
-    apr_status_t rv = vld_batch_get(batch, job->path, job->len, &before);
+    bool same;
+    apr_status_t rv = vld_batch_record(batch, job->path, job->len,
+                                       &job->record, NULL, &same);
 
-    known = rv == APR_SUCCESS;
-    if (!known && !APR_STATUS_IS_NOTFOUND(rv)
-        && (rv != VLD_E_DAMAGED || vld_store_is_dead(run->store))) {
-        return rv;
+    if (same) {
+        vld_run_add(&run->totals.moved_only, 1);
     }
-    if (!date(run, &job->record, known ? &before : NULL)) {
-        return APR_SUCCESS;
-    }
-    rv = vld_batch_put(batch, job->path, job->len, &job->record);
     if (APR_STATUS_IS_EINVAL(rv)) {
         vld_run_add(&run->totals.failed, 1);
         vld_run_problem(run, job->path, "it has dates that no record takes");

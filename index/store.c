@@ -257,6 +257,16 @@ typedef struct batch_call {
     size_t size; /* of the value */
 } batch_call;
 
+/* Asked when the writer's lock is held, which whoever replaces the file holds
+ * too. */
+static void check_current(vld_batch *batch, batch_call *call)
+{
+    if (!vld_store_is_current(batch->store)) {
+        mdb_txn_abort(batch->txn);
+        call->rv = VLD_E_REPLACED;
+    }
+}
+
 static void begin_writing(void *data)
 {
     batch_call *call = data;
@@ -264,6 +274,9 @@ static void begin_writing(void *data)
 
     call->rv = vld_error_mdb(
         mdb_txn_begin(batch->store->env, NULL, 0, &batch->txn));
+    if (call->rv == APR_SUCCESS) {
+        check_current(batch, call);
+    }
 }
 
 static void free_batch(vld_batch *batch)
@@ -380,6 +393,11 @@ apr_status_t vld_batch_commit(vld_batch *batch)
     }
     free_batch(batch);
     return call.rv;
+}
+
+bool vld_batch_is_well(const vld_batch *batch)
+{
+    return !vld_store_is_dead(batch->store);
 }
 
 void vld_batch_abort(vld_batch *batch)

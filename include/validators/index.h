@@ -21,6 +21,9 @@
 #define VLD_E_READERS (VLD_E_FIRST + 4)   /* no free reader slot */
 #define VLD_E_LOCKED (VLD_E_FIRST + 5)    /* the lock file is not usable */
 #define VLD_E_OWNER (VLD_E_FIRST + 6)     /* strangers could have written it */
+#define VLD_E_REPLACED (VLD_E_FIRST + 7)  /* another file stands at the path
+                                           * now: close the store, open it
+                                           * anew, do it again */
 
 /* A sentence for the status: one of the above or any other; written to buf
  * (and returned). */
@@ -101,7 +104,9 @@ apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
 /* A transaction of writing, by the thread that began it; begin waits while
- * another one, of whatever process, is open.  Nothing is seen before commit;
+ * another one, of whatever process, is open, and returns VLD_E_REPLACED where
+ * the file was replaced or removed (by compact, for example): what was written
+ * to it would be lost.  Nothing is seen before commit;
  * commit (whatever it returns) or abort ends it.  A put may return
  * VLD_E_FULL or ENOSPC's status: abort then.  APR_EINVAL: the path is none,
  * or the record has dates that none can have; the batch may go on. */
@@ -116,6 +121,38 @@ apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len);
 apr_status_t vld_batch_commit(vld_batch *batch);
 void vld_batch_abort(vld_batch *batch);
+/* False once the store has met a fault: a VLD_E_DAMAGED is then not about one
+ * record. */
+bool vld_batch_is_well(const vld_batch *batch);
+
+/* --- one file -------------------------------------------------------------
+ * What a scan does for each file, for those who know which file it is. */
+
+/* Read the regular file at path (its real path: no link is followed at its
+ * end) and fill in digest, identity and indexed_ns.  The identity was settled
+ * before the first octet was read and was the same after the last.
+ * APR_EBUSY: it is not settled yet, or changed meanwhile: try again at
+ * *again_ns (as vld_now_ns() counts).  APR_EINTR soon after *stop is set (an
+ * atomic int; NULL: never).  APR_EINVAL: no regular file. Others: errno's. */
+apr_status_t vld_file_read(const char *path, const int *stop,
+                           vld_record *out, int64_t *again_ns);
+
+/* The latest date under which a content is known to have been sent at this
+ * path, and which content that was. date 0: none. */
+typedef struct vld_heard {
+    bool has_digest;
+    vld_digest digest;
+    int64_t date;     /* seconds */
+} vld_heard;
+
+/* Put the record of a file that has just been read, with its date: that of the
+ * record before (or of what was heard, if that is later) where the content is
+ * the same, else a later one; where neither is known, the file's.  Nothing is
+ * put where another writer has read the file later.  *same: the content is
+ * that of the record before. Statuses of vld_batch_put. */
+apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
+                              vld_record *record, const vld_heard *heard,
+                              bool *same);
 
 /* Call back for every record below prefix ("" or "/": all; "/srv/a" means
  * itself and all below "/srv/a/", not "/srv/ab"): those of paths longer than

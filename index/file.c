@@ -1,0 +1,180 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* One file: read, between two looks at its identity; and the record that it
+ * gets in the index.  It follows no link. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "index/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "index/digest.h"
+#include "index/error.h"
+
+#define AGAIN_NS INT64_C(1000000) /* past the moment of settling */
+
+/* --- reading ------------------------------------------------------------- */
+
+static vld_reading read_identity(vld_attempt *a, vld_identity *id,
+                                 dev_t *dev)
+{
+    struct stat st;
+
+    if (fstat(a->fd, &st)) {
+        a->rv = vld_error_os();
+        return VLD_FAILED;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return VLD_PASSED;
+    }
+    vld_identity_of(&st, id);
+    *dev = st.st_dev;
+    return VLD_READ;
+}
+
+/* The identity must be settled before the first octet is read, and the same
+ * after the last: then no change before, during or after the reading can
+ * have left, or leave, this identity with another content. */
+vld_reading vld_file_try(vld_attempt *a)
+{
+    vld_record *record = a->record;
+    vld_identity *id = &record->identity;
+    vld_identity after;
+    uint64_t size = 0;
+    dev_t dev;
+    vld_reading o = read_identity(a, id, &dev);
+
+    if (o != VLD_READ) {
+        return o;
+    }
+    record->indexed_ns = vld_now_ns();
+    a->wait_ns = vld_identity_settles_ns(id, record->indexed_ns,
+                                         vld_identity_margin_ns(a->fd, dev))
+                 - record->indexed_ns;
+    if (a->wait_ns > 0) {
+        return VLD_RACY;
+    }
+    a->rv = vld_digest_file(a->fd, id->size, a->stop, a->progress,
+                            &record->digest, &size);
+    if (a->rv != APR_SUCCESS) {
+        return VLD_FAILED;
+    }
+    o = read_identity(a, &after, &dev);
+    if (o != VLD_READ) {
+        return o;
+    }
+    return size == id->size && vld_identity_equal(id, &after,
+                                                  VLD_VERIFY_STRICT)
+               ? VLD_READ
+               : VLD_CHANGED;
+}
+
+static int open_file(const char *path)
+{
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = open(path, flags | O_NOATIME);
+
+    /* Only a file's owner and root may leave the atime alone. */
+    return fd < 0 && errno == EPERM ? open(path, flags) : fd;
+}
+
+static apr_status_t status_of(const vld_attempt *a, vld_reading o,
+                              int64_t *again_ns)
+{
+    switch (o) {
+    case VLD_READ:
+        return APR_SUCCESS;
+    case VLD_RACY:
+        *again_ns = vld_now_ns() + a->wait_ns + AGAIN_NS;
+        return APR_EBUSY;
+    case VLD_CHANGED:
+        *again_ns = vld_now_ns() + AGAIN_NS;
+        return APR_EBUSY;
+    case VLD_PASSED:
+        return APR_EINVAL;
+    default:
+        return a->rv;
+    }
+}
+
+apr_status_t vld_file_read(const char *path, const int *stop,
+                           vld_record *out, int64_t *again_ns)
+{
+    vld_attempt a = {open_file(path), stop, NULL, out, 0, APR_SUCCESS};
+    apr_status_t rv;
+
+    if (a.fd < 0) {
+        return vld_error_os();
+    }
+    rv = status_of(&a, vld_file_try(&a), again_ns);
+    close(a.fd);
+    return rv;
+}
+
+/* --- the record ---------------------------------------------------------- */
+
+/* The content that the record follows: the index's, or what was heard of a
+ * later one. */
+static bool before(const vld_record *known, const vld_heard *heard,
+                   vld_heard *out)
+{
+    if (known) {
+        out->has_digest = true;
+        out->digest = known->digest;
+        out->date = known->last_modified;
+    }
+    if (heard && heard->date && (!known || heard->date > out->date)) {
+        *out = *heard;
+        return true;
+    }
+    return known != NULL;
+}
+
+static void set_date(vld_record *record, const vld_record *known,
+                     const vld_heard *heard, bool *same)
+{
+    int64_t now_s = vld_now_ns() / 1000000000;
+    vld_heard last;
+
+    *same = known && !memcmp(&known->digest, &record->digest,
+                             sizeof(record->digest));
+    if (!before(known, heard, &last)) {
+        record->last_modified = vld_lastmod_first(&record->identity, now_s);
+    }
+    else if (last.has_digest && !memcmp(&last.digest, &record->digest,
+                                        sizeof(record->digest))) {
+        record->last_modified = last.date;
+    }
+    else {
+        record->last_modified = vld_lastmod_next(&record->identity, last.date,
+                                                 now_s);
+    }
+}
+
+apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
+                              vld_record *record, const vld_heard *heard,
+                              bool *same)
+{
+    vld_record known;
+    apr_status_t rv = vld_batch_get(batch, path, len, &known);
+    bool is_known = rv == APR_SUCCESS;
+
+    *same = false;
+    /* One record that does not check is made again; a store that does not
+     * work is another matter. */
+    if (!is_known && !APR_STATUS_IS_NOTFOUND(rv)
+        && (rv != VLD_E_DAMAGED || !vld_batch_is_well(batch))) {
+        return rv;
+    }
+    if (is_known && known.indexed_ns > record->indexed_ns
+        && known.indexed_ns <= vld_now_ns()) {
+        return APR_SUCCESS; /* another one has read the file later */
+    }
+    set_date(record, is_known ? &known : NULL, heard, same);
+    return vld_batch_put(batch, path, len, record);
+}
