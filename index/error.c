@@ -86,10 +86,12 @@ static const char *sentence(apr_status_t rv)
     case VLD_E_LOCKED:
         return "the index's lock file is missing or may not be written";
     case VLD_E_OWNER:
-        return "the index belongs to a user who is not trusted here, or may "
-               "be written by everybody";
+        return "the index belongs to a user who is not trusted here, or it or "
+               "its folder may be written by everybody";
     case VLD_E_REPLACED:
         return "the index has been replaced or removed";
+    case VLD_E_STALE:
+        return "the index's lock file belongs to another index";
     default:
         break;
     }
@@ -139,8 +141,12 @@ static const char *cure(apr_status_t rv)
                "the owner of the index";
     case VLD_E_OWNER:
         return "\"@\" must belong to root, to the user who opens it or to "
-               "the owner of its folder, and not be writable for everybody: "
-               "see `ls -l \"@\"`, then `chown` or `chmod o-w`";
+               "the owner of its folder, and neither it nor its folder may "
+               "be writable for everybody: see `ls -la` there, then `chown` "
+               "or `chmod o-w`, or name another file";
+    case VLD_E_STALE:
+        return "as the owner of the index, run `htvalidators -i \"@\" stat`, "
+               "which makes a new lock file, or remove \"@-lock\"";
     case VLD_E_REPLACED:
         return "do it again: another file stands at \"@\" now, or none";
     default:
@@ -162,6 +168,15 @@ static const char *cure_os(apr_status_t rv)
     if (APR_STATUS_IS_ENOSPC(rv)) {
         return "free space where \"@\" is kept and run `htvalidators -i "
                "\"@\" scan FOLDER` again: what was committed is kept";
+    }
+    if (rv == APR_FROM_OS_ERROR(ENOLCK)
+        || rv == APR_FROM_OS_ERROR(EOPNOTSUPP)) {
+        return "\"@\" must be on a local file system with locks (not NFS): "
+               "name another file with -i or ValidatorsIndex";
+    }
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return "another process is opening or replacing \"@\" and does not "
+               "get on: see `fuser -v \"@\"`, and try again";
     }
     return "look at \"@\" with `htvalidators -i \"@\" stat`, and into the "
            "system's log";

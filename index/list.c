@@ -213,7 +213,7 @@ static void read_stretch(void *data)
         }
         mdb_cursor_close(cursor);
     }
-    mdb_txn_reset(txn);
+    vld_store_leave(w->store);
 }
 
 /* --- the walk ------------------------------------------------------------ */
@@ -369,7 +369,7 @@ static void read_stat(void *data)
 
     if (!rc) {
         read_figures(store, txn, call->out);
-        mdb_txn_reset(txn);
+        vld_store_leave(store);
         mdb_reader_check(store->env, &dead);
         rc = mdb_env_info(store->env, &info);
     }

@@ -346,19 +346,44 @@ static apr_status_t look_inside(open_call *call, MDB_txn *txn)
     return rv;
 }
 
+/* A lock file knows the last transaction of its own index.  Of another's it
+ * would show readers a state that is none: keys would be missing.  (One may
+ * have been committed between two of these questions, and is in the file
+ * before it is in the lock file.) */
+static apr_status_t check_lock_fits(vld_store *store, uint64_t before,
+                                    MDB_txn *txn)
+{
+    MDB_envinfo info;
+    uint64_t number = mdb_txn_id(txn);
+    int rc = mdb_env_info(store->env, &info);
+
+    if (rc) {
+        return vld_error_mdb(rc);
+    }
+    return number + 1 < before || number > info.me_last_txnid ? VLD_E_STALE
+                                                              : APR_SUCCESS;
+}
+
 static void open_inside(void *data)
 {
     open_call *call = data;
     vld_store *store = call->store;
+    MDB_envinfo info;
     MDB_txn *txn;
     int dead;
 
     mdb_reader_check(store->env, &dead);
-    call->rv = vld_error_mdb(vld_store_begin_reading(store, &txn));
+    call->rv = vld_error_mdb(mdb_env_info(store->env, &info));
+    if (call->rv == APR_SUCCESS) {
+        call->rv = vld_error_mdb(vld_store_begin_reading(store, &txn));
+    }
     if (call->rv != APR_SUCCESS) {
         return;
     }
-    call->rv = look_inside(call, txn);
+    call->rv = check_lock_fits(store, info.me_last_txnid, txn);
+    if (call->rv == APR_SUCCESS) {
+        call->rv = look_inside(call, txn);
+    }
     if (call->rv == APR_SUCCESS) {
         /* Committed, because that is what keeps the handles. */
         call->rv = vld_error_mdb(mdb_txn_commit(txn));
@@ -372,19 +397,38 @@ static void open_inside(void *data)
 
 /* By its name, which LMDB makes so.  There is none on file systems that are
  * read-only. */
+static bool stat_lock(const vld_store *store, struct stat *st)
+{
+    char name[PATH_MAX];
+
+    return vld_place_lock_path(store->path, name) == APR_SUCCESS
+           && !stat(name, st);
+}
+
 static void note_lock(vld_store *store)
 {
     struct stat st;
-    char name[PATH_MAX + 8];
 
-    snprintf(name, sizeof(name), "%s-lock", store->path);
-    if (!stat(name, &st)) {
+    if (stat_lock(store, &st)) {
         store->lock_dev = st.st_dev;
         store->lock_ino = st.st_ino;
     }
 }
 
-static apr_status_t open_store(vld_store *store)
+static void close_env(void *env)
+{
+    mdb_env_close(env);
+}
+
+static void drop_env(vld_store *store)
+{
+    if (store->env) {
+        vld_guard_run(close_env, store->env);
+        store->env = NULL;
+    }
+}
+
+static apr_status_t open_files(vld_store *store)
 {
     open_call call = {APR_SUCCESS, store, 0};
     struct stat st;
@@ -403,7 +447,61 @@ static apr_status_t open_store(vld_store *store)
     return rv;
 }
 
+#define HOLD_MS 2000
+#define READER_HOLD_MS 200
+
+/* A reader that may not hold the folder, or not now, opens all the same: it
+ * sees afterwards whether what it has fits together. */
+static apr_status_t open_holding(vld_store *store, bool alone)
+{
+    bool reads = store->mode == VLD_STORE_READ;
+    int held;
+    apr_status_t rv = vld_place_hold(store->path, alone,
+                                     reads ? READER_HOLD_MS : HOLD_MS, &held);
+
+    if (rv != APR_SUCCESS && (!reads || alone)) {
+        return rv;
+    }
+    rv = open_files(store);
+    if (rv == VLD_E_STALE && alone) {
+        drop_env(store);
+        rv = vld_place_renew_lock(store->path);
+        rv = rv == APR_SUCCESS ? open_files(store) : VLD_E_STALE;
+    }
+    vld_place_release(held);
+    return rv;
+}
+
+static apr_status_t open_store(vld_store *store)
+{
+    bool makes = store->mode == VLD_STORE_CREATE;
+    apr_status_t rv = makes ? vld_place_make_folder(store->path)
+                            : APR_SUCCESS;
+
+    if (rv == APR_SUCCESS) {
+        rv = open_holding(store, makes);
+    }
+    if (rv == VLD_E_STALE) {
+        drop_env(store);
+        rv = open_holding(store, true);
+    }
+    return rv;
+}
+
 /* --- the store ----------------------------------------------------------- */
+
+/* LMDB names the lock file after the name that it is given: two names of one
+ * index must not have two lock files. */
+static char *real_name(const char *path)
+{
+    struct stat st;
+    char *real = NULL;
+
+    if (!lstat(path, &st) && S_ISLNK(st.st_mode)) {
+        real = realpath(path, NULL);
+    }
+    return real ? real : strdup(path);
+}
 
 static vld_store *new_store(const char *path, vld_store_mode mode)
 {
@@ -412,11 +510,13 @@ static vld_store *new_store(const char *path, vld_store_mode mode)
     if (!store) {
         return NULL;
     }
-    store->path = strdup(path);
+    store->given = strdup(path);
+    store->path = real_name(path);
     store->mode = mode;
     store->has_key = !pthread_key_create(&store->key, vld_reader_drop);
     pthread_mutex_init(&store->mutex, NULL);
-    if (!store->path || !store->has_key) {
+    pthread_mutex_init(&store->grow_mutex, NULL);
+    if (!store->given || !store->path || !store->has_key) {
         vld_store_close(store);
         return NULL;
     }
@@ -444,11 +544,6 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
     return APR_SUCCESS;
 }
 
-static void close_env(void *env)
-{
-    mdb_env_close(env);
-}
-
 void vld_store_close(vld_store *store)
 {
     while (store->readers) {
@@ -457,10 +552,10 @@ void vld_store_close(vld_store *store)
     if (store->has_key) {
         pthread_key_delete(store->key);
     }
-    if (store->env) {
-        vld_guard_run(close_env, store->env);
-    }
+    drop_env(store);
     pthread_mutex_destroy(&store->mutex);
+    pthread_mutex_destroy(&store->grow_mutex);
+    free(store->given);
     free(store->path);
     free(store);
 }
@@ -471,11 +566,34 @@ bool vld_store_is_own(const vld_store *store, const struct stat *st)
            || (st->st_ino == store->lock_ino && st->st_dev == store->lock_dev);
 }
 
+/* The lock file counts, too: a writer that locks another one is not kept from
+ * writing at the same time. */
+static bool has_its_lock(const vld_store *store)
+{
+    struct stat st;
+
+    return !store->lock_ino
+           || (stat_lock(store, &st) && st.st_ino == store->lock_ino
+               && st.st_dev == store->lock_dev);
+}
+
+static bool is_same(const vld_store *store, const struct stat *st)
+{
+    return st->st_dev == store->dev && st->st_ino == store->ino
+           && has_its_lock(store);
+}
+
+bool vld_store_is_replaced(const vld_store *store)
+{
+    struct stat st;
+
+    return stat(store->given, &st) || !is_same(store, &st);
+}
+
 bool vld_store_is_current(const vld_store *store)
 {
     struct stat st;
 
-    return !vld_store_is_dead(store) && !stat(store->path, &st)
-           && st.st_dev == store->dev && st.st_ino == store->ino
-           && st.st_size >= store->least_size;
+    return !vld_store_is_dead(store) && !stat(store->given, &st)
+           && is_same(store, &st) && st.st_size >= store->least_size;
 }

@@ -12,6 +12,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "index/error.h"
@@ -96,13 +98,18 @@ static void open_to_server(const char *folder)
     close(fd);
 }
 
-static apr_status_t make_folder(const char *folder)
+apr_status_t vld_place_make_folder(const char *path)
 {
-    if (!mkdir(folder, FOLDER_MODE)) {
+    char folder[PATH_MAX];
+    apr_status_t rv = folder_of(path, folder);
+
+    if (rv == APR_SUCCESS && !mkdir(folder, FOLDER_MODE)) {
         open_to_server(folder);
-        return APR_SUCCESS;
     }
-    return errno == EEXIST ? APR_SUCCESS : vld_error_os();
+    else if (rv == APR_SUCCESS && errno != EEXIST) {
+        rv = vld_error_os();
+    }
+    return rv;
 }
 
 /* Made with its final mode and group before LMDB opens it, which would leave
@@ -123,7 +130,7 @@ static apr_status_t make_file(const char *path, mode_t mode, gid_t group)
     return APR_SUCCESS;
 }
 
-static apr_status_t lock_path(const char *path, char lock[PATH_MAX])
+apr_status_t vld_place_lock_path(const char *path, char lock[PATH_MAX])
 {
     size_t len = strlen(path);
 
@@ -141,20 +148,20 @@ static apr_status_t make(const char *path, bool data)
     struct stat folder;
     apr_status_t rv = folder_of(path, name);
 
-    if (rv == APR_SUCCESS && data) {
-        rv = make_folder(name);
-    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     if (stat(name, &folder)) {
         return vld_error_os();
     }
+    if (folder.st_mode & S_IWOTH) {
+        return VLD_E_OWNER;
+    }
     if (data) {
         rv = make_file(path, DATA_MODE, group_in(&folder));
     }
     if (rv == APR_SUCCESS) {
-        rv = lock_path(path, name);
+        rv = vld_place_lock_path(path, name);
     }
     return rv == APR_SUCCESS ? make_file(name, LOCK_MODE, group_in(&folder))
                              : rv;
@@ -168,22 +175,22 @@ static apr_status_t check_owner(const char *path, const struct stat *st)
 {
     char folder[PATH_MAX];
     struct stat above;
-    apr_status_t rv;
+    apr_status_t rv = folder_of(path, folder);
 
-    if (st->st_mode & S_IWOTH) {
-        return VLD_E_OWNER;
-    }
-    if (st->st_uid == 0 || st->st_uid == geteuid()) {
-        return APR_SUCCESS;
-    }
-    rv = folder_of(path, folder);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     if (stat(folder, &above)) {
         return vld_error_os();
     }
-    return above.st_uid == st->st_uid ? APR_SUCCESS : VLD_E_OWNER;
+    /* A sticky folder, too: others could put a lock file there. */
+    if ((st->st_mode | above.st_mode) & S_IWOTH) {
+        return VLD_E_OWNER;
+    }
+    return st->st_uid == 0 || st->st_uid == geteuid()
+                   || st->st_uid == above.st_uid
+               ? APR_SUCCESS
+               : VLD_E_OWNER;
 }
 
 /* LMDB's own mark, behind the header of the first page.  Looked for before
@@ -245,12 +252,12 @@ static apr_status_t check_lock(const char *path)
 {
     char lock[PATH_MAX];
     struct stat st;
-    apr_status_t rv = lock_path(path, lock);
+    apr_status_t rv = vld_place_lock_path(path, lock);
 
     if (rv != APR_SUCCESS || is_read_only(path)) {
         return rv;
     }
-    if (stat(lock, &st) || !S_ISREG(st.st_mode)
+    if (lstat(lock, &st) || !S_ISREG(st.st_mode)
         || faccessat(AT_FDCWD, lock, R_OK | W_OK, AT_EACCESS)) {
         return VLD_E_LOCKED;
     }
@@ -263,7 +270,8 @@ apr_status_t vld_place_prepare(const char *path, vld_store_mode mode,
     apr_status_t rv = check_data(path, mode, st);
 
     if (mode == VLD_STORE_CREATE && APR_STATUS_IS_ENOENT(rv)) {
-        rv = make(path, true);
+        rv = vld_place_make_folder(path);
+        rv = rv == APR_SUCCESS ? make(path, true) : rv;
         if (rv == APR_SUCCESS) {
             rv = check_data(path, mode, st);
         }
@@ -272,4 +280,63 @@ apr_status_t vld_place_prepare(const char *path, vld_store_mode mode,
         rv = make(path, false);
     }
     return rv == APR_SUCCESS ? check_lock(path) : rv;
+}
+
+/* --- holding the folder -------------------------------------------------- */
+
+#define NAP_NS INT64_C(5000000)
+
+static bool try_hold(int fd, int how, long wait_ms)
+{
+    const struct timespec nap = {0, NAP_NS};
+    int64_t left = wait_ms * INT64_C(1000000);
+
+    while (flock(fd, how | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return true; /* a file system without such locks */
+        }
+        if (left <= 0) {
+            return false;
+        }
+        nanosleep(&nap, NULL);
+        left -= NAP_NS;
+    }
+    return true;
+}
+
+apr_status_t vld_place_hold(const char *path, bool alone, long wait_ms,
+                            int *held)
+{
+    char folder[PATH_MAX];
+    apr_status_t rv = folder_of(path, folder);
+
+    *held = -1;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *held = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*held >= 0 && !try_hold(*held, alone ? LOCK_EX : LOCK_SH, wait_ms)) {
+        vld_place_release(*held);
+        *held = -1;
+        return APR_EAGAIN;
+    }
+    return APR_SUCCESS;
+}
+
+void vld_place_release(int held)
+{
+    if (held >= 0) {
+        close(held);
+    }
+}
+
+apr_status_t vld_place_renew_lock(const char *path)
+{
+    char lock[PATH_MAX];
+    apr_status_t rv = vld_place_lock_path(path, lock);
+
+    if (rv == APR_SUCCESS && unlink(lock) && errno != ENOENT) {
+        rv = vld_error_os();
+    }
+    return rv == APR_SUCCESS ? make(path, false) : rv;
 }

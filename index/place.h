@@ -5,6 +5,7 @@
 #ifndef VALIDATORS_INDEX_PLACE_H
 #define VALIDATORS_INDEX_PLACE_H
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <apr_errno.h>
 
@@ -15,5 +16,23 @@
  * no regular file, empty, or somebody else's.  *st is the file's. */
 apr_status_t vld_place_prepare(const char *path, vld_store_mode mode,
                                struct stat *st);
+
+/* Make the index's folder, where there is none. */
+apr_status_t vld_place_make_folder(const char *path);
+
+/* Hold the index's folder while its files are opened (with others), or while
+ * one of them is made, replaced or removed (alone): a file that is opened then
+ * is opened with its own lock file.  Waits for wait_ms at most, then
+ * APR_EAGAIN.  Where folders cannot be held APR_SUCCESS with *held -1. */
+apr_status_t vld_place_hold(const char *path, bool alone, long wait_ms,
+                            int *held);
+void vld_place_release(int held);
+
+/* Put a new lock file in the place of one that belongs to another index. Only
+ * while the folder is held alone. */
+apr_status_t vld_place_renew_lock(const char *path);
+
+/* path and what LMDB adds to the name of its lock file. */
+apr_status_t vld_place_lock_path(const char *path, char lock[PATH_MAX]);
 
 #endif /* VALIDATORS_INDEX_PLACE_H */

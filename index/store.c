@@ -17,7 +17,8 @@ struct vld_reader {
     vld_reader *next;
     vld_reader **link; /* what points to this */
     vld_store *store;
-    MDB_txn *txn;
+    MDB_txn *txn; /* NULL until its first use */
+    int inside;   /* atomic */
 };
 
 struct vld_batch {
@@ -89,8 +90,22 @@ void vld_reader_drop(void *data)
     pthread_mutex_lock(&store->mutex);
     unlink_reader(r);
     pthread_mutex_unlock(&store->mutex);
-    vld_guard_run(abort_txn, r->txn);
+    if (r->txn) {
+        vld_guard_run(abort_txn, r->txn);
+    }
     free(r);
+}
+
+bool vld_store_is_busy(vld_store *store)
+{
+    bool busy = false;
+
+    pthread_mutex_lock(&store->mutex);
+    for (vld_reader *r = store->readers; r; r = r->next) {
+        busy = busy || __atomic_load_n(&r->inside, __ATOMIC_SEQ_CST);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return busy;
 }
 
 int vld_store_begin_reading(vld_store *store, MDB_txn **txn)
@@ -105,40 +120,64 @@ int vld_store_begin_reading(vld_store *store, MDB_txn **txn)
     return rc;
 }
 
-static int new_reader(vld_store *store, MDB_txn **txn)
+static vld_reader *new_reader(vld_store *store)
 {
-    vld_reader *r = malloc(sizeof(*r));
-    int rc;
+    vld_reader *r = calloc(1, sizeof(*r));
 
     if (!r) {
-        return ENOMEM;
-    }
-    rc = vld_store_begin_reading(store, &r->txn);
-    if (rc) {
-        free(r);
-        return rc;
+        return NULL;
     }
     r->store = store;
-    rc = pthread_setspecific(store->key, r);
-    if (rc) {
-        mdb_txn_abort(r->txn);
+    if (pthread_setspecific(store->key, r)) {
         free(r);
-        return rc;
+        return NULL;
     }
     link_reader(r);
-    *txn = r->txn;
-    return 0;
+    return r;
+}
+
+/* Who moves the map says so first and then looks who is inside; who goes
+ * inside says so first and then looks whether the map moves. */
+static int try_enter(vld_store *store, vld_reader *r)
+{
+    int rc;
+
+    __atomic_store_n(&r->inside, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&store->growing, __ATOMIC_SEQ_CST)) {
+        rc = MDB_MAP_RESIZED;
+    }
+    else {
+        rc = r->txn ? mdb_txn_renew(r->txn)
+                    : vld_store_begin_reading(store, &r->txn);
+    }
+    if (rc) {
+        __atomic_store_n(&r->inside, 0, __ATOMIC_RELEASE);
+    }
+    return rc;
 }
 
 int vld_store_enter(vld_store *store, MDB_txn **txn)
 {
     vld_reader *r = pthread_getspecific(store->key);
+    int rc;
 
-    if (!r) {
-        return new_reader(store, txn);
+    if (!r && !(r = new_reader(store))) {
+        return ENOMEM;
+    }
+    rc = try_enter(store, r);
+    if (rc == MDB_MAP_RESIZED && vld_store_grow(store)) {
+        rc = try_enter(store, r);
     }
     *txn = r->txn;
-    return mdb_txn_renew(r->txn);
+    return rc;
+}
+
+void vld_store_leave(vld_store *store)
+{
+    vld_reader *r = pthread_getspecific(store->key);
+
+    mdb_txn_reset(r->txn);
+    __atomic_store_n(&r->inside, 0, __ATOMIC_RELEASE);
 }
 
 /* --- the number ---------------------------------------------------------- */
@@ -156,7 +195,7 @@ static int number_of_snapshot(vld_store *store, uint64_t *out)
 
     if (!rc) {
         *out = mdb_txn_id(txn);
-        mdb_txn_reset(txn);
+        vld_store_leave(store);
         __atomic_store_n(&store->visible, *out, __ATOMIC_RELAXED);
     }
     return rc;
@@ -179,11 +218,21 @@ static void read_number(void *data)
     call->rv = vld_error_mdb(rc);
 }
 
+/* Another file at the path counts from another number on, which may be one
+ * that was seen before: the upper bits tell the files apart. */
+static uint64_t mark_of(const vld_store *store)
+{
+    return ((uint64_t)store->ino ^ (uint64_t)store->dev << 20)
+           * UINT64_C(0x9e3779b97f4a7c15) >> 44 << 44;
+}
+
 uint64_t vld_store_txn(vld_store *store)
 {
     number_call call = {APR_SUCCESS, store, 0};
 
-    return vld_store_run(store, read_number, &call) ? 0 : call.number;
+    return vld_store_run(store, read_number, &call) || !call.number
+               ? 0
+               : call.number ^ mark_of(store);
 }
 
 /* --- look-ups ------------------------------------------------------------ */
@@ -237,7 +286,7 @@ static void get_as_reader(void *data)
         return;
     }
     look_up(call, txn);
-    mdb_txn_reset(txn);
+    vld_store_leave(call->store);
 }
 
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
@@ -254,14 +303,15 @@ typedef struct batch_call {
     apr_status_t rv;
     vld_batch *batch;
     const vld_key *key;
-    size_t size; /* of the value */
+    size_t size;  /* of the value */
+    bool resized; /* by another process, beyond this one's map */
 } batch_call;
 
 /* Asked when the writer's lock is held, which whoever replaces the file holds
  * too. */
 static void check_current(vld_batch *batch, batch_call *call)
 {
-    if (!vld_store_is_current(batch->store)) {
+    if (vld_store_is_replaced(batch->store)) {
         mdb_txn_abort(batch->txn);
         call->rv = VLD_E_REPLACED;
     }
@@ -272,10 +322,48 @@ static void begin_writing(void *data)
     batch_call *call = data;
     vld_batch *batch = call->batch;
 
-    call->rv = vld_error_mdb(
-        mdb_txn_begin(batch->store->env, NULL, 0, &batch->txn));
+    int rc = mdb_txn_begin(batch->store->env, NULL, 0, &batch->txn);
+
+    call->rv = vld_error_mdb(rc);
+    call->resized = rc == MDB_MAP_RESIZED;
     if (call->rv == APR_SUCCESS) {
         check_current(batch, call);
+    }
+}
+
+static void set_writing(vld_store *store, int writing)
+{
+    __atomic_store_n(&store->writing, writing, __ATOMIC_SEQ_CST);
+}
+
+/* As readers do; but a writer waits until the map has moved. */
+static void go_inside(vld_store *store)
+{
+    for (;;) {
+        set_writing(store, 1);
+        if (!__atomic_load_n(&store->growing, __ATOMIC_SEQ_CST)) {
+            return;
+        }
+        set_writing(store, 0);
+        pthread_mutex_lock(&store->grow_mutex);
+        pthread_mutex_unlock(&store->grow_mutex);
+    }
+}
+
+static apr_status_t begin_batch(vld_store *store, batch_call *call)
+{
+    apr_status_t rv;
+
+    for (int i = 0;; i++) {
+        call->resized = false;
+        go_inside(store);
+        rv = vld_store_run(store, begin_writing, call);
+        if (rv != APR_SUCCESS) {
+            set_writing(store, 0);
+        }
+        if (!call->resized || i || !vld_store_grow(store)) {
+            return rv;
+        }
     }
 }
 
@@ -288,7 +376,7 @@ static void free_batch(vld_batch *batch)
 apr_status_t vld_batch_begin(vld_store *store, vld_batch **out)
 {
     vld_batch *batch;
-    batch_call call = {APR_SUCCESS, NULL, NULL, 0};
+    batch_call call = {APR_SUCCESS, NULL, NULL, 0, false};
     apr_status_t rv;
 
     if (store->mode == VLD_STORE_READ) {
@@ -301,7 +389,7 @@ apr_status_t vld_batch_begin(vld_store *store, vld_batch **out)
     batch->store = store;
     batch->value = malloc(VLD_RECORD_SIZE + VLD_PATH_MAX);
     call.batch = batch;
-    rv = batch->value ? vld_store_run(store, begin_writing, &call) : APR_ENOMEM;
+    rv = batch->value ? begin_batch(store, &call) : APR_ENOMEM;
     if (rv != APR_SUCCESS) {
         free_batch(batch);
         return rv;
@@ -325,7 +413,7 @@ apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record)
 {
     vld_key key;
-    batch_call call = {APR_SUCCESS, batch, &key, vld_value_size(len)};
+    batch_call call = {APR_SUCCESS, batch, &key, vld_value_size(len), false};
     apr_status_t rv = vld_record_encode(record, path, len, batch->value);
 
     if (rv == APR_SUCCESS) {
@@ -356,7 +444,7 @@ static void delete_key(void *data)
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
 {
     vld_key key;
-    batch_call call = {APR_SUCCESS, batch, &key, 0};
+    batch_call call = {APR_SUCCESS, batch, &key, 0, false};
     apr_status_t rv = vld_key_of(path, len, &key);
 
     return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call)
@@ -378,7 +466,7 @@ static void commit(void *data)
 apr_status_t vld_batch_commit(vld_batch *batch)
 {
     vld_store *store = batch->store;
-    batch_call call = {VLD_E_DAMAGED, batch, NULL, 0};
+    batch_call call = {VLD_E_DAMAGED, batch, NULL, 0, false};
 
     /* Not through vld_store_run: whoever aborts must know whether LMDB has
      * ended the transaction. */
@@ -391,6 +479,7 @@ apr_status_t vld_batch_commit(vld_batch *batch)
         vld_batch_abort(batch);
         return VLD_E_DAMAGED;
     }
+    set_writing(store, 0);
     free_batch(batch);
     return call.rv;
 }
@@ -403,5 +492,6 @@ bool vld_batch_is_well(const vld_batch *batch)
 void vld_batch_abort(vld_batch *batch)
 {
     vld_guard_run(abort_txn, batch->txn);
+    set_writing(batch->store, 0);
     free_batch(batch);
 }

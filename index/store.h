@@ -19,7 +19,8 @@ struct vld_store {
     MDB_dbi files;
     MDB_dbi declared;
     MDB_dbi meta;
-    char *path;
+    char *given; /* the path as it was given */
+    char *path;  /* the same, where it is no symbolic link */
     vld_store_mode mode;
     dev_t dev;
     ino_t ino;
@@ -32,6 +33,9 @@ struct vld_store {
     pthread_key_t key;     /* this thread's reader */
     pthread_mutex_t mutex; /* over readers */
     vld_reader *readers;
+    pthread_mutex_t grow_mutex; /* over the map's size */
+    int growing; /* atomic: the map is about to move, stay out */
+    int writing; /* atomic: a batch is open */
 };
 
 /* Call fn under the guard; call points to its arguments, of which the first
@@ -41,6 +45,9 @@ apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
                            void *call);
 bool vld_store_is_dead(const vld_store *store);
 
+/* Whether other files stand at the store's path, or none. */
+bool vld_store_is_replaced(const vld_store *store);
+
 /* Whether a stat is that of the index's own file or of its lock file. */
 bool vld_store_is_own(const vld_store *store, const struct stat *st);
 
@@ -48,9 +55,17 @@ bool vld_store_is_own(const vld_store *store, const struct stat *st);
  * ended are cleared where there is none left. */
 int vld_store_begin_reading(vld_store *store, MDB_txn **txn);
 
-/* This thread's transaction, on the newest snapshot; mdb_txn_reset ends its
- * use. LMDB's code. */
+/* This thread's transaction, on the newest snapshot, until vld_store_leave.
+ * LMDB's code. */
 int vld_store_enter(vld_store *store, MDB_txn **txn);
+void vld_store_leave(vld_store *store);
+
+/* grow.c.  The file has grown beyond this process's map: enlarge that.  Waits
+ * shortly for the readers inside; this thread must not be one. False: not
+ * now, or not possible. */
+bool vld_store_grow(vld_store *store);
+/* Whether a reader is inside. */
+bool vld_store_is_busy(vld_store *store);
 
 /* The destructor of a thread's reader. */
 void vld_reader_drop(void *reader);

@@ -24,6 +24,8 @@
 #define VLD_E_REPLACED (VLD_E_FIRST + 7)  /* another file stands at the path
                                            * now: close the store, open it
                                            * anew, do it again */
+#define VLD_E_STALE (VLD_E_FIRST + 8)     /* the lock file is of another
+                                           * index, and cannot be replaced */
 
 /* A sentence for the status: one of the above or any other; written to buf
  * (and returned). */
@@ -57,14 +59,19 @@ typedef enum vld_store_mode {
 
 /* Open the index at path.  *out lives as long as the process or until
  * vld_store_close, whatever becomes of p.  In READ mode nothing on disk is
- * changed but the lock file's reader table.  Stale readers are cleared.
+ * changed but the lock file: its reader table, and a new one in the place of
+ * another index's.  Stale readers are cleared.  While it opens, the folder is
+ * held (flock), so that index and lock file are not replaced between the two;
+ * APR_EAGAIN: somebody else holds it, for 2 s already.  A path that is a
+ * symbolic link is followed.
  *
  * Refused: what is no regular file or no index, or empty (VLD_E_NOT_INDEX;
  * in CREATE mode an empty file is filled); another format (VLD_E_VERSION); a
  * file that is cut short or does not hold together (VLD_E_DAMAGED); a lock
- * file that cannot be written (VLD_E_LOCKED); a file that everybody may write
- * or that belongs to neither root, nor the caller, nor its folder's owner
- * (VLD_E_OWNER); no file (APR_STATUS_IS_ENOENT).
+ * file that cannot be written or is a symbolic link (VLD_E_LOCKED), or is
+ * another index's and cannot be replaced (VLD_E_STALE); a file that belongs to
+ * neither root, nor the caller, nor its folder's owner, or that everybody may
+ * write, it or its folder (VLD_E_OWNER); no file (APR_STATUS_IS_ENOENT).
  *
  * New files get the modes 0640 and 0660 (lock file) and their folder's
  * group; where root makes them in a folder of root's group, the group that
@@ -87,13 +94,14 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
 void vld_store_close(vld_store *store);
 
 /* The number of the last committed transaction, as look-ups that begin after
- * the call see it: equal numbers mean an unchanged index.  0 means that it
- * cannot be told: it is equal to nothing, not even to 0.  A few nanoseconds,
+ * the call see it, mixed with what tells this file from others at its path:
+ * equal numbers mean an unchanged index.  0 means that it cannot be told: it is equal to nothing, not even to 0.  A few nanoseconds,
  * no lock. */
 uint64_t vld_store_txn(vld_store *store);
 
-/* Whether the file at the store's path is still the one that is open (device
- * and inode), is not shorter than it was, and has met no fault: one stat. */
+/* Whether the files at the store's path are still those that are open (device
+ * and inode, of the lock file too), the index is not shorter than it was, and
+ * has met no fault: two stats. */
 bool vld_store_is_current(const vld_store *store);
 
 /* Look a path up (absolute, real, no trailing slash; any octets but NUL, up
@@ -183,6 +191,13 @@ typedef struct vld_store_info {
     char tool[64];        /* version of the tool that made it */
 } vld_store_info;
 apr_status_t vld_store_stat(vld_store *store, vld_store_info *out);
+
+/* Write what is in use into a new file and put that in the place of the old
+ * one, with its owner and mode, and with a lock file of its own.  Nobody can
+ * write meanwhile; readers go on in the old file until they look for the new
+ * one.  Needs room for both. After success the store is not current any more:
+ * close it.  After failure everything is as it was. */
+apr_status_t vld_store_compact(vld_store *store);
 
 /* --- scan -------------------------------------------------------------------
  * Index the regular files at or below a path. */

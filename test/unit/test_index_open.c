@@ -4,6 +4,7 @@
 #include "index_test.h"
 
 #include <lmdb.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 #define RECORDS 2000
@@ -446,6 +447,170 @@ static void replaced(void **state)
     vld_store_close(store);
 }
 
+static void linked(void **state)
+{
+    place *t = *state;
+    const char *link = below(t->dir, "link.mdb");
+    vld_store *store;
+    vld_record r;
+
+    make(t, 5);
+    assert_int_equal(symlink(t->index, link), 0);
+    assert_int_equal(vld_store_open(&store, link, VLD_STORE_WRITE, t->pool),
+                     APR_SUCCESS);
+    assert_int_equal(access(below(t->dir, "link.mdb-lock"), F_OK), -1);
+    r = record_of(1);
+    assert_int_equal(put_one(store, "/linked", &r), APR_SUCCESS);
+    assert_true(vld_store_is_current(store));
+    assert_int_equal(unlink(link), 0);
+    assert_false(vld_store_is_current(store));
+    vld_store_close(store);
+}
+
+/* --- lock files ---------------------------------------------------------- */
+
+/* Keep a store open in another process until told. */
+typedef struct holder {
+    pid_t pid;
+    int ready[2];
+    int end[2];
+} holder;
+
+static void hold_open(place *t, holder *h)
+{
+    vld_store *store;
+    char c;
+
+    assert_int_equal(pipe(h->ready), 0);
+    assert_int_equal(pipe(h->end), 0);
+    h->pid = fork();
+    if (h->pid) {
+        assert_int_equal(read(h->ready[0], &c, 1), 1);
+        return;
+    }
+    if (vld_store_open(&store, t->index, VLD_STORE_READ, t->pool)
+        || write(h->ready[1], "x", 1) != 1 || read(h->end[0], &c, 1) != 1) {
+        _exit(1);
+    }
+    _exit(0);
+}
+
+static void let_go(holder *h)
+{
+    int status;
+
+    assert_int_equal(write(h->end[1], "x", 1), 1);
+    assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
+    assert_int_equal(status, 0);
+    close(h->ready[0]);
+    close(h->ready[1]);
+    close(h->end[0]);
+    close(h->end[1]);
+}
+
+/* Another index, of another number of commits, is moved over one that is open
+ * somewhere: its lock file stays, and knows another transaction. */
+static void replaced_under_its_lock(void **state)
+{
+    place *t = *state;
+    const char *lock = below(t->dir, "index/v.mdb-lock");
+    struct stat before;
+    struct stat after;
+    vld_store *store;
+    vld_record r;
+    holder h;
+
+    for (int more = 0; more < 2; more++) {
+        make(t, 5);
+        assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
+        assert_int_equal(unlink(lock), 0);
+        make(t, 6);
+        store = open_store(t, VLD_STORE_WRITE);
+        r = record_of(1);
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(put_one(store, "/more", &r), APR_SUCCESS);
+        }
+        vld_store_close(store);
+        if (more) {
+            assert_int_equal(rename(t->index, below(t->dir, "third")), 0);
+            assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
+            assert_int_equal(rename(below(t->dir, "third"),
+                                    below(t->dir, "other")), 0);
+            assert_int_equal(unlink(lock), 0);
+        }
+        hold_open(t, &h);
+        assert_int_equal(stat(lock, &before), 0);
+        assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
+        store = open_store(t, VLD_STORE_READ);
+        assert_int_equal(stat(lock, &after), 0);
+        assert_int_not_equal(before.st_ino, after.st_ino);
+        assert_int_equal(get(store, "/srv/www/00000003/page.html", &r),
+                         APR_SUCCESS);
+        assert_int_equal(get(store, "/more", &r),
+                         more ? APR_SUCCESS : APR_NOTFOUND);
+        vld_store_close(store);
+        let_go(&h);
+        assert_int_equal(unlink(t->index), 0);
+        assert_int_equal(unlink(lock), 0);
+    }
+}
+
+/* A writer whose file was replaced must not write into the one that nobody
+ * reads any more. */
+static void writer_of_a_replaced_file(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    vld_record r = record_of(1);
+
+    make(t, 5);
+    store = open_store(t, VLD_STORE_WRITE);
+    assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
+    assert_int_equal(put_one(store, "/a", &r), VLD_E_REPLACED);
+    assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
+    assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
+    assert_int_equal(rename(below(t->dir, "index/v.mdb-lock"),
+                            below(t->dir, "lock")), 0);
+    assert_int_equal(put_one(store, "/a", &r), VLD_E_REPLACED);
+    vld_store_close(store);
+}
+
+static void numbers_of_files(void **state)
+{
+    place *t = *state;
+    uint64_t before;
+    vld_store *store;
+
+    make(t, 5);
+    store = open_store(t, VLD_STORE_READ);
+    before = vld_store_txn(store);
+    assert_int_equal(vld_store_txn(store), before);
+    vld_store_close(store);
+    assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
+    assert_int_equal(unlink(below(t->dir, "index/v.mdb-lock")), 0);
+    make(t, 5);
+    store = open_store(t, VLD_STORE_READ);
+    assert_int_not_equal(vld_store_txn(store), before);
+    vld_store_close(store);
+}
+
+static void held_folder(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    int held;
+
+    make(t, 5);
+    held = open(below(t->dir, "index"), O_RDONLY | O_DIRECTORY);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    assert_true(APR_STATUS_IS_EAGAIN(vld_store_open(
+        &store, t->index, VLD_STORE_WRITE, t->pool)));
+    store = open_store(t, VLD_STORE_READ);
+    vld_store_close(store);
+    close(held);
+    vld_store_close(open_store(t, VLD_STORE_WRITE));
+}
+
 static void relative_path(void **state)
 {
     place *t = *state;
@@ -564,6 +729,14 @@ int main(void)
                 "overwritten pages give no signal and no wrong "
                           "record"),
         TEST(replaced, "a store tells when another file is in its place"),
+        TEST(linked, "the lock file of a link is that of the index"),
+        TEST(replaced_under_its_lock, "a lock file of another index is "
+                                      "replaced"),
+        TEST(writer_of_a_replaced_file, "nothing is written to an index that "
+                                        "was replaced"),
+        TEST(numbers_of_files, "the numbers of two files are never equal"),
+        TEST(held_folder, "a folder that is held for ever keeps writers "
+                          "out, not readers"),
         TEST(relative_path, "a relative path is opened"),
         TEST_IF(has_wide_addresses, little_memory,
                 "where address space is limited the map is smaller"),

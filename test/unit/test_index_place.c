@@ -168,10 +168,9 @@ static void linked(void **state)
 
     make(t);
     write_marked(t->index);
-    assert_int_equal(symlink("index/v.mdb", link), 0);
-    assert_int_equal(symlink("index/v.mdb-lock", below(t->dir, "link-lock")),
-                     0);
-    assert_int_equal(prepare(link, VLD_STORE_READ), APR_SUCCESS);
+    assert_int_equal(rename(lock_of(t), link), 0);
+    assert_int_equal(symlink(link, lock_of(t)), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
 }
 
 static void other_file_without_lock(void **state)
@@ -263,6 +262,21 @@ static void owners(void **state)
     assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
 }
 
+static void folder_of_everybody(void **state)
+{
+    place *t = *state;
+    const char *folder = below(t->dir, "index");
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(chmod(folder, 01777), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_OWNER);
+    assert_int_equal(prepare(t->index, VLD_STORE_CREATE), VLD_E_OWNER);
+    assert_int_equal(unlink(t->index), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_CREATE), VLD_E_OWNER);
+    assert_int_equal(access(t->index, F_OK), -1);
+}
+
 static void long_names(void **state)
 {
     char *path = long_path(5000, 'z');
@@ -291,13 +305,15 @@ int main(void)
         TEST(no_regular_file, "fifos, folders, devices and links to nowhere "
                               "are refused"),
         TEST(empty_file, "an empty file is no index"),
-        TEST(linked, "a link to an index is followed"),
+        TEST(linked, "a lock file that is a link is refused"),
         TEST(other_file_without_lock,
              "another file is no index, lock file or not"),
         TEST(no_lock, "a reader makes no lock file, a writer does"),
         TEST(odd_lock, "a lock file that is none is refused"),
         TEST(locked_lock, "a reader who may not write the lock file is told"),
         TEST(owners, "an index that strangers could write is refused"),
+        TEST(folder_of_everybody, "a folder that everybody may write is "
+                                  "refused"),
         TEST(long_names, "names that are too long are an error"),
     };
 

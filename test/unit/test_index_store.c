@@ -451,7 +451,7 @@ static void fill_disk(void *data)
 
     if (unshare(CLONE_NEWNS)
         || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)
-        || mount("none", t->root, "tmpfs", 0, "size=2m")) {
+        || mount("none", t->root, "tmpfs", 0, "size=2m,mode=755")) {
         _exit(99);
     }
     strcat(strcpy(t->index, t->root), "/v.mdb");

@@ -1,0 +1,144 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* A new file with what is in use of the old one, put in its place.  The old
+ * one is complete and in use until the very end. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "index/error.h"
+#include "index/place.h"
+#include "index/store.h"
+
+/* The folder is the index's own: nobody else puts files there. */
+#define SUFFIX "-compact"
+#define HOLD_MS 5000
+
+typedef struct compact_call {
+    apr_status_t rv;
+    vld_store *store;
+    struct stat old;
+    int fd;
+    char name[PATH_MAX];
+} compact_call;
+
+static apr_status_t name_it(compact_call *call)
+{
+    int n = snprintf(call->name, sizeof(call->name), "%s" SUFFIX,
+                     call->store->path);
+
+    return n < 0 || (size_t)n >= sizeof(call->name)
+               ? APR_FROM_OS_ERROR(ENAMETOOLONG)
+               : APR_SUCCESS;
+}
+
+/* With the owner and mode of the old one. One that a killed run has left goes
+ * first: the writer's lock is held, so nobody is at work on it. */
+static apr_status_t make_new(compact_call *call)
+{
+    mdb_filehandle_t old;
+
+    if (mdb_env_get_fd(call->store->env, &old) || fstat(old, &call->old)
+        || (unlink(call->name) && errno != ENOENT)) {
+        return vld_error_os();
+    }
+    call->fd = open(call->name,
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    0600);
+    if (call->fd < 0
+        || fchown(call->fd, call->old.st_uid, call->old.st_gid)
+        || fchmod(call->fd, call->old.st_mode & 07777)) {
+        return vld_error_os();
+    }
+    return APR_SUCCESS;
+}
+
+static void copy(void *data)
+{
+    compact_call *call = data;
+    int rc = mdb_env_copyfd2(call->store->env, call->fd, MDB_CP_COMPACT);
+
+    call->rv = vld_error_mdb_write(rc, call->fd);
+    if (call->rv == APR_SUCCESS && fsync(call->fd)) {
+        call->rv = vld_error_os();
+    }
+}
+
+/* The lock file is of the old one: whoever opens meanwhile sees that the two
+ * do not fit, and so does whoever opens after a power cut between the two. */
+static apr_status_t put_in_place(compact_call *call)
+{
+    const char *path = call->store->path;
+    char lock[PATH_MAX];
+    struct stat st;
+    apr_status_t rv = vld_place_lock_path(path, lock);
+    bool known = rv == APR_SUCCESS && !stat(lock, &st);
+
+    if (rv != APR_SUCCESS || rename(call->name, path)) {
+        return rv != APR_SUCCESS ? rv : vld_error_os();
+    }
+    rv = vld_place_renew_lock(path);
+    if (rv == APR_SUCCESS && known
+        && (lchown(lock, st.st_uid, st.st_gid)
+            || chmod(lock, st.st_mode & 07777))) {
+        rv = vld_error_os();
+    }
+    return rv;
+}
+
+static apr_status_t replace(compact_call *call)
+{
+    int held;
+    apr_status_t rv = vld_place_hold(call->store->path, true, HOLD_MS, &held);
+
+    if (rv == APR_SUCCESS) {
+        rv = put_in_place(call);
+        if (held >= 0) {
+            fsync(held);
+        }
+        vld_place_release(held);
+    }
+    return rv;
+}
+
+static apr_status_t make_and_replace(compact_call *call)
+{
+    apr_status_t rv = make_new(call);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_store_run(call->store, copy, call);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = replace(call);
+    }
+    if (rv != APR_SUCCESS) {
+        unlink(call->name);
+    }
+    if (call->fd >= 0) {
+        close(call->fd);
+    }
+    return rv;
+}
+
+apr_status_t vld_store_compact(vld_store *store)
+{
+    compact_call call = {.store = store, .fd = -1};
+    vld_batch *batch;
+    apr_status_t rv = name_it(&call);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_batch_begin(store, &batch);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_and_replace(&call);
+        vld_batch_abort(batch);
+    }
+    return rv;
+}

@@ -1,0 +1,190 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Tests of index/grow.c: an index that outgrows the map of a process. */
+#include "index_test.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "index/store.h"
+
+static bool has_wide_addresses(void)
+{
+    return is_unsanitized() && sizeof(size_t) > 4;
+}
+
+/* A map of 1 MiB, as a process with little address space might have. */
+static vld_store *open_small(place *t, vld_store_mode mode)
+{
+    vld_store *store = open_store(t, mode);
+
+    assert_int_equal(mdb_env_set_mapsize(store->env, 1 << 20), 0);
+    return store;
+}
+
+static void put_many_elsewhere(void *data)
+{
+    place *t = data;
+    vld_store *store;
+    vld_batch *batch;
+    char path[64];
+
+    if (vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)
+        || vld_batch_begin(store, &batch)) {
+        _exit(1);
+    }
+    for (unsigned i = 0; i < 100000; i++) {
+        vld_record r = record_of(i);
+
+        sprintf(path, "/srv/%08u", i);
+        if (vld_batch_put(batch, path, strlen(path), &r)) {
+            _exit(2);
+        }
+    }
+    _exit(vld_batch_commit(batch) ? 3 : 42);
+}
+
+static void reader(void **state)
+{
+    place *t = *state;
+    vld_store *store;
+    vld_store_info info;
+    vld_record r = record_of(1);
+    vld_record out;
+
+    store = open_store(t, VLD_STORE_CREATE);
+    assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
+    vld_store_close(store);
+    store = open_small(t, VLD_STORE_READ);
+    assert_int_equal(get(store, "/a", &out), APR_SUCCESS);
+    assert_int_equal(in_child(put_many_elsewhere, t), 42);
+    assert_int_equal(get(store, "/srv/00099999", &out), APR_SUCCESS);
+    assert_int_equal(get(store, "/a", &out), APR_SUCCESS);
+    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
+    assert_true(info.map_bytes > info.file_bytes);
+    vld_store_close(store);
+}
+
+static void writer(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = record_of(1);
+    vld_record out;
+
+    vld_store_close(store);
+    store = open_small(t, VLD_STORE_WRITE);
+    assert_int_equal(in_child(put_many_elsewhere, t), 42);
+    assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
+    assert_int_equal(get(store, "/srv/00099999", &out), APR_SUCCESS);
+    vld_store_close(store);
+}
+
+/* --- while others read --------------------------------------------------- */
+
+typedef struct reading {
+    vld_store *store;
+    int stop;
+    int misses;
+    int found;
+} reading;
+
+static void *read_on(void *data)
+{
+    reading *g = data;
+    vld_record out;
+
+    while (!__atomic_load_n(&g->stop, __ATOMIC_RELAXED)) {
+        apr_status_t rv = get(g->store, "/a", &out);
+
+        __atomic_fetch_add(rv == APR_SUCCESS ? &g->found : &g->misses, 1,
+                           __ATOMIC_RELAXED);
+        if (rv != APR_SUCCESS && rv != VLD_E_FULL) {
+            abort();
+        }
+    }
+    return NULL;
+}
+
+static void under_readers(void **state)
+{
+    place *t = *state;
+    pthread_t threads[4];
+    reading g = {NULL, 0, 0, 0};
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = record_of(1);
+    vld_record out;
+
+    assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
+    vld_store_close(store);
+    g.store = open_small(t, VLD_STORE_READ);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &g), 0);
+    }
+    assert_int_equal(in_child(put_many_elsewhere, t), 42);
+    nap_ms(300);
+    __atomic_store_n(&g.stop, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_true(g.found > g.misses);
+    assert_int_equal(get(g.store, "/srv/00000042", &out), APR_SUCCESS);
+    vld_store_close(g.store);
+}
+
+/* While a batch is open the map stays: the reader misses until it ends. */
+static void under_a_batch(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = record_of(1);
+    vld_batch *batch;
+
+    assert_int_equal(vld_batch_begin(store, &batch), APR_SUCCESS);
+    assert_int_equal(vld_batch_put(batch, "/a", 2, &r), APR_SUCCESS);
+    assert_false(vld_store_grow(store));
+    assert_int_equal(vld_batch_commit(batch), APR_SUCCESS);
+    assert_true(vld_store_grow(store));
+    assert_int_equal(get(store, "/a", &r), APR_SUCCESS);
+    vld_store_close(store);
+}
+
+static void limit(void *data)
+{
+    place *t = data;
+    struct rlimit most = {(rlim_t)1 << 30, (rlim_t)1 << 30};
+    vld_store *store;
+    vld_record out;
+
+    guard_faults();
+    store = open_small(t, VLD_STORE_READ);
+    if (setrlimit(RLIMIT_AS, &most)) {
+        _exit(1);
+    }
+    /* More than there is room for: never a wrong answer, never a crash. */
+    _exit(mdb_env_set_mapsize(store->env, (size_t)4 << 30) == 0 ? 2
+          : get(store, "/none", &out) == APR_SUCCESS            ? 3
+                                                                : 42);
+}
+
+static void no_room(void **state)
+{
+    place *t = *state;
+
+    vld_store_close(open_store(t, VLD_STORE_CREATE));
+    assert_int_equal(in_child(limit, t), 42);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(reader, "a reader whose map was outgrown enlarges it"),
+        TEST(writer, "so does a writer"),
+        TEST(under_readers, "readers go on while the map is enlarged"),
+        TEST(under_a_batch, "under an open batch it waits"),
+        TEST_IF(has_wide_addresses, no_room,
+                "where there is no room nothing is found"),
+    };
+
+    return RUN(tests);
+}
