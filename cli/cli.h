@@ -93,6 +93,7 @@ extern const cli_command cli_show;
 extern const cli_command cli_list;
 extern const cli_command cli_forget;
 extern const cli_command cli_stat;
+extern const cli_command cli_compact;
 
 /* --- options.c ----------------------------------------------------------- */
 
@@ -103,6 +104,12 @@ cli_exit cli_parse(cli *c, int *argc, char ***argv);
 /* A whole decimal number from least to most; false for anything else. */
 bool cli_number(const char *text, unsigned least, unsigned most,
                 unsigned *out);
+
+/* --- owner.c ------------------------------------------------------------- */
+
+/* As root, take on the identity of the owner of the index's folder, for good.
+ * False after a message. */
+bool cli_become_owner(const cli *c);
 
 /* --- index.c ------------------------------------------------------------- */
 

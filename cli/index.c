@@ -41,6 +41,9 @@ bool cli_open_index(cli *c)
     vld_store_mode mode = VLD_STORE_READ;
     apr_status_t rv;
 
+    if (!cli_become_owner(c)) {
+        return false;
+    }
     if (c->command->needs == CLI_NEEDS_WRITE) {
         mode = VLD_STORE_WRITE;
     }

@@ -64,7 +64,8 @@ static vld_reading try_some(attempt *a)
             nap(a->run, a->on.wait_ns + NS_PER_MS);
             o = vld_file_try(&a->on);
         }
-        if (o != VLD_CHANGED && !(o == VLD_RACY && a->on.wait_ns <= NAP_MOST_NS)) {
+        if (o != VLD_CHANGED
+            && !(o == VLD_RACY && a->on.wait_ns <= NAP_MOST_NS)) {
             break;
         }
     }
@@ -79,8 +80,9 @@ static vld_reading hash(attempt *a)
     if (a->on.fd < 0) {
         a->on.rv = vld_error_os();
         /* Gone since, or a link or folder by now. */
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? VLD_PASSED
-                                                                     : VLD_FAILED;
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+                   ? VLD_PASSED
+                   : VLD_FAILED;
     }
     o = try_some(a);
     close(a->on.fd);

@@ -95,8 +95,8 @@ void vld_store_close(vld_store *store);
 
 /* The number of the last committed transaction, as look-ups that begin after
  * the call see it, mixed with what tells this file from others at its path:
- * equal numbers mean an unchanged index.  0 means that it cannot be told: it is equal to nothing, not even to 0.  A few nanoseconds,
- * no lock. */
+ * equal numbers mean an unchanged index.  0 means that it cannot be told: it
+ * is equal to nothing, not even to 0.  A few nanoseconds, no lock. */
 uint64_t vld_store_txn(vld_store *store);
 
 /* Whether the files at the store's path are still those that are open (device

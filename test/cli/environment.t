@@ -22,7 +22,7 @@ chmod 0000, "$site/secret" or die;
 chmod 0000, "$site/closed" or die;
 chmod 0755, $work, $site, "$site/open";
 mkdir "$work/index" or die;
-chmod 0777, "$work/index" or die;
+chmod 0755, "$work/index" or die;
 if ($> == 0) {
     chown 65534, 65534, "$work/index" or die;
 }
@@ -56,7 +56,7 @@ for my $command (['stat'], ['scan', $site], ['list'], ['forget', '/']) {
     like($result->{err}, qr/^htvalidators: \Q$index\E: .*ermission.*; .+/,
         "$command->[0]: what, why and what to do");
 }
-chmod 0777, "$work/index" or die;
+chmod 0755, "$work/index" or die;
 
 # --- a clock that says nothing: files from the future and from 1970
 make_files('times/epoch' => '0', 'times/negative' => '-', 'times/future' => '+');
@@ -92,7 +92,7 @@ make_files(map { ("full/" . ('n' x 150) . $_ => $_) } 1 .. 4000);
 my $disk = "$work/disk";
 mkdir $disk or die;
 my $mounted = $> == 0
-    && system('mount', '-t', 'tmpfs', '-o', 'size=256k', 'none', $disk) == 0;
+    && system('mount', '-t', 'tmpfs', '-o', 'size=256k,mode=755', 'none', $disk) == 0;
 # Without mounts: a limit on the size of files, which is an error of the same
 # place.  (It must leave room for the lock file, not for the records.)
 my @limited = $mounted ? () : ('sh', '-c',

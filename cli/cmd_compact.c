@@ -1,0 +1,75 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* htvalidators compact: gives back the room that nothing in the index uses.
+ * Never changes a record. */
+#include "cli.h"
+
+#define MOST_TRIES 5
+
+static void put_summary(const cli *c, const vld_store_info *before,
+                        const vld_store_info *after)
+{
+    char was[CLI_SIZE], is[CLI_SIZE];
+    json_t *object;
+
+    if (c->json) {
+        object = json_object();
+        json_object_set_new(object, "files",
+                            json_integer((json_int_t)after->files));
+        json_object_set_new(object, "bytes_before",
+                            json_integer((json_int_t)before->file_bytes));
+        json_object_set_new(object, "bytes",
+                            json_integer((json_int_t)after->file_bytes));
+        cli_put_json(object);
+    }
+    else if (!c->quiet) {
+        cli_size(before->file_bytes, was);
+        cli_size(after->file_bytes, is);
+        printf("%s, was %s\n", is, was);
+    }
+}
+
+static bool open_again(cli *c)
+{
+    vld_store_close(c->store);
+    c->store = NULL;
+    return cli_open_index(c);
+}
+
+static cli_exit run(cli *c, int argc, char **argv)
+{
+    vld_store_info before, after;
+    apr_status_t rv = VLD_E_REPLACED;
+    int i;
+
+    (void)argc;
+    (void)argv;
+    if (!cli_open_index(c)) {
+        return CLI_ERROR;
+    }
+    for (i = 0; i < MOST_TRIES && rv == VLD_E_REPLACED; i++) {
+        rv = vld_store_stat(c->store, &before);
+        if (rv == APR_SUCCESS) {
+            rv = vld_store_compact(c->store);
+        }
+        if (rv == VLD_E_REPLACED && !open_again(c)) {
+            return CLI_ERROR;
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        if (!open_again(c)) {
+            return CLI_ERROR;
+        }
+        rv = vld_store_stat(c->store, &after);
+    }
+    if (rv != APR_SUCCESS) {
+        return cli_index_error(c, rv);
+    }
+    put_summary(c, &before, &after);
+    return CLI_DONE;
+}
+
+const cli_command cli_compact = {
+    "compact", "", "give back the room that the index does not use",
+    CLI_NEEDS_WRITE, 0, 0, NULL, NULL, run,
+};
