@@ -3,7 +3,7 @@
 /* Puts synthetic records into an index, for scripts/bench: paths as a large
  * site has them, all different, none of which exists.
  *
- * fill_index INDEX COUNT */
+ * fill_index INDEX COUNT [FOLDER]     FOLDER: what they are below; /srv/www */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,11 +41,13 @@ static void invent(uint64_t n, vld_record *record)
     record->indexed_ns = INT64_C(1750000000000000000);
 }
 
+static const char *folder = "/srv/www";
+
 static apr_status_t put_batch(vld_store *store, uint64_t from, uint64_t to)
 {
     vld_batch *batch;
     vld_record record;
-    char path[128];
+    char path[512];
     apr_status_t rv = vld_batch_begin(store, &batch);
     int len;
 
@@ -55,8 +57,8 @@ static apr_status_t put_batch(vld_store *store, uint64_t from, uint64_t to)
     for (; from < to; from++) {
         invent(from, &record);
         len = snprintf(path, sizeof(path),
-                       "/srv/www/site-%03u/htdocs/static/%02u/page-%07" PRIu64
-                       ".html", (unsigned)(from / 10000),
+                       "%s/site-%03u/htdocs/static/%02u/page-%07" PRIu64
+                       ".html", folder, (unsigned)(from / 10000),
                        (unsigned)(from / 100 % 100), from);
         rv = vld_batch_put(batch, path, (size_t)len, &record);
         if (rv != APR_SUCCESS) {
@@ -90,10 +92,11 @@ int main(int argc, const char *const *argv)
     apr_pool_t *p;
     apr_status_t rv;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: fill_index INDEX COUNT\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: fill_index INDEX COUNT [FOLDER]\n");
         return 2;
     }
+    folder = argc == 4 ? argv[3] : folder;
     apr_initialize();
     apr_pool_create(&p, NULL);
     rv = fill(argv[1], strtoull(argv[2], NULL, 10), p);

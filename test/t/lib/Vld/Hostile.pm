@@ -400,15 +400,31 @@ sub read_history
     return \%history;
 }
 
+# The first change after which no other was over by then.
+sub first_at
+{
+    my ($changes, $t0) = @_;
+    my ($low, $high) = (0, $#$changes);
+    while ($low < $high) {
+        my $middle = int(($low + $high) / 2);
+        if ($changes->[$middle + 1]{t1} < $t0) {
+            $low = $middle + 1;
+        }
+        else {
+            $high = $middle;
+        }
+    }
+    return $low;
+}
+
 # Whether that content was the file's at some moment of the request (any), or
 # at every moment of it (all); undef: the file was being written all along.
 sub was
 {
     my ($changes, $key, $t0, $t1) = @_;
     my ($any, $all, $writing) = (0, 0, 0);
-    for my $i (0 .. $#$changes) {
+    for my $i (first_at($changes, $t0) .. $#$changes) {
         my ($c, $next) = @$changes[$i, $i + 1];
-        next if $next && $next->{t1} < $t0;
         last if $c->{t0} > $t1;
         $writing = 1 if $c->{t1} >= $t0;
         next unless $c->{key} eq $key;
