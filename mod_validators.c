@@ -7,6 +7,7 @@
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mpm_common.h>
 
 #include "server/server.h"
 
@@ -37,25 +38,42 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     vld_filters_resolve(pconf);
     vld_hooks_check(s, ptemp);
     vld_index_lend(s, ptemp);
+    vld_index_make_folder(s, ptemp);
+    vld_indexer_post_config(s, pconf);
     return vld_dav_post_config(pconf, s);
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     vld_index_child_init(pchild, s);
+    vld_indexer_child_init(pchild);
     vld_dav_child_init(pchild, s);
 }
+
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    (void)pchild;
+    (void)graceful;
+    vld_indexer_stop();
+}
+#endif
 
 static void register_hooks(apr_pool_t *p)
 {
     /* mod_cache's quick handler answers from its own copies: ours comes
      * before it. */
     static const char *const cache[] = { "mod_cache.c", NULL };
+    /* Its threads begin in its hook, and one of them is the indexer's. */
+    static const char *const watchdog[] = { "mod_watchdog.c", NULL };
 
     (void)p;
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, watchdog, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, watchdog, APR_HOOK_MIDDLE);
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+#endif
     ap_hook_optional_fn_retrieve(vld_access_optional_fns, NULL, NULL,
                                  APR_HOOK_MIDDLE);
     ap_hook_quick_handler(vld_replay_quick, NULL, cache,

@@ -328,6 +328,8 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     fresh = found && vld_identity_equal(&found->record.identity,
                                         &of->identity, verify_of(rq));
     rq->stale_record = found && !fresh;
+    rq->wanted = !fresh
+                 && of->st.st_size <= vld_config_auto_max(rq->conf);
     if (of->st.st_size <= VLD_SMALL_FILE && (!fresh || !rq->conditional)
         && (!fresh || !r->header_only)) {
         attach_small(r, rq, of, found);

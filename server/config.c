@@ -4,6 +4,7 @@
  * how sections merge.  Never looks at a request's fields. */
 #include <errno.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <httpd.h>
@@ -16,6 +17,9 @@
 #define MOST_SLOTS (1 << 24)
 #define DEFAULT_TTL_S 5
 #define MOST_TTL_S 86400
+#define DEFAULT_AUTO_MAX_MIB 256
+
+#define DEFAULT_AUTO_MAX ((apr_int64_t)DEFAULT_AUTO_MAX_MIB << 20)
 
 static vld_global_config global;
 
@@ -42,6 +46,19 @@ const vld_global_config *vld_config_global(void)
     return &global;
 }
 
+bool vld_config_auto(void)
+{
+    return global.engine_said && (global.auto_said || !global.auto_off);
+}
+
+apr_int64_t vld_config_auto_max(const vld_dir_config *conf)
+{
+    if (conf->auto_index == VLD_OFF) {
+        return -1;
+    }
+    return conf->auto_index == VLD_UNSET ? DEFAULT_AUTO_MAX : conf->auto_max;
+}
+
 const vld_dir_config *vld_config_of(const request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &validators_module);
@@ -66,6 +83,8 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     conf->engine = VLD_UNSET;
     conf->quick = VLD_UNSET;
     conf->verify = VLD_UNSET;
+    conf->auto_index = VLD_UNSET;
+    conf->auto_max = VLD_UNSET;
     conf->rules = VLD_UNSET;
     conf->socache = VLD_UNSET;
     conf->rewriters = NULL;
@@ -83,6 +102,8 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(engine);
     MERGE(quick);
     MERGE(verify);
+    MERGE(auto_index);
+    MERGE(auto_max);
     MERGE(socache);
     conf->rewriters = vld_filters_merge(p, base->rewriters, add->rewriters);
     conf->rules = add->rules == VLD_ON ? VLD_ON : base->rules;
@@ -126,6 +147,59 @@ static const char *set_verify(cmd_parms *cmd, void *conf_, const char *arg)
         return apr_psprintf(cmd->pool, "%s: \"%s\" is none of strict, mtime "
                             "and none", cmd->cmd->name, arg);
     }
+    return NULL;
+}
+
+/* A number of octets with one of the suffixes K, M, G. */
+static bool read_size(const char *text, apr_int64_t *out)
+{
+    static const char suffixes[] = "kmg";
+    const char *suffix;
+    char *end;
+    apr_int64_t n;
+
+    errno = 0;
+    n = apr_strtoi64(text, &end, 10);
+    if (errno || end == text || n < 0 || !apr_isdigit(*text)) {
+        return false;
+    }
+    suffix = *end ? strchr(suffixes, apr_tolower(*end)) : NULL;
+    if (suffix) {
+        int shift = 10 * (int)(suffix - suffixes + 1);
+
+        if (n > APR_INT64_MAX >> shift) {
+            return false;
+        }
+        n <<= shift;
+        end++;
+    }
+    *out = n;
+    return *end == '\0';
+}
+
+static const char *set_auto(cmd_parms *cmd, void *conf_, const char *how,
+                            const char *size)
+{
+    vld_dir_config *conf = conf_;
+    bool on = !ap_cstr_casecmp(how, "on");
+
+    if (!on && ap_cstr_casecmp(how, "off")) {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is neither On nor Off",
+                            cmd->cmd->name, how);
+    }
+    if (!on && size) {
+        return apr_psprintf(cmd->pool, "%s: Off takes no size",
+                            cmd->cmd->name);
+    }
+    conf->auto_index = on ? VLD_ON : VLD_OFF;
+    conf->auto_max = DEFAULT_AUTO_MAX;
+    if (size && !read_size(size, &conf->auto_max)) {
+        return apr_psprintf(cmd->pool, "%s: \"%s\" is no size: say a number "
+                            "of octets, as 1000000, 512K, 256M or 4G",
+                            cmd->cmd->name, size);
+    }
+    global.auto_said |= on;
+    global.auto_off |= !on && !cmd->path && !cmd->server->is_virtual;
     return NULL;
 }
 
@@ -217,6 +291,10 @@ const command_rec vld_commands[] = {
                  "preconditions by RFC 9110"),
     AP_INIT_TAKE1("ValidatorsIndex", set_index, NULL, RSRC_CONF,
                   "the file of the index, relative to ServerRoot"),
+    AP_INIT_TAKE12("ValidatorsAutoIndex", set_auto, NULL,
+                   RSRC_CONF | ACCESS_CONF,
+                   "Off, or On and the size above which a file is not indexed "
+                   "by the server itself"),
     AP_INIT_FLAG("ValidatorsQuickHandler", set_quick, NULL,
                  RSRC_CONF | ACCESS_CONF,
                  "On to answer 304 before URI mapping and access control"),

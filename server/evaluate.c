@@ -356,6 +356,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(f->next, bb);
     }
     vld_remember(r, rq);
+    vld_indexer_want(r, rq);
     vld_fields_read(r, &fields);
     if (rq->own) {
         fields = *rq->own;

@@ -3,6 +3,9 @@
 /* The index as httpd's processes see it: opened in each child, opened anew when
  * its file was replaced, and never a reason for a request to fail.  What is
  * wrong with it is logged once by one child for all. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -23,11 +26,15 @@ APLOG_USE_MODULE(validators);
 /* How often a child looks whether the index's file is still the same. */
 #define LOOK_EVERY_US APR_USEC_PER_SEC
 
+#define FOLDER_MODE 0750
+
 static struct {
     apr_pool_t *pool;          /* pchild; used by one thread at a time */
     server_rec *server;
     vld_store *volatile store; /* NULL: no usable index */
+    vld_store *volatile writable; /* the same, if it may be written to */
     apr_int64_t next_look_us;  /* atomic */
+    int opening;               /* atomic: a thread is at it */
 } link_;
 
 /* --- before the children are made ---------------------------------------- */
@@ -76,38 +83,118 @@ void vld_index_lend(server_rec *s, apr_pool_t *ptemp)
     }
 }
 
+/* One level, and only where there is nothing.  As root it is handed to the
+ * server by a descriptor: what was just made, and nothing else. */
+void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp)
+{
+    const char *path = vld_config_global()->index_path;
+    const char *slash = strrchr(path, '/');
+    const char *folder;
+    struct stat st;
+    int fd;
+
+    if (!vld_config_auto() || !slash || slash == path) {
+        return;
+    }
+    folder = apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path));
+    if (mkdir(folder, FOLDER_MODE) != 0) {
+        return;
+    }
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    /* chmod after chown: the umask may have taken the group's bits. */
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid()
+        && (geteuid() != 0
+            || fchown(fd, ap_unixd_config.user_id, ap_unixd_config.group_id)
+                   == 0)
+        && fchmod(fd, FOLDER_MODE) == 0) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "%s: made for the server to keep its index in", folder);
+    }
+    close(fd);
+}
+
 /* --- in a child ---------------------------------------------------------- */
 
-static void complain(server_rec *s, apr_status_t rv)
+void vld_index_complain(apr_status_t rv)
 {
     const char *path = vld_config_global()->index_path;
     char why[256], cure[1024];
 
-    if (!vld_shared_first_report()) {
+    if (!vld_shared_first_report(VLD_REPORT_INDEX)) {
         return;
     }
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, link_.server,
                  "index %s: %s; %s (until then every look-up misses)", path,
                  vld_strerror(rv, why, sizeof(why)),
                  vld_advice(rv, path, cure, sizeof(cure)));
 }
 
-static void open_store(void)
+/* What the server's user may do with the file at a path that begins with the
+ * index's. */
+static bool may(const char *suffix, int what)
+{
+    const char *path = vld_config_global()->index_path;
+    char name[PATH_MAX];
+
+    return (apr_size_t)apr_snprintf(name, sizeof(name), "%s%s", path, suffix)
+               < sizeof(name) - 1
+           && faccessat(AT_FDCWD, name, what, AT_EACCESS) == 0;
+}
+
+static bool may_make_files(void)
+{
+    const char *path = vld_config_global()->index_path;
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX];
+
+    return slash && slash != path
+           && (apr_size_t)(slash - path) < sizeof(folder)
+           && apr_cpystrn(folder, path, (apr_size_t)(slash - path) + 1)
+           && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* There is none, and the indexer makes it when the first file is wanted. */
+static bool will_be_made(apr_status_t rv)
+{
+    return APR_STATUS_IS_ENOENT(rv) && vld_indexer_runs() && may_make_files();
+}
+
+/* One store a process, so it is opened for all that it will be used for: to be
+ * written to, where files are indexed here and the server's user may. */
+static vld_store_mode mode_to_open(void)
+{
+    return vld_indexer_runs() && may("", R_OK | W_OK)
+                   && may("-lock", R_OK | W_OK) && may_make_files()
+               ? VLD_STORE_WRITE
+               : VLD_STORE_READ;
+}
+
+/* By one thread at a time, and without waiting for it. */
+static void open_store(vld_store_mode mode)
 {
     vld_store *store;
-    apr_status_t rv = vld_store_open(&store, vld_config_global()->index_path,
-                                     VLD_STORE_READ, link_.pool);
+    apr_status_t rv;
 
+    if (__atomic_exchange_n(&link_.opening, 1, __ATOMIC_ACQ_REL)) {
+        return;
+    }
+    rv = vld_store_open(&store, vld_config_global()->index_path, mode,
+                        link_.pool);
+    /* One that is no longer there must not be believed.  Other threads may be
+     * reading in the old one: it stays mapped. */
+    link_.writable = NULL;
+    link_.store = rv == APR_SUCCESS ? store : NULL;
     if (rv == APR_SUCCESS) {
-        link_.store = store;
-        vld_shared_index_well();
+        link_.writable = mode != VLD_STORE_READ ? store : NULL;
+        vld_shared_well(VLD_REPORT_INDEX);
     }
-    else {
-        /* One that is no longer there must not be believed.  Other threads
-         * may be reading in the old one: it stays mapped. */
-        link_.store = NULL;
-        complain(link_.server, rv);
+    else if (!will_be_made(rv)) {
+        vld_index_complain(rv);
     }
+    __atomic_store_n(&link_.opening, 0, __ATOMIC_RELEASE);
 }
 
 void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
@@ -116,9 +203,11 @@ void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
     apr_pool_tag(link_.pool, "validators_index");
     link_.server = s;
     link_.store = NULL;
+    link_.writable = NULL;
+    link_.opening = 0;
     link_.next_look_us = 0;
     if (vld_config_global()->engine_said) {
-        open_store();
+        open_store(mode_to_open());
         link_.next_look_us = apr_time_now() + LOOK_EVERY_US;
     }
 }
@@ -136,10 +225,25 @@ static vld_store *current_store(const request_rec *r)
         vld_store *store = link_.store;
 
         if (!store || !vld_store_is_current(store)) {
-            open_store();
+            open_store(mode_to_open());
         }
     }
     return link_.store;
+}
+
+vld_store *vld_index_to_write(bool *read_only)
+{
+    vld_store *store = link_.store;
+
+    *read_only = false;
+    if (!store || !vld_store_is_current(store)) {
+        /* Made in a folder that is there, not with one. */
+        open_store(may("", F_OK) || !may_make_files() ? mode_to_open()
+                                                      : VLD_STORE_CREATE);
+        store = link_.store;
+    }
+    *read_only = store && !link_.writable;
+    return link_.writable;
 }
 
 apr_uint64_t vld_index_txn(void)
@@ -155,7 +259,7 @@ static bool find_at(vld_store *store, const char *path, vld_record *out)
 
     if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)
         && rv != APR_NOTFOUND) {
-        complain(link_.server, rv);
+        vld_index_complain(rv);
     }
     return rv == APR_SUCCESS;
 }

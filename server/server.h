@@ -13,6 +13,7 @@
 #include "validators/answers.h"
 #include "validators/index.h"
 #include "validators/precond.h"
+#include "validators/wanted.h"
 
 extern module AP_MODULE_DECLARE_DATA validators_module;
 
@@ -34,6 +35,8 @@ typedef struct vld_dir_config {
     int engine;  /* VLD_ON, VLD_OFF, VLD_UNSET */
     int quick;
     int verify;  /* vld_verify or VLD_UNSET */
+    int auto_index;       /* VLD_OFF: files are not posted to the indexer */
+    apr_int64_t auto_max; /* octets; larger files are not; with auto_index */
     int rules;   /* VLD_ON: a directive of another module is in force that may
                   * decide otherwise for another client; never unset again */
     int socache; /* VLD_ON: mod_cache_socache keeps responses */
@@ -47,6 +50,8 @@ typedef struct vld_global_config {
     apr_int64_t ttl_us;
     int engine_said;        /* some section says ValidatorsEngine On */
     int quick_said;         /* some section says ValidatorsQuickHandler On */
+    int auto_said;          /* some section says ValidatorsAutoIndex On */
+    int auto_off;           /* the main server says Off */
     int edit_said;          /* mod_headers edits If-None-Match somewhere */
     int socache_said;       /* some section has mod_cache_socache keep
                              * responses */
@@ -82,6 +87,11 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base, void *add);
 void vld_config_reset(apr_pool_t *pconf);
 /* Valid from the reading of the configuration to the end of the process. */
 const vld_global_config *vld_config_global(void);
+/* Whether files may be wanted somewhere: the engine is on, and
+ * ValidatorsAutoIndex not off everywhere. */
+bool vld_config_auto(void);
+/* The largest file that is posted for this configuration; -1: none is. */
+apr_int64_t vld_config_auto_max(const vld_dir_config *conf);
 /* The request's; never NULL. */
 const vld_dir_config *vld_config_of(const request_rec *r);
 
@@ -93,19 +103,39 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s);
 apr_time_t vld_shared_born(void);
 /* The table of prepared answers; NULL when there is none. */
 vld_answers *vld_shared_answers(void);
+/* The list of wanted files; NULL when no section indexes by itself. */
+vld_wanted *vld_shared_wanted(void);
+
+/* What one child logs for all. */
+typedef enum vld_report {
+    VLD_REPORT_INDEX,     /* the index is of no use */
+    VLD_REPORT_READ_ONLY, /* the indexer may not write to it */
+    VLD_REPORT_WRITE,     /* a write failed */
+    VLD_REPORTS
+} vld_report;
+
 /* True for the first caller among all children since the last
- * vld_shared_index_well(): who is to log that the index is of no use. */
-bool vld_shared_first_report(void);
-void vld_shared_index_well(void);
+ * vld_shared_well() of that kind: who is to log it. */
+bool vld_shared_first_report(vld_report what);
+void vld_shared_well(vld_report what);
 
 /* --- index_link.c: the index as the children see it ---------------------- */
 
 /* In the parent, as root: let the server's group reach an index that root has
  * made.  The parent itself never opens it: LMDB is not carried over a fork. */
 void vld_index_lend(server_rec *s, apr_pool_t *ptemp);
+/* In the parent: make the folder in which the children make the index, where
+ * there is none (one level), for the server's user. */
+void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp);
 /* Open it in a child, which says in the error log what is wrong with it (one
  * child for all); an index that cannot be opened is tried again. */
 void vld_index_child_init(apr_pool_t *pchild, server_rec *s);
+/* The child's store, for the indexer to write to (its thread alone makes
+ * batches); it is opened anew, or the index made, where need be.  NULL: not
+ * now, or the server's user may not write to it: then *read_only. */
+vld_store *vld_index_to_write(bool *read_only);
+/* Log what is wrong with the index as the look-ups do: once for all. */
+void vld_index_complain(apr_status_t rv);
 /* The number of the index's last transaction; 0 without an index. */
 apr_uint64_t vld_index_txn(void);
 
@@ -186,6 +216,7 @@ typedef struct vld_request {
     bool declined;         /* a filter rewrites the file's octets */
     bool stale_record;     /* there is a record, of another identity */
     bool file;             /* the response is a file's, sent by core */
+    bool wanted;           /* and the index should have it */
     bool settled;          /* identity: as long as it is seen, the content is */
     bool date_sent;
     bool date_needs_memory; /* date is only safe while it is remembered */
@@ -248,6 +279,20 @@ apr_bucket *vld_guard_bucket_create(request_rec *r, apr_file_t *fd,
                                     const vld_identity *identity,
                                     const vld_digest *digest,
                                     apr_bucket_alloc_t *list);
+
+/* --- indexer.c: files are indexed by themselves ------------------------------ */
+
+/* Before the children are made: have mod_watchdog call the indexer in one of
+ * them at a time. */
+void vld_indexer_post_config(server_rec *s, apr_pool_t *pconf);
+/* Whether that is so. */
+bool vld_indexer_runs(void);
+/* In each child. */
+void vld_indexer_child_init(apr_pool_t *pchild);
+/* The child is about to end: give up what is being read. */
+void vld_indexer_stop(void);
+/* Post the request's file, when its final date is known. */
+void vld_indexer_want(request_rec *r, const vld_request *rq);
 
 /* --- dates.c -------------------------------------------------------------- */
 

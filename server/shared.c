@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The memory that the children of one generation share: a line of flags, then
- * the table of prepared answers.  It is anonymous and lives in pconf, so each
+ * the table of prepared answers, then the list of wanted files.  It is anonymous and lives in pconf, so each
  * graceful restart begins with an empty one while old children keep theirs. */
 #include <apr_atomic.h>
 #include <apr_shm.h>
@@ -18,27 +18,58 @@ APLOG_USE_MODULE(validators);
 #define LINE 64
 
 typedef struct flags {
-    volatile apr_uint32_t index_reported;
+    volatile apr_uint32_t reported[VLD_REPORTS];
 } flags;
+
+/* Of wanted files, 4.5 MiB of which the system gives what is used. */
+#define WANTED_SLOTS 4096
 
 static apr_time_t born;
 static flags *shared_flags;
 static vld_answers table;
 static vld_answers *answers;
+static vld_wanted wanted_list;
+static vld_wanted *wanted;
 
 static apr_status_t forget(void *nothing)
 {
     (void)nothing;
     shared_flags = NULL;
     answers = NULL;
+    wanted = NULL;
     return APR_SUCCESS;
+}
+
+/* A line further on than an address, at a multiple of a line. */
+static unsigned char *line_after(unsigned char *at)
+{
+    return at + LINE - (apr_uintptr_t)at % LINE;
+}
+
+/* Where everything is, in zeroed memory. */
+static void lay_out(const vld_global_config *conf, unsigned char *base,
+                    apr_uint64_t seed)
+{
+    base = line_after(base);
+    shared_flags = (flags *)base;
+    base += LINE;
+    if (conf->slots) {
+        vld_answers_init(&table, base, conf->slots, seed);
+        answers = &table;
+        base += vld_answers_size(conf->slots);
+    }
+    if (vld_config_auto()) {
+        vld_wanted_init(&wanted_list, line_after(base), WANTED_SLOTS, ~seed);
+        wanted = &wanted_list;
+    }
 }
 
 int vld_shared_create(apr_pool_t *pconf, server_rec *s)
 {
     const vld_global_config *conf = vld_config_global();
-    apr_size_t size = 2 * LINE + vld_answers_size(conf->slots);
-    unsigned char *base;
+    apr_size_t size = 3 * LINE + vld_answers_size(conf->slots)
+                      + (vld_config_auto() ? vld_wanted_size(WANTED_SLOTS)
+                                           : 0);
     apr_shm_t *shm;
     apr_uint64_t seed;
     apr_status_t rv = apr_shm_create(&shm, size, NULL, pconf);
@@ -54,14 +85,7 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     born = apr_time_now();
-    base = apr_shm_baseaddr_get(shm);
-    base += LINE - (apr_uintptr_t)base % LINE;
-    shared_flags = (flags *)base;
-    shared_flags->index_reported = 0;
-    if (conf->slots) {
-        vld_answers_init(&table, base + LINE, conf->slots, seed);
-        answers = &table;
-    }
+    lay_out(conf, apr_shm_baseaddr_get(shm), seed);
     apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
     return OK;
 }
@@ -76,12 +100,17 @@ vld_answers *vld_shared_answers(void)
     return answers;
 }
 
-bool vld_shared_first_report(void)
+vld_wanted *vld_shared_wanted(void)
 {
-    return apr_atomic_cas32(&shared_flags->index_reported, 1, 0) == 0;
+    return wanted;
 }
 
-void vld_shared_index_well(void)
+bool vld_shared_first_report(vld_report what)
 {
-    apr_atomic_set32(&shared_flags->index_reported, 0);
+    return apr_atomic_cas32(&shared_flags->reported[what], 1, 0) == 0;
+}
+
+void vld_shared_well(vld_report what)
+{
+    apr_atomic_set32(&shared_flags->reported[what], 0);
 }

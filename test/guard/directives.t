@@ -56,6 +56,10 @@ sub context_of
 my %default = (
     ValidatorsEngine => sub { off_unless_on('engine') },
     ValidatorsQuickHandler => sub { off_unless_on('quick') },
+    ValidatorsAutoIndex => sub {
+        on_unless_off('auto_index')
+            && $config =~ /#define DEFAULT_AUTO_MAX_MIB (\d+)/
+            ? "On $1M" : undef },
     ValidatorsIndex => sub {
         text('configure.ac') =~ /\[index_file=(\/[^\]]+)\]/ ? $1 : undef },
     ValidatorsAnswers => sub {
@@ -74,6 +78,14 @@ sub off_unless_on
     my $field = shift;
     my @with = $all_code =~ /->$field\s*[!=]=\s*(\w+)/g;
     return @with && !grep({ $_ ne 'VLD_ON' } @with) ? 'Off' : undef;
+}
+
+# The reverse, in the one place that judges it.
+sub on_unless_off
+{
+    my $field = shift;
+    my @with = $all_code =~ /->$field\s*[!=]=\s*(\w+)/g;
+    return @with && !grep({ $_ !~ /^VLD_(?:OFF|UNSET)$/ } @with);
 }
 
 # --- the documents ------------------------------------------------------------

@@ -23,6 +23,8 @@ my @rules = (
         qr{validators/types\.h}, $c99],
     ['the contract of answers', qr{^include/validators/answers\.h$},
         qr{validators/types\.h}, $c99],
+    ['the contract of wanted', qr{^include/validators/wanted\.h$},
+        qr{validators/types\.h}, $c99],
     ['the contracts of index', qr{^include/validators/(identity|index)\.h$},
         qr{validators/(types|identity)\.h}, qr/$posix|$apr/],
     ['the public header', qr{^include/mod_validators\.h$}, qr/(?!)/,
@@ -32,6 +34,8 @@ my @rules = (
     ['answers', qr{^answers/},
         qr{answers/\w+\.h|validators/(types|precond|answers)\.h},
         qr/$posix|xxhash\.h/],
+    ['wanted', qr{^wanted/},
+        qr{wanted/\w+\.h|validators/(types|wanted)\.h}, qr/$posix|xxhash\.h/],
     ['index', qr{^index/},
         qr{index/\w+\.h|validators/(types|precond|identity|index)\.h
             |mod_validators\.h}x,
