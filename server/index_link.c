@@ -26,6 +26,8 @@ APLOG_USE_MODULE(validators);
 /* How often a child looks whether the index's file is still the same. */
 #define LOOK_EVERY_US APR_USEC_PER_SEC
 
+#define LOOK_FOR_NEW_US (APR_USEC_PER_SEC / 10)
+
 #define FOLDER_MODE 0750
 
 static struct {
@@ -194,6 +196,11 @@ static void open_store(vld_store_mode mode)
     else if (!will_be_made(rv)) {
         vld_index_complain(rv);
     }
+    else {
+        /* Soon: to look costs next to nothing while there is none. */
+        __atomic_store_n(&link_.next_look_us,
+                         apr_time_now() + LOOK_FOR_NEW_US, __ATOMIC_RELAXED);
+    }
     __atomic_store_n(&link_.opening, 0, __ATOMIC_RELEASE);
 }
 
@@ -205,10 +212,9 @@ void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
     link_.store = NULL;
     link_.writable = NULL;
     link_.opening = 0;
-    link_.next_look_us = 0;
+    link_.next_look_us = apr_time_now() + LOOK_EVERY_US;
     if (vld_config_global()->engine_said) {
         open_store(mode_to_open());
-        link_.next_look_us = apr_time_now() + LOOK_EVERY_US;
     }
 }
 

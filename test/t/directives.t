@@ -49,6 +49,10 @@ sub refused
 my @good = ('ValidatorsEngine On', 'ValidatorsIndex some/where.mdb',
     'ValidatorsQuickHandler On', 'ValidatorsAnswers 0',
     'ValidatorsAnswers 100', 'ValidatorsAnswerTTL 0',
+    'ValidatorsAutoIndex On', 'ValidatorsAutoIndex off',
+    'ValidatorsAutoIndex On 0', 'ValidatorsAutoIndex On 12345',
+    'ValidatorsAutoIndex on 64k', 'ValidatorsAutoIndex On 1M',
+    'ValidatorsAutoIndex On 8G',
     'ValidatorsVerify mtime', 'ValidatorsVouchFor mod_a.c mod_b.c');
 accepted("$_\n", $_) for @good;
 accepted("<VirtualHost *:1>\n$_\n</VirtualHost>\n", "$_ in a virtual host")

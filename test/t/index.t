@@ -36,6 +36,8 @@ LogLevel info
 <IfModule mod_validators.c>
     LogLevel validators:info
     ValidatorsEngine On
+    # Not by itself: this is about what an administrator has to do.
+    ValidatorsAutoIndex Off
     ValidatorsQuickHandler On
     ValidatorsAnswerTTL 1
 </IfModule>
