@@ -63,7 +63,7 @@ static struct {
     job jobs[BATCH];
 } indexer;
 
-/* --- from elsewhere ------------------------------------------------------- */
+/* --- from elsewhere ------------------------------------------------------ */
 
 bool vld_indexer_runs(void)
 {
@@ -92,7 +92,7 @@ void vld_indexer_want(request_rec *r, const vld_request *rq)
     }
 }
 
-/* --- one file -------------------------------------------------------------- */
+/* --- one file ------------------------------------------------------------ */
 
 static bool is_stopping(void)
 {
@@ -209,7 +209,7 @@ static bool read_file(vld_store *store, job *j)
     return false;
 }
 
-/* --- one transaction -------------------------------------------------------- */
+/* --- one transaction ----------------------------------------------------- */
 
 /* Take and read for one slice; how many jobs have a record.  *more: the list
  * may have others that are due. */
@@ -333,7 +333,7 @@ static bool record(vld_store *store, unsigned n)
     return true;
 }
 
-/* --- turns ------------------------------------------------------------------ */
+/* --- turns --------------------------------------------------------------- */
 
 static void say_read_only(void)
 {
@@ -435,7 +435,7 @@ static apr_status_t on_watchdog(int state, void *data, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-/* --- start ------------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------- */
 
 static apr_status_t enlist(apr_pool_t *pconf)
 {

@@ -149,7 +149,7 @@ typedef struct vld_found {
 /* Look up r->filename, or its real path. False: no record (or no index). */
 bool vld_index_find(request_rec *r, const char *path, vld_found *out);
 
-/* --- fields.c ------------------------------------------------------------- */
+/* --- fields.c ------------------------------------------------------------ */
 
 typedef struct vld_fields {
     vld_preconditions asked;
@@ -280,7 +280,7 @@ apr_bucket *vld_guard_bucket_create(request_rec *r, apr_file_t *fd,
                                     const vld_digest *digest,
                                     apr_bucket_alloc_t *list);
 
-/* --- indexer.c: files are indexed by themselves ------------------------------ */
+/* --- indexer.c: files are indexed by themselves -------------------------- */
 
 /* Before the children are made: have mod_watchdog call the indexer in one of
  * them at a time. */
@@ -294,7 +294,7 @@ void vld_indexer_stop(void);
 /* Post the request's file, when its final date is known. */
 void vld_indexer_want(request_rec *r, const vld_request *rq);
 
-/* --- dates.c -------------------------------------------------------------- */
+/* --- dates.c ------------------------------------------------------------- */
 
 apr_int64_t vld_date_later(apr_int64_t a, apr_int64_t b);
 
@@ -363,7 +363,7 @@ bool vld_access_public(request_rec *r);
 void vld_access_pre_config(apr_pool_t *pconf);
 void vld_access_optional_fns(void);
 
-/* --- hooks.c -------------------------------------------------------------- */
+/* --- hooks.c ------------------------------------------------------------- */
 
 /* Look for access hooks of modules that are not known, and say so. */
 void vld_hooks_check(server_rec *s, apr_pool_t *ptemp);

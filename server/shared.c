@@ -1,8 +1,9 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The memory that the children of one generation share: a line of flags, then
- * the table of prepared answers, then the list of wanted files.  It is anonymous and lives in pconf, so each
- * graceful restart begins with an empty one while old children keep theirs. */
+ * the table of prepared answers, then the list of wanted files.  It is
+ * anonymous and lives in pconf, so each graceful restart begins with an empty
+ * one while old children keep theirs. */
 #include <apr_atomic.h>
 #include <apr_shm.h>
 

@@ -174,7 +174,7 @@ uint64_t vld_wanted_posted(const vld_wanted *list)
     return load(list->base + AT_POSTED);
 }
 
-/* --- what is in a slot ----------------------------------------------------- */
+/* --- what is in a slot --------------------------------------------------- */
 
 static size_t used_for(size_t len)
 {
@@ -393,7 +393,7 @@ bool vld_wanted_post(vld_wanted *list, const char *path, size_t len,
            && want(list, &where, way, state, 0, now_us);
 }
 
-/* --- the indexer ---------------------------------------------------------- */
+/* --- the indexer --------------------------------------------------------- */
 
 static place place_of_slot(const vld_wanted *list, uint32_t slot)
 {

@@ -57,13 +57,22 @@ my @good = ('ValidatorsEngine On', 'ValidatorsIndex some/where.mdb',
 accepted("$_\n", $_) for @good;
 accepted("<VirtualHost *:1>\n$_\n</VirtualHost>\n", "$_ in a virtual host")
     for 'ValidatorsEngine On', 'ValidatorsQuickHandler Off',
-        'ValidatorsVerify none';
+        'ValidatorsVerify none', 'ValidatorsAutoIndex On 1G';
 accepted("<Directory />\n$_\n</Directory>\n", "$_ in a directory")
     for 'ValidatorsEngine On', 'ValidatorsQuickHandler Off',
-        'ValidatorsVerify strict';
+        'ValidatorsVerify strict', 'ValidatorsAutoIndex Off';
 
 refused("ValidatorsEngine Maybe\n", qr/ValidatorsEngine must be On or Off/,
     'an engine that is neither on nor off');
+refused("ValidatorsAutoIndex Maybe\n",
+    qr/ValidatorsAutoIndex: "Maybe" is neither On nor Off/,
+    'an auto-index that is neither on nor off');
+refused("ValidatorsAutoIndex Off 5M\n",
+    qr/ValidatorsAutoIndex: Off takes no size/, 'one that is off for a size');
+refused("ValidatorsAutoIndex On $_\n",
+    qr/ValidatorsAutoIndex: "\Q$_\E" is no size: say a number of octets/,
+    "a size of $_") for '-1', 'big', '5X', '5MB', 'M', '+5', '9999999999G',
+        '99999999999999999999';
 refused("ValidatorsVerify size\n",
     qr/ValidatorsVerify: "size" is none of strict, mtime and none/,
     'an unknown way to verify');

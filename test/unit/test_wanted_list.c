@@ -106,7 +106,7 @@ static unsigned the_slot(const bed *b)
     return found;
 }
 
-/* --- one at a time ---------------------------------------------------------- */
+/* --- one at a time ------------------------------------------------------- */
 
 static void test_what_is_posted_is_taken_once(void **state)
 {
@@ -212,7 +212,7 @@ static void test_paths_up_to_the_slot_fit_and_longer_ones_are_refused(
     bed_drop(&b);
 }
 
-/* --- resting ------------------------------------------------------------------ */
+/* --- resting ------------------------------------------------------------- */
 
 static void test_a_path_that_rests_is_wanted_by_nobody(void **state)
 {
@@ -336,7 +336,7 @@ static void test_a_clock_that_was_set_back_holds_nothing_up(void **state)
     bed_drop(&b);
 }
 
-/* --- no room ------------------------------------------------------------------ */
+/* --- no room ------------------------------------------------------------- */
 
 static void test_a_full_list_drops_what_comes_and_keeps_what_is_there(
     void **state)
@@ -404,7 +404,7 @@ static void test_new_paths_take_the_place_of_those_that_rest(void **state)
     bed_drop(&b);
 }
 
-/* --- killed ------------------------------------------------------------------- */
+/* --- killed -------------------------------------------------------------- */
 
 static void test_a_new_indexer_gets_what_the_old_one_had_taken(void **state)
 {
@@ -487,7 +487,7 @@ static void test_a_wanted_slot_that_is_being_written_is_taken_later(
     bed_drop(&b);
 }
 
-/* --- many at once --------------------------------------------------------------- */
+/* --- many at once -------------------------------------------------------- */
 
 /* A path whose every octet follows from its number. */
 static size_t path_of(unsigned n, char path[VLD_WANTED_PATH])
