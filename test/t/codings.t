@@ -131,6 +131,9 @@ my $conf = sub {
     <Directory "$docs/quick">
         ValidatorsQuickHandler On
     </Directory>
+    <Directory "$docs/unindexed">
+        ValidatorsAutoIndex Off
+    </Directory>
 </IfModule>
 <DirectoryMatch "^$docs/(?:private|quick|replay|unindexed)">
     AddOutputFilterByType BROTLI_COMPRESS;DEFLATE text/css

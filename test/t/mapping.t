@@ -30,7 +30,13 @@ sub tree_conf
     my ($server, $tree) = @_;
     my ($root, $docs) = ($server->{root}, $server->docs($tree));
     my $self = "http://127.0.0.1:$server->{port}";
+    my $auto = $tree eq 'unindexed' ? 'Off' : 'On';
     return <<"END";
+<IfModule mod_validators.c>
+    <DirectoryMatch "^\Q$root\E/(?:elsewhere|htdocs)/$tree">
+        ValidatorsAutoIndex $auto
+    </DirectoryMatch>
+</IfModule>
 Alias "/$tree/alias" "$root/elsewhere/$tree"
 AliasMatch "^/$tree/match/(\\w+)\$" "$root/elsewhere/$tree/\$1.css"
 <Directory "$root/elsewhere/$tree">
