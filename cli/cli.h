@@ -136,6 +136,20 @@ const char *cli_real(apr_pool_t *p, const char *path);
 /* Whether `path` is `folder` or stands below it, by their text. */
 bool cli_is_below(const char *path, const char *folder);
 
+/* --- tag.c --------------------------------------------------------------- */
+
+/* The option `--tag-key FILE` of commands that show tags. */
+#define CLI_KEY_TAG_KEY (CLI_KEY_OWN + 90)
+#define CLI_OPTION_TAG_KEY \
+    {CLI_KEY_TAG_KEY, "tag-key", "FILE", "the key of ValidatorsTagKey"}
+
+/* Make tags with the key in this file from now on (NULL: without).  False
+ * after a message. */
+bool cli_use_tag_key(cli *c, const char *file);
+
+/* The tag that httpd sends for the content. */
+void cli_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE]);
+
 /* --- output.c ------------------------------------------------------------ */
 
 /* One line "htvalidators: ..." on standard error. */

@@ -11,10 +11,12 @@
 
 static const cli_option options[] = {
     {KEY_SHA256SUM, "sha256sum", NULL, "write the format of sha256sum"},
+    CLI_OPTION_TAG_KEY,
     {0, NULL, NULL, NULL},
 };
 
 static bool as_sha256sum;
+static const char *tag_key_file;
 
 typedef struct listing {
     cli *c;
@@ -23,8 +25,12 @@ typedef struct listing {
 
 static bool set(int key, const char *value)
 {
-    (void)value;
-    as_sha256sum = as_sha256sum || key == KEY_SHA256SUM;
+    if (key == CLI_KEY_TAG_KEY) {
+        tag_key_file = value;
+    }
+    else {
+        as_sha256sum = true;
+    }
     return true;
 }
 
@@ -32,7 +38,7 @@ static void put_text(const char *path, size_t len, const vld_record *record)
 {
     char etag[VLD_ETAG_SIZE], date[VLD_DATE_SIZE];
 
-    vld_digest_etag(&record->digest, etag);
+    cli_etag(&record->digest, etag);
     vld_date_format(record->last_modified, date);
     printf("%s  %s  ", etag, date);
     cli_put_path(stdout, path, len);
@@ -136,7 +142,12 @@ static cli_exit run(cli *c, int argc, char **argv)
         cli_error("list: --json or --sha256sum, not both");
         return CLI_ERROR;
     }
-    if (!cli_open_index(c)) {
+    if (as_sha256sum && tag_key_file != NULL) {
+        cli_error("list: --sha256sum shows no tags: it or --tag-key, not "
+                  "both");
+        return CLI_ERROR;
+    }
+    if (!cli_use_tag_key(c, tag_key_file) || !cli_open_index(c)) {
         return CLI_ERROR;
     }
     if (argc == 0) {

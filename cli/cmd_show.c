@@ -13,6 +13,20 @@
 #include "cli.h"
 #include "validators/precond.h"
 
+static const cli_option options[] = {
+    CLI_OPTION_TAG_KEY,
+    {0, NULL, NULL, NULL},
+};
+
+static const char *tag_key_file;
+
+static bool set(int key, const char *value)
+{
+    (void)key;
+    tag_key_file = value;
+    return true;
+}
+
 /* --- look-up ------------------------------------------------------------- */
 
 /* As the module does: the name as given, then its real path.  *key gets the
@@ -135,7 +149,7 @@ static void put_text(const char *path, const vld_record *record,
     char etag[VLD_ETAG_SIZE], hex[VLD_HEX_SIZE], date[VLD_DATE_SIZE];
     char size[CLI_SIZE], text[CLI_TIME];
 
-    vld_digest_etag(&record->digest, etag);
+    cli_etag(&record->digest, etag);
     vld_digest_hex(&record->digest, hex);
     vld_date_format(record->last_modified, date);
     fputs(printed ? "\npath           " : "path           ", stdout);
@@ -214,7 +228,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     cli_exit worst = CLI_DONE;
     int i;
 
-    if (!cli_open_index(c)) {
+    if (!cli_use_tag_key(c, tag_key_file) || !cli_open_index(c)) {
         return CLI_ERROR;
     }
     for (i = 0; i < argc; i++) {
@@ -227,5 +241,5 @@ static cli_exit run(cli *c, int argc, char **argv)
 
 const cli_command cli_show = {
     "show", "PATH...", "show records in full, and whether they are fresh",
-    CLI_NEEDS_READ, 1, -1, NULL, NULL, run,
+    CLI_NEEDS_READ, 1, -1, options, set, run,
 };

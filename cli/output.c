@@ -204,7 +204,7 @@ json_t *cli_json_record(const char *path, size_t len,
     char etag[VLD_ETAG_SIZE], hex[VLD_HEX_SIZE], date[VLD_DATE_SIZE];
     char time_text[CLI_TIME], inode[24];
 
-    vld_digest_etag(&record->digest, etag);
+    cli_etag(&record->digest, etag);
     vld_digest_hex(&record->digest, hex);
     vld_date_format(record->last_modified, date);
     snprintf(inode, sizeof(inode), "%" PRIu64, record->identity.inode);

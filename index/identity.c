@@ -182,7 +182,7 @@ int64_t vld_identity_margin_ns(int fd, dev_t dev)
 
 /* --- the provisional tag ------------------------------------------------- */
 
-apr_status_t vld_identity_etag(const vld_identity *id,
+apr_status_t vld_identity_etag(const vld_identity *id, const vld_tag_key *key,
                                char out[VLD_WEAK_ETAG_SIZE])
 {
     static const char label[16] = "vld identity v1";
@@ -200,6 +200,5 @@ apr_status_t vld_identity_etag(const vld_identity *id,
         return rv;
     }
     memcpy(out, "W/", 2);
-    vld_digest_etag(&digest, out + 2);
-    return APR_SUCCESS;
+    return vld_content_etag(&digest, key, out + 2);
 }

@@ -126,12 +126,15 @@ static void set_etag(request_rec *r, const char *etag)
     apr_table_unset(r->notes, "no-etag");
 }
 
-static void set_content_tag(request_rec *r, const vld_request *rq)
+static bool set_content_tag(request_rec *r, const vld_request *rq)
 {
     char *etag = apr_palloc(r->pool, VLD_ETAG_SIZE);
 
-    vld_digest_etag(&rq->digest, etag);
+    if (!vld_tag_of_content(&rq->digest, etag)) {
+        return false;
+    }
     set_etag(r, etag);
+    return true;
 }
 
 static void set_nothing(request_rec *r, vld_request *rq)
@@ -215,27 +218,30 @@ static bool is_settled(const request_rec *r, const file *of)
                                                      of->st.st_dev));
 }
 
-static void use_record(request_rec *r, vld_request *rq, file *of,
+static bool use_record(request_rec *r, vld_request *rq, file *of,
                        const vld_found *found)
 {
+    rq->digest = found->record.digest;
+    if (!set_content_tag(r, rq)) {
+        return false;
+    }
     rq->source = VLD_SOURCE_RECORD;
     rq->settled = true;
     rq->identity = of->identity;
-    rq->digest = found->record.digest;
-    set_content_tag(r, rq);
     vld_date_set(r, rq, found, true);
+    return true;
 }
 
 static bool use_content(request_rec *r, vld_request *rq, file *of,
                         apr_size_t len, const vld_found *found)
 {
-    if (vld_digest_bytes(of->octets, len, &rq->digest) != APR_SUCCESS) {
+    if (vld_digest_bytes(of->octets, len, &rq->digest) != APR_SUCCESS
+        || !set_content_tag(r, rq)) {
         return false;
     }
     rq->source = VLD_SOURCE_CONTENT;
     rq->identity = of->identity;
     rq->settled = is_settled(r, of);
-    set_content_tag(r, rq);
     vld_date_set(r, rq, found, false);
     return true;
 }
@@ -246,7 +252,7 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
 
     if (!is_settled(r, of)
-        || vld_identity_etag(&of->identity, etag) != APR_SUCCESS) {
+        || !vld_tag_of_identity(&of->identity, etag)) {
         set_nothing(r, rq);
         return;
     }
@@ -278,7 +284,7 @@ static void attach_small(request_rec *r, vld_request *rq, file *of,
     if (known && found && of->identity.size == len
         && vld_identity_equal(&found->record.identity, &of->identity,
                               verify_of(rq))) {
-        use_record(r, rq, of, found);
+        known = use_record(r, rq, of, found);
     }
     else if (known) {
         known = use_content(r, rq, of, len, found);
@@ -334,8 +340,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
         && (!fresh || !r->header_only)) {
         attach_small(r, rq, of, found);
     }
-    else if (fresh) {
-        use_record(r, rq, of, found);
+    else if (fresh && use_record(r, rq, of, found)) {
         guard(r, rq, of);
     }
     else {
@@ -364,7 +369,7 @@ static void decline_filter(request_rec *r, vld_request *rq, file *of,
         apr_time_t born = vld_shared_born();
 
         salted.inode ^= (apr_uint64_t)born;
-        if (vld_identity_etag(&salted, etag) == APR_SUCCESS) {
+        if (vld_tag_of_identity(&salted, etag)) {
             apr_table_setn(r->headers_out, "ETag", etag);
         }
         rq->date = vld_date_later(vld_date_of_change(r, &of->identity),

@@ -270,6 +270,14 @@ static const char *set_ttl(cmd_parms *cmd, void *conf, const char *arg)
     return err;
 }
 
+static const char *set_tag_key(cmd_parms *cmd, void *conf, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)conf;
+    return err ? err : vld_tag_use_key(cmd, arg, &global.tag_key);
+}
+
 static const char *vouch_for(cmd_parms *cmd, void *conf, const char *arg)
 {
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
@@ -307,6 +315,9 @@ const command_rec vld_commands[] = {
                   RSRC_CONF | ACCESS_CONF,
                   "strict, mtime or none: how closely a file is compared "
                   "with what is known of it"),
+    AP_INIT_TAKE1("ValidatorsTagKey", set_tag_key, NULL, RSRC_CONF,
+                  "the file of the key that tags are made with, relative to "
+                  "ServerRoot"),
     AP_INIT_ITERATE("ValidatorsVouchFor", vouch_for, NULL, RSRC_CONF,
                     "source files of modules whose access hooks say the same "
                     "to every client"),

@@ -57,6 +57,7 @@ typedef struct vld_global_config {
                              * responses */
     apr_array_header_t *vouched; /* of const char *: source files of modules,
                                   * filters */
+    const vld_tag_key *tag_key; /* NULL: none */
 } vld_global_config;
 
 extern const command_rec vld_commands[];
@@ -94,6 +95,18 @@ bool vld_config_auto(void);
 apr_int64_t vld_config_auto_max(const vld_dir_config *conf);
 /* The request's; never NULL. */
 const vld_dir_config *vld_config_of(const request_rec *r);
+
+/* --- tag.c: every tag that is made of a file ----------------------------- */
+
+/* Read the key of tags from a file, as ValidatorsTagKey asks.  NULL, or what
+ * is wrong. */
+const char *vld_tag_use_key(cmd_parms *cmd, const char *file,
+                            const vld_tag_key **out);
+/* The tag of a content; of an identity.  False, and the tag is empty: OpenSSL
+ * made none. */
+bool vld_tag_of_content(const vld_digest *digest, char out[VLD_ETAG_SIZE]);
+bool vld_tag_of_identity(const vld_identity *identity,
+                         char out[VLD_WEAK_ETAG_SIZE]);
 
 /* --- shared.c: memory shared by the children of one generation ----------- */
 

@@ -39,8 +39,7 @@ static bool hash(int fd, vld_shown *out)
         return false;
     }
     out->digest = digest;
-    vld_digest_etag(&digest, out->etag);
-    return true;
+    return vld_tag_of_content(&digest, out->etag);
 }
 
 static void take_record(const vld_found *found, vld_shown *out)
@@ -49,7 +48,7 @@ static void take_record(const vld_found *found, vld_shown *out)
     out->digest = found->record.digest;
     out->date = found->record.last_modified > found->link_mtime_s
                     ? found->record.last_modified : found->link_mtime_s;
-    vld_digest_etag(&out->digest, out->etag);
+    vld_tag_of_content(&out->digest, out->etag);
 }
 
 static void look(request_rec *r, const char *path, int fd, vld_verify verify,
@@ -72,10 +71,8 @@ static void look(request_rec *r, const char *path, int fd, vld_verify verify,
         hash(fd, out);
     }
     else if (!vld_identity_racy(&out->identity, now_ns,
-                                vld_identity_margin_ns(fd, st.st_dev))
-             && vld_identity_etag(&out->identity, out->etag)
-                    != APR_SUCCESS) {
-        out->etag[0] = '\0';
+                                vld_identity_margin_ns(fd, st.st_dev))) {
+        vld_tag_of_identity(&out->identity, out->etag);
     }
 }
 

@@ -55,11 +55,42 @@ apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size);
 #define VLD_ETAG_SIZE 25
 void vld_digest_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE]);
 
-/* The provisional tag of a settled identity: `W/"` + base64url of 128 bits
- * of the SHA-256 over its fields + `"` + NUL.  Tells nothing of inode or
- * times. */
+/* --- keyed tags -----------------------------------------------------------
+ * With a key, a tag is made from HMAC-SHA-256(key, digest): who does not have
+ * the key cannot tell by a tag whether a guess at the content is right. */
+#define VLD_TAG_KEY_LEAST 16
+#define VLD_TAG_KEY_MOST 4096
+typedef struct vld_tag_key {
+    size_t len;
+    unsigned char octets[VLD_TAG_KEY_MOST];
+} vld_tag_key;
+
+/* Read the key from the file at path; one newline at its end is not of the
+ * key.  NULL: *out is the key.  Else a sentence, written to why, that says
+ * what is wrong and what to do, and *out is empty: no file, not a regular
+ * one, one that others can read or write or its group can write, or a key
+ * that is too short or too long. */
+const char *vld_tag_key_read(vld_tag_key *out, const char *path, char *why,
+                             size_t size);
+/* Overwrite the key. */
+void vld_tag_key_forget(vld_tag_key *key);
+
+/* HMAC-SHA-256 by OpenSSL.  APR_EGENERAL when OpenSSL refuses.
+ * Thread-safe. */
+apr_status_t vld_keyed_digest(const vld_tag_key *key, const void *octets,
+                              size_t len, vld_digest *out);
+
+/* The tag of a content: as vld_digest_etag, of the keyed digest where key is
+ * not NULL.  Statuses of vld_keyed_digest; without a key it cannot fail. */
+apr_status_t vld_content_etag(const vld_digest *digest,
+                              const vld_tag_key *key,
+                              char out[VLD_ETAG_SIZE]);
+
+/* The provisional tag of a settled identity: `W/` + the tag, as by
+ * vld_content_etag, of the SHA-256 over its fields + NUL.  Tells nothing of
+ * inode or times; with a key, not even to who can guess them. */
 #define VLD_WEAK_ETAG_SIZE 27
-apr_status_t vld_identity_etag(const vld_identity *id,
+apr_status_t vld_identity_etag(const vld_identity *id, const vld_tag_key *key,
                                char out[VLD_WEAK_ETAG_SIZE]);
 
 /* Lower-case hex of a digest, 64 digits and NUL, and back (false when text

@@ -1,0 +1,33 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The entity tags that the commands show: with the key that httpd has, where
+ * they are told which.  Never writes the key. */
+#include <stdlib.h>
+
+#include "cli.h"
+
+static vld_tag_key key;
+static bool have_key;
+
+bool cli_use_tag_key(cli *c, const char *file)
+{
+    char why[512];
+
+    if (file == NULL) {
+        return true;
+    }
+    if (vld_tag_key_read(&key, file, why, sizeof(why)) != NULL) {
+        cli_error("--tag-key: %s: %s", cli_shown(c->pool, file), why);
+        return false;
+    }
+    have_key = true;
+    return true;
+}
+
+void cli_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE])
+{
+    if (vld_content_etag(digest, have_key ? &key : NULL, out) != APR_SUCCESS) {
+        cli_error("OpenSSL makes no HMAC-SHA-256 with this key");
+        exit(CLI_ERROR);
+    }
+}
