@@ -5,6 +5,8 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
+use Digest::SHA qw(hmac_sha256 sha256);
+use MIME::Base64 qw(encode_base64url);
 use CliTest;
 use Test::More;
 
@@ -49,6 +51,26 @@ my $jq = finished(background('sh', '-c',
     "'$tool' -i '$index' list --json | perl -MJSON::PP -ne "
     . q{'decode_json($_); $n++; END { print $n }'}));
 is($jq->{out}, 7, 'every line is valid JSON by itself');
+
+spew("$work/key", 'sixteen octets..');
+chmod 0600, "$work/key" or die;
+my @with = ('--tag-key', "$work/key");
+my $keyed = '"' . encode_base64url(substr hmac_sha256(sha256('content of b'),
+        'sixteen octets..'), 0, 16) . '"';
+is(json(run('list', '--json', @with, "$site/b")->{out})->{etag}, $keyed,
+    'with a key the tags are those that httpd sends');
+is(substr(run('list', @with, "$site/b")->{out}, 0, 24), $keyed,
+    'as text, too');
+my $both = run('list', '--sha256sum', @with);
+is($both->{exit} . $both->{out}, '2', 'sha256sum has no tags: the key is'
+        . ' refused with it');
+chmod 0640, "$work/key" or die;
+is(run('list', @with)->{exit}, 0, 'the group may read the key');
+chmod 0660, "$work/key" or die;
+my $refused = run('list', @with);
+is($refused->{exit} . $refused->{out}, '2', 'but not write it');
+like($refused->{err}, qr/--tag-key: \Q$work\E\/key: .*; .*chmod/,
+    'and what to do is said');
 
 my $sums = run('list', '--sha256sum')->{out};
 spew("$work/sums", $sums);

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 use strict;
 use warnings;
-use Digest::SHA qw(sha256 sha256_hex);
+use Digest::SHA qw(hmac_sha256 sha256 sha256_hex);
 use FindBin;
 use lib $FindBin::Bin;
 use MIME::Base64 qw(encode_base64url);
@@ -94,6 +94,44 @@ chdir $site or die;
 is(json(run('show', '--json', './../site//a')->{out})->{path}, "$site/a",
     'a relative path finds the file');
 chdir '/' or die;
+
+# With the key of ValidatorsTagKey.
+sub key_file {
+    my ($octets, $mode) = @_;
+    spew("$work/key", $octets);
+    chmod $mode, "$work/key" or die;
+    return "$work/key";
+}
+
+my $key = "a key of more than 16 octets\n";
+chomp(my $secret = $key);
+my $keyed = '"' . encode_base64url(substr hmac_sha256(sha256('content of a'),
+        $secret), 0, 16) . '"';
+my @with = ('--tag-key', key_file($key, 0600));
+$record = json(run('show', '--json', @with, "$site/a")->{out});
+is($record->{etag}, $keyed, 'with a key the tag is the one that httpd sends');
+is($record->{sha256}, sha256_hex('content of a'),
+    'the digest is that of the content all the same');
+like(run('show', @with, "$site/a")->{out}, qr/^etag           \Q$keyed\E$/m,
+    'as text, too');
+my %wrong = (
+    'that others can read' => ["$work/key", qr/others.*; .*chmod/],
+    'that is too short' => ["$work/key", qr/16 octets/],
+    'that is not there' => ["$work/no-key", qr/No such file.*; make one/],
+    'that is a folder' => [$site, qr/not a regular file; /],
+);
+for my $name (sort keys %wrong) {
+    my ($file, $says) = @{$wrong{$name}};
+    key_file($name =~ /short/ ? 'fifteen octets.' : $key,
+        $name =~ /others/ ? 0644 : 0600);
+    my $refused = run('show', '--tag-key', $file, "$site/a");
+    is($refused->{exit}, 2, "a key file $name: exits with 2");
+    is($refused->{out}, '', "a key file $name: nothing is shown");
+    like($refused->{err}, qr/^htvalidators: --tag-key: \Q$file\E: .*$says/,
+        "a key file $name: what is wrong and what to do");
+    unlike($refused->{err}, qr/more than 16|fifteen/,
+        "a key file $name: the key is not told");
+}
 
 my $other = "$work/none.mdb";
 my $result = run('-i', $other, 'show', "$site/a");

@@ -69,6 +69,9 @@ my %default = (
     ValidatorsVerify => sub {
         $all_code =~ /verify == VLD_UNSET\s*\?\s*VLD_VERIFY_(\w+)/
             ? lc $1 : undef },
+    ValidatorsTagKey => sub {
+        $config =~ /memset\(&global, 0/ && $config !~ /global\.tag_key =/
+            ? '' : undef },
     ValidatorsVouchFor => sub { $all_code =~ /vouched && i </ ? '' : undef },
 );
 
