@@ -88,7 +88,7 @@ refused(qq{ValidatorsIndex ""\n},
 refused("<VirtualHost *:1>\n$_\n</VirtualHost>\n",
     qr/\Q@{[(split ' ')[0]]}\E cannot occur within/, "$_ in a virtual host")
     for 'ValidatorsIndex x', 'ValidatorsAnswers 5', 'ValidatorsAnswerTTL 5',
-        'ValidatorsVouchFor mod_a.c';
+        'ValidatorsVouchFor mod_a.c', 'ValidatorsTagKey x';
 
 # Of other modules' directives only note is taken.
 accepted(<<'END', 'what chooses a language');
