@@ -9,6 +9,7 @@
 
 typedef enum vld_reading {
     VLD_READ,    /* the record has digest, identity and indexed_ns */
+    VLD_ADOPTED, /* the same, without reading */
     VLD_RACY,    /* must be looked at again in wait_ns */
     VLD_CHANGED, /* while it was read */
     VLD_PASSED,  /* not there any more, or no regular file */
@@ -22,6 +23,9 @@ typedef struct vld_attempt {
     vld_record *record;
     int64_t wait_ns;    /* with VLD_RACY */
     apr_status_t rv;    /* with VLD_FAILED */
+    /* The content of a file of this size and mtime is known: its digest is
+     * taken over.  NULL: read. */
+    const vld_record *known;
 } vld_attempt;
 
 /* Look at the file open as fd, read it, and look again. */

@@ -105,6 +105,13 @@ static void fail(attempt *a)
     vld_queue_drop(a->run, a->job);
 }
 
+static void finish(vld_run *run, vld_job *job)
+{
+    vld_dir_release(job->dir);
+    job->dir = NULL;
+    vld_queue_done(run, job);
+}
+
 static void process(vld_run *run, vld_job *job);
 
 static void wait_for(attempt *a)
@@ -130,20 +137,27 @@ static void wait_for(attempt *a)
 
 static void process(vld_run *run, vld_job *job)
 {
-    attempt a = {run, job, {-1, &run->ending, &run->totals.bytes,
-                            &job->record, 0, APR_SUCCESS}};
+    attempt a = {run, job, {.fd = -1,
+                            .stop = &run->ending,
+                            .progress = &run->totals.bytes,
+                            .record = &job->record,
+                            .known = job->has_known ? &job->known : NULL}};
     vld_reading o = hash(&a);
 
-    if (vld_queue_is_ending(run) && o != VLD_READ) {
+    if (vld_queue_is_ending(run) && o != VLD_READ && o != VLD_ADOPTED) {
         vld_queue_drop(run, job);
         return;
     }
     switch (o) {
     case VLD_READ:
+        vld_run_add(&run->totals.not_adopted, job->has_known);
         vld_run_add(&run->totals.hashed, 1);
-        vld_dir_release(job->dir);
-        job->dir = NULL;
-        vld_queue_done(run, job);
+        finish(run, job);
+        break;
+    case VLD_ADOPTED:
+        job->adopted = true;
+        vld_run_add(&run->totals.adopted, 1);
+        finish(run, job);
         break;
     case VLD_PASSED:
         vld_queue_drop(run, job);

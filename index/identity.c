@@ -59,6 +59,25 @@ bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
     }
 }
 
+/* Noon of a day is less than 27 h from any moment of it in any time zone
+ * (UTC-12 to UTC+14); these are wholly given up. */
+static bool is_around(int64_t ns, int64_t noon_s)
+{
+    const int64_t reach_ns = 27 * 3600 * NS_PER_S;
+    int64_t noon_ns = noon_s * NS_PER_S;
+
+    return ns > noon_ns - reach_ns && ns < noon_ns + reach_ns;
+}
+
+bool vld_identity_mtime_tells(const vld_identity *id)
+{
+    int64_t ns = id->mtime_ns;
+
+    return ns >= 2 * NS_PER_S && !is_around(ns, INT64_C(315576000))
+           && !is_around(ns, INT64_C(318254400))
+           && !is_around(ns, INT64_C(499176000));
+}
+
 int64_t vld_identity_settles_ns(const vld_identity *id, int64_t now_ns,
                                 int64_t margin_ns)
 {

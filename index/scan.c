@@ -75,13 +75,27 @@ static vld_job **sorted(const vld_job_list *list)
     return jobs;
 }
 
+/* What was adopted is as true as the record that it was taken from.  Where
+ * another writer has put another content there meanwhile, it knew better. */
+static bool is_outdated(vld_batch *batch, const vld_job *job)
+{
+    vld_record now;
+
+    return job->adopted
+           && (vld_batch_get(batch, job->path, job->len, &now)
+               || memcmp(&now.digest, &job->record.digest,
+                         sizeof(now.digest)));
+}
+
 static apr_status_t put(vld_run *run, vld_batch *batch, vld_job *job)
 {
-    bool same;
-    apr_status_t rv = vld_batch_record(batch, job->path, job->len,
-                                       &job->record, NULL, &same);
+    bool same = false;
+    apr_status_t rv = is_outdated(batch, job)
+                          ? APR_SUCCESS
+                          : vld_batch_record(batch, job->path, job->len,
+                                             &job->record, NULL, &same);
 
-    if (same) {
+    if (same && !job->adopted) {
         vld_run_add(&run->totals.moved_only, 1);
     }
     if (APR_STATUS_IS_EINVAL(rv)) {
@@ -133,37 +147,44 @@ static void snapshot(vld_run *run, vld_scan_totals *out)
     out->unsettled = __atomic_load_n(&t->unsettled, __ATOMIC_RELAXED);
     out->failed = __atomic_load_n(&t->failed, __ATOMIC_RELAXED);
     out->bytes = __atomic_load_n(&t->bytes, __ATOMIC_RELAXED);
+    out->adopted = __atomic_load_n(&t->adopted, __ATOMIC_RELAXED);
+    out->not_adopted = __atomic_load_n(&t->not_adopted, __ATOMIC_RELAXED);
+    out->pruned = __atomic_load_n(&t->pruned, __ATOMIC_RELAXED);
+    out->kept = __atomic_load_n(&t->kept, __ATOMIC_RELAXED);
 }
 
-static void tick(vld_run *run, int64_t *next_ns)
+apr_status_t vld_run_tick(vld_run *run)
 {
     const vld_scan_options *o = run->options;
     int64_t now = vld_monotonic_ns();
     vld_scan_totals totals;
 
     if (o->stop && __atomic_load_n(o->stop, __ATOMIC_RELAXED)) {
-        vld_queue_end(run, APR_EINTR);
+        return APR_EINTR;
     }
-    if (now < *next_ns) {
-        return;
+    if (now < run->next_tick_ns) {
+        return APR_SUCCESS;
     }
-    *next_ns = now + TICK_NS;
+    run->next_tick_ns = now + TICK_NS;
     if (o->progress) {
         snapshot(run, &totals);
         o->progress(o->baton, &totals);
     }
+    return APR_SUCCESS;
 }
 
 static void write_all(vld_run *run)
 {
-    int64_t next_ns = vld_monotonic_ns() + TICK_NS;
     vld_job_list list;
 
+    run->next_tick_ns = vld_monotonic_ns() + TICK_NS;
     while (vld_queue_collect(run, TICK_NS, &list)) {
         if (list.count) {
             write_batch(run, &list);
         }
-        tick(run, &next_ns);
+        if (vld_run_tick(run) != APR_SUCCESS) {
+            vld_queue_end(run, APR_EINTR);
+        }
     }
 }
 
@@ -284,8 +305,11 @@ apr_status_t vld_scan(vld_store *store, const char *root,
         rv = vld_queue_init(&run);
         if (rv == APR_SUCCESS) {
             run_threads(&run);
-            snapshot(&run, totals);
             rv = run.rv;
+            if (rv == APR_SUCCESS && options->prune) {
+                rv = vld_prune(&run);
+            }
+            snapshot(&run, totals);
             vld_queue_destroy(&run);
         }
     }

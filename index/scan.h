@@ -6,6 +6,7 @@
  *   hash.c   N threads: jobs -> results (or aside, until they are settled)
  *   queue.c  the lists between them, bounded
  *   scan.c   the caller's thread: results -> index; progress; the end
+ *   prune.c  after all that: records without a file, out of the index
  */
 #ifndef VALIDATORS_INDEX_SCAN_H
 #define VALIDATORS_INDEX_SCAN_H
@@ -33,6 +34,9 @@ typedef struct vld_job {
     vld_dir *dir;       /* NULL: opened from the scan's root */
     unsigned asides;    /* times put aside */
     int64_t ready_ns;   /* monotonic: when to look again */
+    bool has_known;
+    bool adopted;       /* the digest is known's */
+    vld_record known;   /* the record before */
     vld_record record;  /* the result: digest, identity, indexed_ns */
     size_t len;
     size_t name_at;     /* the last name in path */
@@ -59,6 +63,8 @@ typedef struct vld_run {
     int root_fd;     /* the root, or the folder of a root that is a file */
     vld_scan_totals totals; /* atomic members */
     pthread_mutex_t problem_mutex;
+
+    int64_t next_tick_ns;   /* monotonic; of the caller's thread */
 
     int ending;          /* atomic: leave as soon as possible */
     apr_status_t rv;     /* why; under mutex */
@@ -106,6 +112,14 @@ void *vld_hash_thread(void *run);
 /* Open what is at `path` (root_len octets longer than the root's own path)
  * name by name, so that no link is followed on the way; errno. */
 int vld_walk_open(const vld_run *run, const char *path, int flags);
+
+/* Drop the records below the root whose files are gone; on the caller's
+ * thread, when all others have ended. */
+apr_status_t vld_prune(vld_run *run);
+
+/* Tell how far the scan is, about ten times a second; APR_EINTR when it is
+ * to stop. */
+apr_status_t vld_run_tick(vld_run *run);
 
 /* Add n to a member of run->totals. */
 void vld_run_add(uint64_t *total, uint64_t n);

@@ -162,7 +162,7 @@ static bool is_virtual(int fd)
 
 /* --- files --------------------------------------------------------------- */
 
-static void hand_over(walk *w, size_t name_at)
+static void hand_over(walk *w, size_t name_at, const vld_record *known)
 {
     vld_dir *dir = w->depth ? w->frames[w->depth - 1].dir : NULL;
     vld_job *job = calloc(1, sizeof(*job) + w->len + 1);
@@ -175,18 +175,24 @@ static void hand_over(walk *w, size_t name_at)
     job->len = w->len;
     job->name_at = name_at;
     job->dir = dir ? vld_dir_hold(dir) : NULL;
+    if (known) {
+        job->has_known = true;
+        job->known = *known;
+    }
     vld_queue_put(w->run, job);
 }
 
-static bool is_fresh(walk *w, const struct stat *st)
+/* *known tells whether there is a record. */
+static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
+                     bool *known)
 {
     vld_identity id;
-    vld_record record;
-    apr_status_t rv = vld_store_get(w->run->store, w->path, w->len, &record);
+    apr_status_t rv = vld_store_get(w->run->store, w->path, w->len, record);
 
-    if (rv == APR_SUCCESS) {
+    *known = rv == APR_SUCCESS;
+    if (*known) {
         vld_identity_of(st, &id);
-        return vld_identity_equal(&id, &record.identity, VLD_VERIFY_STRICT);
+        return vld_identity_equal(&id, &record->identity, VLD_VERIFY_STRICT);
     }
     /* One record that does not check is made again; a store that does not
      * work is another matter. */
@@ -200,16 +206,19 @@ static bool is_fresh(walk *w, const struct stat *st)
 
 static void visit_file(walk *w, const struct stat *st, size_t name_at)
 {
+    vld_record record;
+    bool known;
+
     /* The index changes with every batch that is written to it. */
     if (vld_store_is_own(w->run->store, st)) {
         return;
     }
     vld_run_add(&w->run->totals.seen, 1);
-    if (is_fresh(w, st)) {
+    if (is_fresh(w, st, &record, &known)) {
         vld_run_add(&w->run->totals.unchanged, 1);
         return;
     }
-    hand_over(w, name_at);
+    hand_over(w, name_at, known && w->run->options->adopt ? &record : NULL);
 }
 
 /* --- the walk ------------------------------------------------------------ */

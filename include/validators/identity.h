@@ -18,6 +18,12 @@ void vld_identity_of(const struct stat *st, vld_identity *out);
 bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
                         vld_verify verify);
 
+/* Whether an mtime tells contents apart as far as mtimes ever do.  Not those
+ * that builds and packagers give to every file, whatever is in it: up to 1 s
+ * after 1970, 1980-01-01 (ZIP's first day), 1980-02-01 (Gradle), 1985-10-26
+ * (npm), each in any time zone. */
+bool vld_identity_mtime_tells(const vld_identity *id);
+
 /* How long after a change its timestamps may still be given to another
  * change, in nanoseconds: two ticks of CLOCK_REALTIME_COARSE (20 ms at
  * least) on local file systems, 2 s on FAT, NFS and all that are not known

@@ -210,6 +210,12 @@ typedef struct vld_scan_totals {
     uint64_t failed;     /* files and folders that could not be read; each
                           * was reported */
     uint64_t bytes;      /* octets hashed */
+    uint64_t adopted;     /* as hashed, but taken over without reading */
+    uint64_t not_adopted; /* of hashed: had a record, but size or mtime were
+                           * others, or the mtime tells nothing */
+    uint64_t pruned;      /* records dropped */
+    uint64_t kept;        /* records of vanished files not dropped; each folder
+                           * was reported */
 } vld_scan_totals;
 
 typedef struct vld_scan_options {
@@ -222,6 +228,13 @@ typedef struct vld_scan_options {
      * but any of the scan's own. */
     void (*problem)(void *baton, const char *path, const char *why);
     void *baton;
+    /* Size and mtime of a record are taken for its content where ctime and
+     * inode are others, as after `cp -a`, `rsync -a` or a restore.  Not where
+     * vld_identity_mtime_tells() is false: those files are read. */
+    bool adopt;
+    /* Afterwards, drop the records at and below the root of files that are
+     * gone. */
+    bool prune;
 } vld_scan_options;
 
 /* Index everything at or below root, a file or folder that exists (its
@@ -235,7 +248,14 @@ typedef struct vld_scan_options {
  * do not.  A file is recorded only when its identity was settled before it
  * was read and the same after: one that was changed this moment is waited
  * for, on file systems of coarse clocks at the end of the scan, for 2 s.
- * Several scans at once are fine. Opens at most about 400 descriptors. */
+ * Several scans at once are fine. Opens at most about 400 descriptors.
+ *
+ * Pruned is what the file system says is not there (ENOENT, ENOTDIR), twice:
+ * again when the record is dropped.  Not where any other error says that it
+ * cannot be told; nor where the nearest folder that is there has not changed
+ * since the file was read: then nobody has removed the file, but its file
+ * system is not mounted, or another is mounted over it.  VLD_E_REPLACED may
+ * end a scan: open the store anew and scan again. */
 apr_status_t vld_scan(vld_store *store, const char *root,
                       const vld_scan_options *options,
                       vld_scan_totals *totals, apr_pool_t *p);

@@ -244,7 +244,7 @@ static inline apr_status_t scan_with(place *t, vld_store *store,
 /* A scan of t->root that must succeed. */
 static inline scanned scan(place *t, vld_store *store)
 {
-    vld_scan_options options = {2, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 2};
     scanned out;
 
     assert_int_equal(scan_with(t, store, t->root, options, &out),

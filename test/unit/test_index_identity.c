@@ -239,6 +239,35 @@ static void weak_tag(void **state)
     }
 }
 
+static bool tells(int64_t s, int64_t ns)
+{
+    vld_identity id = {1, s * 1000000000 + ns, 0, 1};
+
+    return vld_identity_mtime_tells(&id);
+}
+
+static void constant_mtimes(void **state)
+{
+    static const int64_t days[] = {315532800, 318211200, 499132800};
+
+    (void)state;
+    assert_false(tells(0, 0));
+    assert_false(tells(1, 999999999));
+    assert_false(tells(-1, 0));
+    assert_false(tells(INT64_C(-9000000000), 0));
+    assert_true(tells(2, 0));
+    assert_false(tells(499162500, 0)); /* npm's */
+    for (int i = 0; i < 3; i++) {
+        assert_false(tells(days[i], 0));
+        assert_false(tells(days[i] + 86399, 999999999));
+        assert_false(tells(days[i] - 14 * 3600, 0));
+        assert_false(tells(days[i] + 86399 + 12 * 3600, 0));
+        assert_true(tells(days[i] - 2 * 86400, 0));
+        assert_true(tells(days[i] + 3 * 86400, 0));
+    }
+    assert_true(tells(1700000000, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +279,8 @@ int main(void)
         TEST(racy_by_mtime, "an mtime near now is racy, far off it is not"),
         TEST(whole_seconds, "a ctime of whole seconds has a margin of 2 s"),
         TEST(settles_when_said, "a racy identity is settled when it says"),
+        TEST(constant_mtimes, "an mtime that builds give to every file tells "
+                              "nothing"),
         TEST(margin_by_file_system, "unknown file systems have a margin of "
                                     "2 s, local ones that of their clock"),
         TEST(asked_without_descriptor, "what cannot be asked counts as "

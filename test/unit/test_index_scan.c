@@ -180,7 +180,7 @@ static void vanished(void **state)
 static void read_only_store(void **state)
 {
     place *t = *state;
-    vld_scan_options options = {2, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 2};
     vld_store *store;
     scanned s;
 
@@ -199,8 +199,8 @@ static void many_jobs(void **state)
 
     populate(t, 500);
     for (int i = 0; i < 4; i++) {
-        vld_scan_options options = {jobs[i], i == 1 ? 1 : 7, NULL,
-                                    NULL,    NULL,           NULL};
+        vld_scan_options options = {.jobs = jobs[i],
+                                    .batch_records = i == 1 ? 1 : 7};
         vld_store *store;
         scanned s;
 
@@ -247,7 +247,12 @@ static void stopped(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {1, 10, &stop_flag, stop_soon, NULL, NULL};
+    vld_scan_options options = {
+        .jobs = 1,
+        .batch_records = 10,
+        .stop = &stop_flag,
+        .progress = stop_soon,
+    };
     vld_scan_totals totals;
     int fd = open(below(t->root, "huge"), O_WRONLY | O_CREAT, 0644);
 
@@ -274,7 +279,7 @@ static void progress(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {1, 0, &stop_flag, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 1, .stop = &stop_flag};
     scanned s;
     int fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
 
@@ -292,7 +297,7 @@ static void progress(void **state)
 static void scan_it(void *data)
 {
     place *t = data;
-    vld_scan_options options = {2, 20, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 2, .batch_records = 20};
     vld_store *store;
     vld_scan_totals totals;
 
@@ -339,7 +344,7 @@ typedef struct part {
 static void *scan_part(void *data)
 {
     part *p = data;
-    vld_scan_options options = {2, 20, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 2, .batch_records = 20};
 
     p->rv = vld_scan(p->store, p->t->root, &options, &p->totals, NULL);
     return NULL;
@@ -395,7 +400,11 @@ static void newer_record(void **state)
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     rival v = {store, below(t->root, "small"), false};
-    vld_scan_options options = {2, 0, NULL, put_rival, NULL, &v};
+    vld_scan_options options = {
+        .jobs = 2,
+        .progress = put_rival,
+        .baton = &v,
+    };
     vld_scan_totals totals;
     int fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
 
@@ -410,6 +419,156 @@ static void newer_record(void **state)
     /* It is not that file's, so the next scan reads it. */
     assert_int_equal(scan(t, store).totals.hashed, 1);
     assert_int_equal(found(store, v.path).identity.size, 1);
+    vld_store_close(store);
+}
+
+/* --- adopted ------------------------------------------------------------- */
+
+static scanned adopt(place *t, vld_store *store)
+{
+    vld_scan_options options = {.jobs = 2, .adopt = true};
+    scanned out;
+
+    assert_int_equal(scan_with(t, store, t->root, options, &out),
+                     APR_SUCCESS);
+    return out;
+}
+
+/* Another inode and ctime with the same size and mtime; its content is
+ * another one, so that reading shows. */
+static void copy_over(place *t, const char *path, const char *text,
+                      int64_t mtime_s)
+{
+    write_text(below(t->dir, "copy"), text);
+    set_mtime(below(t->dir, "copy"), mtime_s, 0);
+    assert_int_equal(rename(below(t->dir, "copy"), path), 0);
+}
+
+static void adopted(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    const char *path = below(t->root, "f");
+    vld_record before;
+    vld_record after;
+    struct stat st;
+    scanned s;
+
+    write_text(path, "one");
+    set_mtime(path, 1600000000, 0);
+    scan(t, store);
+    before = found(store, path);
+    copy_over(t, path, "two", 1600000000);
+    s = adopt(t, store);
+    assert_int_equal(s.totals.adopted, 1);
+    assert_int_equal(s.totals.not_adopted, 0);
+    assert_int_equal(s.totals.hashed, 0);
+    assert_int_equal(s.totals.bytes, 0);
+    after = found(store, path);
+    assert_memory_equal(&before.digest, &after.digest, sizeof(after.digest));
+    assert_int_equal(after.last_modified, 1600000000);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(after.identity.inode, st.st_ino);
+    assert_false(vld_identity_racy(&after.identity, after.indexed_ns, 20 * MS));
+    assert_int_equal(adopt(t, store).totals.unchanged, 1);
+    vld_store_close(store);
+}
+
+static void not_asked_to_adopt(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    const char *path = below(t->root, "f");
+
+    write_text(path, "one");
+    set_mtime(path, 1600000000, 0);
+    scan(t, store);
+    copy_over(t, path, "two", 1600000000);
+    assert_int_equal(scan(t, store).totals.hashed, 1);
+    vld_store_close(store);
+}
+
+static void not_to_be_adopted(void **state)
+{
+    static const int64_t dates[] = {0, 1, -5, 315532800, 318211200, 499162500};
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    scanned s;
+
+    for (unsigned i = 0; i < 6; i++) {
+        char name[16];
+
+        sprintf(name, "f%u", i);
+        write_text(below(t->root, name), "one");
+        set_mtime(below(t->root, name), dates[i], 0);
+    }
+    write_text(below(t->root, "moved"), "one");
+    set_mtime(below(t->root, "moved"), 1600000000, 0);
+    write_text(below(t->root, "grown"), "one");
+    set_mtime(below(t->root, "grown"), 1600000000, 0);
+    scan(t, store);
+    for (unsigned i = 0; i < 6; i++) {
+        char name[16];
+
+        sprintf(name, "f%u", i);
+        copy_over(t, below(t->root, name), "two", dates[i]);
+    }
+    copy_over(t, below(t->root, "moved"), "two", 1600000001);
+    copy_over(t, below(t->root, "grown"), "three", 1600000000);
+    write_text(below(t->root, "new"), "new");
+    s = adopt(t, store);
+    assert_int_equal(s.totals.adopted, 0);
+    assert_int_equal(s.totals.hashed, 9);
+    assert_int_equal(s.totals.not_adopted, 8);
+    vld_store_close(store);
+}
+
+typedef struct better {
+    vld_store *store;
+    const char *path;
+    bool done;
+} better;
+
+static void put_better(void *baton, const vld_scan_totals *so_far)
+{
+    better *v = baton;
+    vld_record r;
+
+    if (v->done || so_far->adopted != 1) {
+        return;
+    }
+    /* Read before it was adopted, committed after. */
+    r = found(v->store, v->path);
+    memset(&r.digest, 7, sizeof(r.digest));
+    assert_int_equal(put_one(v->store, v->path, &r), APR_SUCCESS);
+    v->done = true;
+}
+
+static void known_better(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    better v = {store, below(t->root, "small"), false};
+    vld_scan_options options = {
+        .jobs = 2,
+        .progress = put_better,
+        .baton = &v,
+        .adopt = true,
+    };
+    vld_scan_totals totals;
+    int fd;
+
+    write_text(v.path, "one");
+    set_mtime(v.path, 1600000000, 0);
+    scan(t, store);
+    copy_over(t, v.path, "two", 1600000000);
+    fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
+    assert_int_equal(ftruncate(fd, (off_t)1 << 29), 0);
+    close(fd);
+    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
+                     APR_SUCCESS);
+    assert_true(v.done);
+    assert_int_equal(found(store, v.path).digest.bytes[0], 7);
     vld_store_close(store);
 }
 
@@ -471,6 +630,12 @@ int main(void)
         TEST(at_once, "processes scan at once and lose nothing"),
         TEST(one_store, "threads scan into one store at once"),
         TEST(newer_record, "a record is not replaced by one read earlier"),
+        TEST(adopted, "size and mtime are taken for the content, if asked to"),
+        TEST(not_asked_to_adopt, "and only then"),
+        TEST(not_to_be_adopted, "an mtime that tells nothing, and another size "
+                                "or mtime, make it be read"),
+        TEST(known_better, "what another writer has read is not replaced by "
+                           "what was taken over"),
         TEST(killed, "a scan that is killed keeps what it had committed"),
     };
 

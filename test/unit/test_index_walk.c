@@ -44,7 +44,7 @@ static void root_is_a_link(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {0, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 0};
     char link[160];
     char through[160];
     scanned s;
@@ -65,7 +65,7 @@ static void root_is_a_file(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {0, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 0};
     const char *path = below(t->root, "file");
     scanned s;
 
@@ -86,7 +86,7 @@ static void no_root(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {0, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 0};
     const char *fifo = below(t->dir, "fifo");
     scanned s;
 
@@ -190,7 +190,7 @@ static void scan_unreadable(void *data)
 {
     place *t = data;
     vld_store *store = NULL;
-    vld_scan_options options = {2, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 2};
     scanned s;
 
     as_nobody(t);
@@ -220,7 +220,7 @@ static void unreadable(void **state)
 static void index_itself(void **state)
 {
     place *t = *state;
-    vld_scan_options options = {0, 1, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.batch_records = 1};
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     scanned s;
 
@@ -241,7 +241,7 @@ static void virtual_files(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {0, 0, NULL, NULL, NULL, NULL};
+    vld_scan_options options = {.jobs = 0};
     scanned s;
 
     assert_int_equal(access("/proc/self/status", F_OK), 0);
