@@ -94,6 +94,9 @@ extern const cli_command cli_list;
 extern const cli_command cli_forget;
 extern const cli_command cli_stat;
 extern const cli_command cli_compact;
+extern const cli_command cli_export;
+extern const cli_command cli_import;
+extern const cli_command cli_verify;
 
 /* --- options.c ----------------------------------------------------------- */
 
@@ -115,6 +118,10 @@ bool cli_become_owner(const cli *c);
 
 /* Open the index as c->command needs it.  False after a message. */
 bool cli_open_index(cli *c);
+
+/* Close the index and open what stands at its path now, as c->command needs
+ * it: after VLD_E_REPLACED.  c->store is NULL when that fails. */
+apr_status_t cli_reopen_index(cli *c);
 
 /* Report what the index answered: path, why, what to do.  CLI_ERROR. */
 cli_exit cli_index_error(cli *c, apr_status_t rv);
@@ -180,6 +187,41 @@ const char *cli_time(int64_t ns, char out[CLI_TIME]);
 
 /* Whether all that was written has arrived; else a message. */
 bool cli_flush(void);
+
+/* --- manifest.c ---------------------------------------------------------- */
+
+/* A line as GNU sha256sum writes it: where the name has a backslash, newline
+ * or carriage return, a backslash stands before it and these are escaped; any
+ * other octet stands as it is. */
+void cli_put_sha256sum(FILE *out, const char *name, size_t len,
+                       const vld_digest *digest);
+
+/* What `export` writes beside that, in comments: the first line of all, and
+ * the line before each entry, with what else is known of the file. */
+void cli_put_manifest_head(FILE *out);
+void cli_put_manifest_facts(FILE *out, const vld_record *record);
+
+/* One entry of a manifest, or one line that is none. */
+typedef struct cli_entry {
+    unsigned long line;
+    const char *why;  /* it is none, because; NULL: it is one */
+    const char *name; /* NUL-terminated; until the next entry is read */
+    vld_digest digest;
+    bool has_facts;   /* the three below */
+    int64_t last_modified;
+    uint64_t size;
+    int64_t mtime_ns;
+} cli_entry;
+
+/* A manifest that is read: of this tool, or of sha256sum in text or binary
+ * mode or with --tag.  One a process at a time; the descriptor stays the
+ * caller's. */
+typedef struct cli_manifest cli_manifest;
+cli_manifest *cli_manifest_read(int fd);
+
+/* APR_EOF at the end; APR_EINTR soon after a signal to stop;
+ * APR_ENOTIMPL for a manifest of a later version; a read's error. */
+apr_status_t cli_manifest_next(cli_manifest *manifest, cli_entry *out);
 
 /* --- stop.c -------------------------------------------------------------- */
 

@@ -29,13 +29,6 @@ static void put_summary(const cli *c, const vld_store_info *before,
     }
 }
 
-static bool open_again(cli *c)
-{
-    vld_store_close(c->store);
-    c->store = NULL;
-    return cli_open_index(c);
-}
-
 static cli_exit run(cli *c, int argc, char **argv)
 {
     vld_store_info before, after;
@@ -52,14 +45,16 @@ static cli_exit run(cli *c, int argc, char **argv)
         if (rv == APR_SUCCESS) {
             rv = vld_store_compact(c->store);
         }
-        if (rv == VLD_E_REPLACED && !open_again(c)) {
-            return CLI_ERROR;
+        if (rv == VLD_E_REPLACED) {
+            apr_status_t again = cli_reopen_index(c);
+
+            rv = again == APR_SUCCESS ? VLD_E_REPLACED : again;
         }
     }
     if (rv == APR_SUCCESS) {
-        if (!open_again(c)) {
-            return CLI_ERROR;
-        }
+        rv = cli_reopen_index(c);
+    }
+    if (rv == APR_SUCCESS) {
         rv = vld_store_stat(c->store, &after);
     }
     if (rv != APR_SUCCESS) {

@@ -45,47 +45,6 @@ static void put_text(const char *path, size_t len, const vld_record *record)
     putchar('\n');
 }
 
-static const char *sha256sum_escape(char octet)
-{
-    switch (octet) {
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    default:
-        return NULL;
-    }
-}
-
-/* As GNU sha256sum: a backslash before the line says that the name has
- * escapes; any other octet stands as it is. */
-static void put_sha256sum(const char *path, size_t len,
-                          const vld_record *record)
-{
-    char hex[VLD_HEX_SIZE];
-    bool escaped = false;
-    size_t i;
-
-    for (i = 0; i < len && !escaped; i++) {
-        escaped = sha256sum_escape(path[i]) != NULL;
-    }
-    vld_digest_hex(&record->digest, hex);
-    printf("%s%s  ", escaped ? "\\" : "", hex);
-    for (i = 0; i < len; i++) {
-        const char *escape = sha256sum_escape(path[i]);
-
-        if (escape != NULL) {
-            fputs(escape, stdout);
-        }
-        else {
-            putchar((unsigned char)path[i]);
-        }
-    }
-    putchar('\n');
-}
-
 static void report_damage(listing *list, const char *path, size_t len)
 {
     list->damaged++;
@@ -108,7 +67,7 @@ static apr_status_t put(void *baton, const char *path, size_t len,
         report_damage(list, path, len);
     }
     else if (as_sha256sum) {
-        put_sha256sum(path, len, record);
+        cli_put_sha256sum(stdout, path, len, &record->digest);
     }
     else if (list->c->json) {
         cli_put_json(cli_json_record(path, len, record));

@@ -14,13 +14,21 @@
 #include "cli.h"
 
 #define MOST_JOBS 256
+#define REPLACED_MOST 5
+
+#define KEY_ADOPT CLI_KEY_OWN
+#define KEY_PRUNE (CLI_KEY_OWN + 1)
 
 static const cli_option options[] = {
     {'j', "jobs", "N", "read N files at once; default: one a core"},
+    {KEY_ADOPT, "adopt", NULL, "do not read copies of the same size and mtime"},
+    {KEY_PRUNE, "prune", NULL, "forget files below PATH that have vanished"},
     {0, NULL, NULL, NULL},
 };
 
 static unsigned jobs;
+static bool adopts;
+static bool prunes;
 
 /* One run over all operands. */
 typedef struct scanning {
@@ -33,8 +41,9 @@ typedef struct scanning {
 
 static bool set(int key, const char *value)
 {
-    (void)key;
-    if (!cli_number(value, 1, MOST_JOBS, &jobs)) {
+    adopts = adopts || key == KEY_ADOPT;
+    prunes = prunes || key == KEY_PRUNE;
+    if (key == 'j' && !cli_number(value, 1, MOST_JOBS, &jobs)) {
         cli_error("scan: -j wants a number from 1 to %d", MOST_JOBS);
         return false;
     }
@@ -50,6 +59,10 @@ static void add(vld_scan_totals *sum, const vld_scan_totals *more)
     sum->unsettled += more->unsettled;
     sum->failed += more->failed;
     sum->bytes += more->bytes;
+    sum->adopted += more->adopted;
+    sum->not_adopted += more->not_adopted;
+    sum->pruned += more->pruned;
+    sum->kept += more->kept;
 }
 
 static void on_progress(void *baton, const vld_scan_totals *so_far)
@@ -150,6 +163,10 @@ static void put_json(const vld_scan_totals *t, double seconds, bool complete)
     set_number(object, "unsettled", t->unsettled);
     set_number(object, "failed", t->failed);
     set_number(object, "bytes", t->bytes);
+    set_number(object, "adopted", t->adopted);
+    set_number(object, "not_adopted", t->not_adopted);
+    set_number(object, "pruned", t->pruned);
+    set_number(object, "kept", t->kept);
     json_object_set_new(object, "seconds", json_real(seconds));
     json_object_set_new(object, "complete", json_boolean(complete));
     cli_put_json(object);
@@ -161,9 +178,18 @@ static void put_text(const vld_scan_totals *t, double seconds)
 
     printf("%" PRIu64 " files: %" PRIu64 " unchanged, %" PRIu64
            " hashed (%s, %" PRIu64 " of them with the same content as before), "
-           "%" PRIu64 " unsettled, %" PRIu64 " failed; %.2f s\n",
+           "%" PRIu64 " unsettled, %" PRIu64 " failed",
            t->seen, t->unchanged, t->hashed, cli_size(t->bytes, size),
-           t->moved_only, t->unsettled, t->failed, seconds);
+           t->moved_only, t->unsettled, t->failed);
+    if (adopts) {
+        printf(", %" PRIu64 " adopted, %" PRIu64 " not trusted and hashed",
+               t->adopted, t->not_adopted);
+    }
+    if (prunes) {
+        printf(", %" PRIu64 " pruned, %" PRIu64 " vanished but kept",
+               t->pruned, t->kept);
+    }
+    printf("; %.2f s\n", seconds);
 }
 
 static void put_summary(const scanning *s, bool complete)
@@ -178,7 +204,8 @@ static void put_summary(const scanning *s, bool complete)
     }
 }
 
-static apr_status_t scan_one(scanning *s, const char *root)
+static apr_status_t scan_once(scanning *s, const char *root,
+                              vld_scan_totals *totals)
 {
     vld_scan_options how = {
         .jobs = jobs,
@@ -186,15 +213,37 @@ static apr_status_t scan_one(scanning *s, const char *root)
         .progress = on_progress,
         .problem = on_problem,
         .baton = s,
+        .adopt = adopts,
+        .prune = prunes,
     };
-    vld_scan_totals totals;
     apr_pool_t *p;
     apr_status_t rv;
 
-    memset(&totals, 0, sizeof(totals));
+    memset(totals, 0, sizeof(*totals));
     apr_pool_create(&p, s->c->pool);
-    rv = vld_scan(s->c->store, root, &how, &totals, p);
+    rv = vld_scan(s->c->store, root, &how, totals, p);
     apr_pool_destroy(p);
+    /* A scan that had nothing to write has not asked. */
+    return rv == APR_SUCCESS && !vld_store_is_current(s->c->store)
+               ? VLD_E_REPLACED
+               : rv;
+}
+
+/* What was written to an index that has been replaced meanwhile is lost, so
+ * that the scan begins anew, and with it what it counts. */
+static apr_status_t scan_one(scanning *s, const char *root)
+{
+    vld_scan_totals totals;
+    apr_status_t rv = scan_once(s, root, &totals);
+    int i;
+
+    for (i = 0; rv == VLD_E_REPLACED && i < REPLACED_MOST && !cli_stopped;
+         i++) {
+        rv = cli_reopen_index(s->c);
+        if (rv == APR_SUCCESS) {
+            rv = scan_once(s, root, &totals);
+        }
+    }
     add(&s->done, &totals);
     return rv;
 }
@@ -240,7 +289,8 @@ static cli_exit finish(const scanning *s, apr_status_t rv)
     if (rv != APR_SUCCESS) {
         return tell_error(s, rv);
     }
-    return s->done.failed + s->done.unsettled > 0 ? CLI_FOUND : CLI_DONE;
+    return s->done.failed + s->done.unsettled + s->done.kept > 0 ? CLI_FOUND
+                                                                 : CLI_DONE;
 }
 
 static cli_exit run(cli *c, int argc, char **argv)

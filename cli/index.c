@@ -36,19 +36,37 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
     return CLI_ERROR;
 }
 
+static vld_store_mode mode_of(const cli_command *command)
+{
+    switch (command->needs) {
+    case CLI_NEEDS_CREATE:
+        return VLD_STORE_CREATE;
+    case CLI_NEEDS_WRITE:
+        return VLD_STORE_WRITE;
+    default:
+        return VLD_STORE_READ;
+    }
+}
+
+apr_status_t cli_reopen_index(cli *c)
+{
+    apr_status_t rv;
+
+    vld_store_close(c->store);
+    rv = vld_store_open(&c->store, c->index, mode_of(c->command), c->pool);
+    if (rv != APR_SUCCESS) {
+        c->store = NULL;
+    }
+    return rv;
+}
+
 bool cli_open_index(cli *c)
 {
-    vld_store_mode mode = VLD_STORE_READ;
+    vld_store_mode mode = mode_of(c->command);
     apr_status_t rv;
 
     if (!cli_become_owner(c)) {
         return false;
-    }
-    if (c->command->needs == CLI_NEEDS_WRITE) {
-        mode = VLD_STORE_WRITE;
-    }
-    if (c->command->needs == CLI_NEEDS_CREATE) {
-        mode = VLD_STORE_CREATE;
     }
     rv = vld_store_open(&c->store, c->index, mode, c->pool);
     if (APR_STATUS_IS_ENOENT(rv) && mode == VLD_STORE_CREATE) {

@@ -8,7 +8,7 @@ use lib $FindBin::Bin;
 use CliTest;
 use Test::More;
 
-my @commands = qw(scan show list forget stat);
+my @commands = qw(scan show list verify export import forget stat);
 
 my $help = run('--help');
 is($help->{exit}, 0, 'help exits with 0');
@@ -62,6 +62,15 @@ refused('stat with an operand', qr/too many operands/, 'stat', '/a');
 refused('an empty path', qr/empty path/, 'forget', '');
 refused('an empty name of the index', qr/empty path/, 'stat', '-i', '');
 refused('two formats at once', qr/not both/, 'list', '--json', '--sha256sum');
+refused('verify with two prefixes', qr/too many operands/, 'verify', '/a',
+    '/b');
+refused('export with two prefixes', qr/too many operands/, 'export', '/a',
+    '/b');
+refused('import without a manifest', qr/usage: htvalidators import FILE/,
+    'import');
+refused('import of two', qr/too many operands/, 'import', '/a', '/b');
+refused('verify of too many at once', qr/from 1 to 256/, 'verify', '-j',
+    '257');
 refused("-j $_", qr/from 1 to 256/, 'scan', '-j', $_, $site)
     for '0', '257', '-1', '', '2x', '99999999999999999999';
 ok(!-e $index, 'what is refused makes no index');

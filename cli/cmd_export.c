@@ -1,0 +1,154 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* htvalidators export: a manifest of what is recorded, for other hosts and
+ * for sha256sum -c.  Never looks at the files themselves. */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "cli.h"
+
+#define KEY_ROOT CLI_KEY_OWN
+
+static const cli_option options[] = {
+    {KEY_ROOT, "root", "DIR", "write names relative to DIR"},
+    {0, NULL, NULL, NULL},
+};
+
+static const char *root_given;
+
+typedef struct exporting {
+    cli *c;
+    size_t skip; /* octets of each name that are left out */
+    uint64_t damaged;
+} exporting;
+
+static bool set(int key, const char *value)
+{
+    if (key == KEY_ROOT) {
+        root_given = value;
+    }
+    return true;
+}
+
+static void report_damage(exporting *e, const char *path, size_t len)
+{
+    e->damaged++;
+    if (len == 0 || path[0] == '\0') {
+        cli_error("a record does not check and is left out");
+        return;
+    }
+    cli_error("%s: its record does not check and is left out; "
+              "`htvalidators scan` makes a new one",
+              cli_shown(e->c->pool, path));
+}
+
+static apr_status_t put(void *baton, const char *path, size_t len,
+                        const vld_record *record)
+{
+    exporting *e = baton;
+
+    if (record == NULL) {
+        report_damage(e, path, len);
+        return APR_SUCCESS;
+    }
+    path += e->skip;
+    len -= e->skip;
+    cli_put_manifest_facts(stdout, record);
+    /* To sha256sum that name is its standard input. */
+    if (strcmp(path, "-") == 0) {
+        path = "./-";
+        len = 3;
+    }
+    cli_put_sha256sum(stdout, path, len, &record->digest);
+    return ferror(stdout) ? APR_EOF : APR_SUCCESS;
+}
+
+static cli_exit export_below(cli *c, const char *prefix, size_t skip)
+{
+    exporting e = {c, skip, 0};
+    apr_status_t rv;
+
+    cli_put_manifest_head(stdout);
+    rv = vld_store_each(c->store, prefix, put, &e);
+    if (ferror(stdout)) {
+        return CLI_ERROR; /* cli_flush() tells why */
+    }
+    if (rv != APR_SUCCESS) {
+        return cli_index_error(c, rv);
+    }
+    return e.damaged > 0 ? CLI_FOUND : CLI_DONE;
+}
+
+/* The prefix as records have it; CLI_DONE, and *out is NULL for none. */
+static cli_exit choose(cli *c, const char *given, const char **out)
+{
+    apr_status_t rv = cli_choose_prefix(c, given, out);
+
+    if (rv != APR_SUCCESS) {
+        return cli_index_error(c, rv);
+    }
+    if (*out == NULL) {
+        cli_error("%s: no records at or below it", cli_shown(c->pool, given));
+        return CLI_FOUND;
+    }
+    return CLI_DONE;
+}
+
+static cli_exit export_relative(cli *c, const char *prefix)
+{
+    const char *root;
+    vld_record record;
+    cli_exit status = choose(c, root_given, &root);
+
+    if (status != CLI_DONE) {
+        return status;
+    }
+    if (prefix == NULL) {
+        prefix = root;
+    }
+    if (!cli_is_below(prefix, root)) {
+        cli_error("%s is not below %s, so that it has no name relative to it",
+                  cli_shown(c->pool, prefix), cli_shown(c->pool, root));
+        return CLI_ERROR;
+    }
+    if (vld_store_get(c->store, root, strlen(root), &record) == APR_SUCCESS) {
+        cli_error("%s: it has a record, so it is a file; --root wants the "
+                  "folder that it is in",
+                  cli_shown(c->pool, root));
+        return CLI_ERROR;
+    }
+    return export_below(c, prefix, strlen(root) + (root[1] != '\0'));
+}
+
+static cli_exit run(cli *c, int argc, char **argv)
+{
+    const char *prefix = NULL;
+    cli_exit status = CLI_DONE;
+
+    if (c->json) {
+        cli_error("export: a manifest is no JSON; `htvalidators list --json` "
+                  "writes that");
+        return CLI_ERROR;
+    }
+    if (root_given != NULL && root_given[0] == '\0') {
+        cli_error("export: --root: an empty path; is a variable not set?");
+        return CLI_ERROR;
+    }
+    if (!cli_open_index(c)) {
+        return CLI_ERROR;
+    }
+    if (argc > 0) {
+        status = choose(c, argv[0], &prefix);
+    }
+    if (status != CLI_DONE) {
+        return status;
+    }
+    return root_given != NULL ? export_relative(c, prefix)
+                              : export_below(c, prefix ? prefix : "/", 0);
+}
+
+const cli_command cli_export = {
+    "export", "[PREFIX]", "write a manifest, as sha256sum and import read it",
+    CLI_NEEDS_READ, 0, 1, options, set, run,
+};

@@ -1,0 +1,337 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Manifests: the lines of sha256sum, and comments that carry what else is
+ * known of a file.  Never looks at the files that they name. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define HEAD "# htvalidators manifest "
+#define VERSION 1
+#define FACTS "# of="
+#define FACTS_DIGITS 16 /* of the digest that the facts belong to */
+
+/* --- writing ------------------------------------------------------------- */
+
+static const char *escape_of(char octet)
+{
+    switch (octet) {
+    case '\\':
+        return "\\\\";
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    default:
+        return NULL;
+    }
+}
+
+void cli_put_sha256sum(FILE *out, const char *name, size_t len,
+                       const vld_digest *digest)
+{
+    char hex[VLD_HEX_SIZE];
+    bool escaped = false;
+    size_t i;
+
+    for (i = 0; i < len && !escaped; i++) {
+        escaped = escape_of(name[i]) != NULL;
+    }
+    vld_digest_hex(digest, hex);
+    fprintf(out, "%s%s  ", escaped ? "\\" : "", hex);
+    for (i = 0; i < len; i++) {
+        const char *escape = escape_of(name[i]);
+
+        if (escape != NULL) {
+            fputs(escape, out);
+        }
+        else {
+            putc((unsigned char)name[i], out);
+        }
+    }
+    putc('\n', out);
+}
+
+void cli_put_manifest_head(FILE *out)
+{
+    fprintf(out, HEAD "%d\n", VERSION);
+}
+
+/* The beginning of the digest ties the facts to their entry, whatever grep
+ * or sort make of the lines. */
+void cli_put_manifest_facts(FILE *out, const vld_record *record)
+{
+    char hex[VLD_HEX_SIZE];
+
+    vld_digest_hex(&record->digest, hex);
+    fprintf(out,
+            FACTS "%.*s last-modified=%" PRId64 " size=%" PRIu64
+                  " mtime-ns=%" PRId64 "\n",
+            FACTS_DIGITS, hex, record->last_modified, record->identity.size,
+            record->identity.mtime_ns);
+}
+
+/* --- lines --------------------------------------------------------------- */
+
+/* The longest name with every octet escaped, and what stands around it. */
+#define LINE_MOST (2 * 65535 + 128)
+
+struct cli_manifest {
+    int fd;
+    bool ended;
+    unsigned long line;
+    size_t at, filled; /* of octets */
+    size_t len;        /* of text */
+    bool too_long;
+    bool has_facts;    /* of the line before */
+    char of[FACTS_DIGITS + 1];
+    int64_t last_modified, size, mtime_ns;
+    char octets[65536];
+    char text[LINE_MOST + 1];
+};
+
+cli_manifest *cli_manifest_read(int fd)
+{
+    static cli_manifest manifest;
+
+    manifest.fd = fd;
+    return &manifest;
+}
+
+/* Waits by poll, which a signal ends: a pipe may stay silent for long. */
+static apr_status_t fill(cli_manifest *m)
+{
+    struct pollfd on = {m->fd, POLLIN, 0};
+    ssize_t n;
+
+    do {
+        if (cli_stopped) {
+            return APR_EINTR;
+        }
+    } while (poll(&on, 1, 200) == 0 || on.revents == 0);
+    n = read(m->fd, m->octets, sizeof(m->octets));
+    if (n < 0) {
+        return errno == EINTR ? APR_SUCCESS : APR_FROM_OS_ERROR(errno);
+    }
+    m->at = 0;
+    m->filled = (size_t)n;
+    m->ended = n == 0;
+    return APR_SUCCESS;
+}
+
+/* What is in the buffer of the line; true when the line is whole. */
+static bool take(cli_manifest *m)
+{
+    const char *from = m->octets + m->at;
+    size_t left = m->filled - m->at;
+    const char *newline = memchr(from, '\n', left);
+    size_t len = newline ? (size_t)(newline - from) : left;
+    size_t room = LINE_MOST - m->len;
+
+    m->too_long = m->too_long || len > room;
+    memcpy(m->text + m->len, from, len < room ? len : room);
+    m->len += len < room ? len : room;
+    m->at += len + (newline != NULL);
+    return newline != NULL;
+}
+
+static apr_status_t next_line(cli_manifest *m)
+{
+    bool whole = false;
+
+    m->len = 0;
+    m->too_long = false;
+    while (!whole) {
+        if (m->at == m->filled) {
+            apr_status_t rv = m->ended ? APR_EOF : fill(m);
+
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+            if (m->ended) {
+                break;
+            }
+        }
+        whole = take(m);
+    }
+    if (!whole && m->len == 0) {
+        return APR_EOF;
+    }
+    m->line++;
+    if (m->len > 0 && m->text[m->len - 1] == '\r') {
+        m->len--;
+    }
+    m->text[m->len] = '\0';
+    return APR_SUCCESS;
+}
+
+/* --- comments ------------------------------------------------------------ */
+
+static bool take_number(const char **at, const char *label, int64_t *out)
+{
+    size_t len = strlen(label);
+    char *end;
+
+    if (strncmp(*at, label, len) != 0) {
+        return false;
+    }
+    errno = 0;
+    *out = strtoll(*at + len, &end, 10);
+    if (errno != 0 || end == *at + len) {
+        return false;
+    }
+    *at = end;
+    return true;
+}
+
+static void read_facts(cli_manifest *m)
+{
+    const char *at = m->text + sizeof(FACTS) - 1;
+
+    if (strspn(at, "0123456789abcdef") != FACTS_DIGITS) {
+        return;
+    }
+    memcpy(m->of, at, FACTS_DIGITS);
+    at += FACTS_DIGITS;
+    m->has_facts = take_number(&at, " last-modified=", &m->last_modified)
+                   && take_number(&at, " size=", &m->size)
+                   && take_number(&at, " mtime-ns=", &m->mtime_ns)
+                   && m->size >= 0 && *at == '\0';
+}
+
+static apr_status_t read_comment(cli_manifest *m)
+{
+    const char *version = m->text + sizeof(HEAD) - 1;
+
+    if (strncmp(m->text, HEAD, sizeof(HEAD) - 1) == 0) {
+        return strcmp(version, "1") == 0 ? APR_SUCCESS : APR_ENOTIMPL;
+    }
+    if (strncmp(m->text, FACTS, sizeof(FACTS) - 1) == 0) {
+        read_facts(m);
+    }
+    return APR_SUCCESS;
+}
+
+/* --- entries ------------------------------------------------------------- */
+
+/* In place. */
+static bool unescape(char *name)
+{
+    char *to = name;
+
+    for (; *name != '\0'; name++) {
+        if (*name != '\\') {
+            *to++ = *name;
+            continue;
+        }
+        name++;
+        if (*name != '\\' && *name != 'n' && *name != 'r') {
+            return false;
+        }
+        *to++ = *name == 'n' ? '\n' : *name == 'r' ? '\r' : '\\';
+    }
+    *to = '\0';
+    return true;
+}
+
+/* "HEX  name", "HEX *name" */
+static const char *read_plain(char *text, char **name, vld_digest *digest)
+{
+    char *gap = text + VLD_HEX_SIZE - 1;
+
+    if (strspn(text, "0123456789abcdefABCDEF") != VLD_HEX_SIZE - 1) {
+        return "it does not begin with a SHA-256 in 64 hexadecimal digits";
+    }
+    if (gap[0] != ' ' || (gap[1] != ' ' && gap[1] != '*')) {
+        return "between digest and name stand neither two spaces nor ' *'";
+    }
+    gap[0] = '\0';
+    if (!vld_digest_unhex(text, digest)) {
+        return "the digest is none";
+    }
+    *name = gap + 2;
+    return NULL;
+}
+
+/* "SHA256 (name) = HEX" */
+static const char *read_tagged(char *text, char **name, vld_digest *digest)
+{
+    size_t len = strlen(text);
+    char *hex = text + len - (VLD_HEX_SIZE - 1);
+
+    if (len < sizeof("SHA256 () = ") - 1 + VLD_HEX_SIZE - 1 ||
+        strncmp(hex - 4, ") = ", 4) != 0 || !vld_digest_unhex(hex, digest)) {
+        return "it does not end with ') = ' and 64 hexadecimal digits";
+    }
+    hex[-4] = '\0';
+    *name = text + sizeof("SHA256 (") - 1;
+    return NULL;
+}
+
+static const char *read_entry(cli_manifest *m, cli_entry *out)
+{
+    char *text = m->text;
+    char *name = NULL;
+    bool escaped = text[0] == '\\';
+    const char *why;
+
+    if (m->too_long) {
+        return "it is longer than any name can be";
+    }
+    if (strlen(text) != m->len) {
+        return "it has a NUL octet (`sha256sum --zero` is not read)";
+    }
+    text += escaped;
+    why = strncmp(text, "SHA256 (", 8) == 0
+              ? read_tagged(text, &name, &out->digest)
+              : read_plain(text, &name, &out->digest);
+    if (why != NULL) {
+        return why;
+    }
+    if (escaped && !unescape(name)) {
+        return "its name has an escape that is none";
+    }
+    out->name = name;
+    return name[0] == '\0' ? "it has no name" : NULL;
+}
+
+static bool are_its_facts(const cli_manifest *m, const cli_entry *entry)
+{
+    char hex[VLD_HEX_SIZE];
+
+    vld_digest_hex(&entry->digest, hex);
+    return memcmp(hex, m->of, FACTS_DIGITS) == 0;
+}
+
+apr_status_t cli_manifest_next(cli_manifest *m, cli_entry *out)
+{
+    bool had_facts;
+    apr_status_t rv;
+
+    memset(out, 0, sizeof(*out));
+    do {
+        had_facts = m->has_facts;
+        m->has_facts = false;
+        rv = next_line(m);
+        if (rv == APR_SUCCESS && m->text[0] == '#') {
+            rv = read_comment(m);
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    } while (m->text[0] == '#' || m->len == 0);
+    out->line = m->line;
+    out->why = read_entry(m, out);
+    if (out->why == NULL && had_facts && are_its_facts(m, out)) {
+        out->has_facts = true;
+        out->last_modified = m->last_modified;
+        out->size = (uint64_t)m->size;
+        out->mtime_ns = m->mtime_ns;
+    }
+    return APR_SUCCESS;
+}
