@@ -50,7 +50,9 @@ $result = run_as_nobody('show', "$site/secret");
 is($result->{exit}, 1, 'what could not be read has no record');
 
 chmod 0000, "$work/index" or die;
-for my $command (['stat'], ['scan', $site], ['list'], ['forget', '/']) {
+spew("$work/sums", ('0' x 64) . "  $site/open/a\n");
+for my $command (['stat'], ['scan', $site], ['list'], ['forget', '/'],
+    ['verify'], ['export'], ['import', "$work/sums"]) {
     $result = run_as_nobody(@{$command});
     is($result->{exit}, 2, "$command->[0]: an index out of reach exits with 2");
     like($result->{err}, qr/^htvalidators: \Q$index\E: .*ermission.*; .+/,
@@ -75,6 +77,7 @@ is($of{"$site/times/epoch"}{mtime}, '1970-01-01T00:00:00.000000000Z',
 
 # --- output that cannot be written
 for my $command ('list', 'list --json', 'list --sha256sum', 'stat', 'help',
+    'export', 'verify', 'verify --json', "import '$work/sums'",
     "show '$site/open/a'", "scan '$site/open'") {
     my $full = finished(background('sh', '-c',
             "exec '$tool' -i '$index' $command > /dev/full"));

@@ -82,4 +82,20 @@ cmp_ok(scalar(drawn(on_terminal(80, "> '$work/out'")->{out})), '>=', 2,
 like(slurp("$work/out"), qr/^24 files: [^\r]*\n$/,
     'and the summary to standard output');
 
+# The other commands that read files.
+scan($site);
+spew("$work/sums", run('list', '--sha256sum')->{out});
+for my $command ('verify', "import '$work/sums'") {
+    my $which = $command eq 'verify' ? $index : "$work/other.mdb";
+    my $result = finished(background('script', '-qec',
+            "exec '$tool' -i '$which' $command", '/dev/null'));
+    my ($name) = $command =~ /^(\w+)/;
+    is($result->{exit}, 0, "$name exits with 0");
+    cmp_ok(scalar(drawn($result->{out})), '>=', 2, "$name: progress is drawn");
+    my @rows = screen($result->{out});
+    is(scalar @rows, 1, "$name: one line stays");
+    like($rows[0], qr/^24 (?:records|entries): /,
+        "$name: and that is the summary");
+}
+
 done_testing;
