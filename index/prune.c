@@ -102,7 +102,7 @@ static bool find_folder(pruning *p, size_t *len, struct stat *st)
     return !fstat(run->root_fd, st);
 }
 
-static void keep(pruning *p, size_t folder_len)
+static void keep(pruning *p, size_t folder_len, const char *why)
 {
     vld_run_add(&p->run->totals.kept, 1);
     if (p->folder_len == folder_len + 1
@@ -111,12 +111,17 @@ static void keep(pruning *p, size_t folder_len)
     }
     memcpy(p->folder, p->path, folder_len + 1);
     p->folder_len = folder_len + 1;
-    vld_run_problem(p->run, folder_len ? p->folder : "/",
-                    "it has not changed since files below it were indexed "
-                    "that are not there now; is a file system not mounted? "
-                    "Their records are kept (`htvalidators forget` drops "
-                    "them)");
+    vld_run_problem(p->run, folder_len ? p->folder : "/", why);
 }
+
+#define ARE_KEPT \
+    "is a file system not mounted? Their records are kept (`htvalidators " \
+    "forget` drops them)"
+static const char not_changed[] =
+    "it has not changed since files below it were indexed that are not there "
+    "now; " ARE_KEPT;
+static const char nothing_there[] =
+    "there is no file below it, but there are records of some; " ARE_KEPT;
 
 /* Whether somebody has removed the file, as far as can be told: then the
  * folder that it was in, or the nearest that is left, has changed since. */
@@ -127,6 +132,12 @@ static bool was_removed(pruning *p, const char *path, size_t len,
     struct stat st;
 
     memcpy(p->path, path, len + 1);
+    /* A mount point may have been made this moment, for a container. */
+    if (!p->run->totals.seen && !p->run->root_is_file) {
+        p->path[p->run->root_len] = '\0';
+        keep(p, p->run->root_len, nothing_there);
+        return false;
+    }
     if (!find_folder(p, &len, &st)) {
         return false;
     }
@@ -134,7 +145,7 @@ static bool was_removed(pruning *p, const char *path, size_t len,
     if (id.ctime_ns >= record->indexed_ns - BEHIND_NS) {
         return true;
     }
-    keep(p, len);
+    keep(p, len, not_changed);
     return false;
 }
 

@@ -113,6 +113,7 @@ static void not_mounted(void **state)
     vld_record r = record_of(1);
     scanned s;
 
+    write_text(below(t->root, "f"), "f");
     assert_int_equal(mkdir(below(t->root, "mnt"), 0755), 0);
     r.indexed_ns = vld_now_ns() + INT64_C(60000000000);
     assert_int_equal(put_one(store, below(t->root, "mnt/x/f"), &r), 0);
@@ -156,6 +157,27 @@ static void unmounted(void **state)
     assert_true(has(store, below(t->root, "mnt/f")));
     s = prune_below(t, store, mnt);
     assert_int_equal(s.totals.kept, 1);
+    vld_store_close(store);
+}
+
+static void nothing_left(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    scanned s;
+
+    write_text(below(t->root, "f"), "f");
+    write_text(below(t->root, "g"), "g");
+    scan(t, store);
+    unlink(below(t->root, "f"));
+    unlink(below(t->root, "g"));
+    s = prune_below(t, store, t->root);
+    assert_int_equal(s.totals.pruned, 0);
+    assert_int_equal(s.totals.kept, 2);
+    assert_int_equal(s.problems, 1);
+    assert_string_equal(s.path, t->root);
+    write_text(below(t->root, "h"), "h");
+    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 2);
     vld_store_close(store);
 }
 
@@ -307,6 +329,7 @@ int main(void)
         TEST(not_mounted, "a folder unchanged since keeps its records"),
         TEST_IF(can_mount, unmounted, "records below an unmounted file system "
                                       "are kept"),
+        TEST(nothing_left, "a root without any file keeps its records"),
         TEST(root_missing, "a root that is missing prunes nothing"),
         TEST(no_permission, "a folder that cannot be searched keeps its "
                             "records"),
