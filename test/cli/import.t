@@ -265,7 +265,7 @@ chmod 0000, "$site/secret" or die;
 chmod 0755, $work;
 chmod 0644, $manifest;
 mkdir "$work/nobody" or die;
-chmod 0777, "$work/nobody" or die;
+chmod 0755, "$work/nobody" or die;
 chown 65534, 65534, "$work/nobody" if $> == 0;
 select undef, undef, undef, 0.2;
 my $nobody = run_as_nobody('-i', "$work/nobody/v.mdb", 'import', '--json',
