@@ -97,6 +97,7 @@ extern const cli_command cli_compact;
 extern const cli_command cli_export;
 extern const cli_command cli_import;
 extern const cli_command cli_verify;
+extern const cli_command cli_watch;
 
 /* --- options.c ----------------------------------------------------------- */
 
@@ -129,6 +130,10 @@ cli_exit cli_index_error(cli *c, apr_status_t rv);
 /* The prefix that records stand at or below: the path as it was given, else
  * its real path; *out NULL when neither has any. */
 apr_status_t cli_choose_prefix(cli *c, const char *given, const char **out);
+
+/* Warn where the index lies below a folder that is served: visitors could
+ * fetch it. */
+void cli_warn_of_index_below(const cli *c, const char *root);
 
 /* --- path.c -------------------------------------------------------------- */
 
@@ -231,6 +236,18 @@ void cli_catch_signals(void);
 
 /* Zero until then; the signal's number after. */
 extern volatile int cli_stopped;
+
+/* --- notify.c ------------------------------------------------------------ */
+
+/* The service manager that started this process, by the protocol of
+ * sd_notify(3); nothing is sent where there is none.  Start takes the
+ * variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the
+ * environment. */
+void cli_notify_start(void);
+/* Lines such as "READY=1\nSTATUS=..."; must not have a name in them. */
+void cli_notify(const char *format, ...) CLI_PRINTF(1, 2);
+/* WATCHDOG=1, where that is wanted and it is time for it. */
+void cli_notify_alive(void);
 
 /* --- progress.c ---------------------------------------------------------- */
 

@@ -134,19 +134,6 @@ static bool all_there(const cli *c, int argc, char **argv)
     return there;
 }
 
-/* Visitors could fetch it, and it would be indexed anew by every scan. */
-static void warn_of_index_below(const cli *c, const char *root)
-{
-    const char *index = cli_real(c->pool, c->index);
-    const char *real = cli_real(c->pool, root);
-
-    if (index != NULL && real != NULL && cli_is_below(index, real)) {
-        cli_error("warning: the index %s lies below %s; keep it where nobody "
-                  "can fetch it",
-                  cli_shown(c->pool, index), cli_shown(c->pool, root));
-    }
-}
-
 static void set_number(json_t *object, const char *key, uint64_t value)
 {
     json_object_set_new(object, key, json_integer((json_int_t)value));
@@ -303,7 +290,7 @@ static cli_exit run(cli *c, int argc, char **argv)
         return CLI_ERROR;
     }
     for (i = 0; i < argc; i++) {
-        warn_of_index_below(c, argv[i]);
+        cli_warn_of_index_below(c, argv[i]);
     }
     cli_catch_signals();
     s.c = c;

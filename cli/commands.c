@@ -16,8 +16,9 @@ const cli_option cli_global_options[] = {
 };
 
 static const cli_command *const commands[] = {
-    &cli_scan,   &cli_show,   &cli_list,    &cli_verify, &cli_export,
-    &cli_import, &cli_forget, &cli_compact, &cli_stat,   NULL,
+    &cli_scan,   &cli_watch,  &cli_show,   &cli_list,    &cli_verify,
+    &cli_export, &cli_import, &cli_forget, &cli_compact, &cli_stat,
+    NULL,
 };
 
 const cli_command *cli_find_command(const char *name)

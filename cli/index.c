@@ -122,3 +122,15 @@ apr_status_t cli_choose_prefix(cli *c, const char *given, const char **out)
     }
     return rv;
 }
+
+void cli_warn_of_index_below(const cli *c, const char *root)
+{
+    const char *index = cli_real(c->pool, c->index);
+    const char *real = cli_real(c->pool, root);
+
+    if (index != NULL && real != NULL && cli_is_below(index, real)) {
+        cli_error("warning: the index %s lies below %s; keep it where nobody "
+                  "can fetch it",
+                  cli_shown(c->pool, index), cli_shown(c->pool, root));
+    }
+}

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "index/beneath.h"
 #include "index/digest.h"
 #include "index/error.h"
 
@@ -88,11 +89,11 @@ vld_reading vld_file_try(vld_attempt *a)
 
 static int open_file(const char *path)
 {
-    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    int fd = open(path, flags | O_NOATIME);
+    int flags = O_RDONLY | O_NONBLOCK;
+    int fd = vld_beneath_open(path, flags | O_NOATIME);
 
     /* Only a file's owner and root may leave the atime alone. */
-    return fd < 0 && errno == EPERM ? open(path, flags) : fd;
+    return fd < 0 && errno == EPERM ? vld_beneath_open(path, flags) : fd;
 }
 
 static apr_status_t status_of(const vld_attempt *a, vld_reading o,

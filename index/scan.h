@@ -121,6 +121,9 @@ apr_status_t vld_prune(vld_run *run);
  * to stop. */
 apr_status_t vld_run_tick(vld_run *run);
 
+/* Whether what is open as fd lies on /proc or its like. */
+bool vld_walk_is_virtual(int fd);
+
 /* Add n to a member of run->totals. */
 void vld_run_add(uint64_t *total, uint64_t n);
 /* Report a path that is left out. */

@@ -134,7 +134,7 @@ static bool has_moved(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-static bool is_virtual(int fd)
+bool vld_walk_is_virtual(int fd)
 {
     struct statfs fs;
 
@@ -248,7 +248,7 @@ static void enter_fd(walk *w, int fd, dev_t above)
         close(fd);
         return;
     }
-    if (st.st_dev != above && is_virtual(fd)) {
+    if (st.st_dev != above && vld_walk_is_virtual(fd)) {
         vld_run_problem(w->run, w->path,
                         "a virtual file system is passed by");
         close(fd);

@@ -1,0 +1,366 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What inotify says, and what that means: folders to watch, paths to look at.
+ * It reads no file and knows no index. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "index/beneath.h"
+#include "index/error.h"
+#include "index/record.h"
+#include "index/scan.h"
+#include "index/watch.h"
+
+#define LIMIT "/proc/sys/fs/inotify/max_user_watches"
+#define LIMIT_LEAST 524288UL
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK)
+#define CHANGED                                                              \
+    (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM      \
+     | IN_MOVED_TO | IN_DELETE)
+
+/* Folders that are watched and still to be listed. */
+typedef struct todo {
+    struct todo *next;
+    char path[];
+} todo;
+
+typedef struct filling {
+    vld_watch *w;
+    vld_root *root;
+    vld_folder *top; /* the root's folder */
+    bool files;      /* files are news, too */
+    todo *todo;
+} filling;
+
+void vld_events_pend(vld_watch *w, vld_root *root, const char *path)
+{
+    if (!vld_pending_add(w->pending, path, strlen(path),
+                         vld_monotonic_ns())) {
+        root->rescan = true;
+    }
+}
+
+/* --- the limit ----------------------------------------------------------- */
+
+static unsigned long limit_now(void)
+{
+    unsigned long limit = 0;
+    FILE *in = fopen(LIMIT, "re");
+
+    if (in) {
+        if (fscanf(in, "%lu", &limit) != 1) {
+            limit = 0;
+        }
+        fclose(in);
+    }
+    return limit;
+}
+
+/* Whether that is to be told. */
+static bool must_poll(vld_root *root)
+{
+    bool told = root->told;
+
+    root->rescan |= !root->polled;
+    root->polled = true;
+    root->told = true;
+    return !told;
+}
+
+static void meet_limit(vld_watch *w, vld_root *root)
+{
+    unsigned long limit = limit_now();
+    unsigned long more = limit < LIMIT_LEAST / 2 ? LIMIT_LEAST : 2 * limit;
+    char why[400];
+
+    if (!must_poll(root)) {
+        return;
+    }
+    snprintf(why, sizeof(why),
+             "more folders than may be watched (fs.inotify.max_user_watches "
+             "is %lu, %lu are watched here); until there is room it is "
+             "scanned every %lld s: run `sysctl "
+             "fs.inotify.max_user_watches=%lu` and write that into "
+             "/etc/sysctl.d",
+             limit, (unsigned long)vld_folders_count(w->folders),
+             (long long)(w->options->interval_ns / 1000000000), more);
+    vld_watch_problem(w, root->path, why);
+}
+
+static void meet_double(vld_watch *w, vld_root *root, const char *path)
+{
+    if (!must_poll(root)) {
+        return;
+    }
+    vld_watch_problem(w, path,
+                      "the folder is mounted at two places, and can be "
+                      "watched at one: the tree is scanned from time to time "
+                      "instead");
+}
+
+/* --- listing ------------------------------------------------------------- */
+
+static void put_off(filling *f, const char *path)
+{
+    size_t len = strlen(path);
+    todo *next = malloc(sizeof(*next) + len + 1);
+
+    if (!next) {
+        f->root->lost = f->root->rescan = true;
+        return;
+    }
+    memcpy(next->path, path, len + 1);
+    next->next = f->todo;
+    f->todo = next;
+}
+
+static void fail(filling *f, const char *path, apr_status_t rv)
+{
+    char why[256];
+
+    /* A scan has told it, or will. */
+    if (f->files) {
+        f->w->totals.failed++;
+        vld_watch_problem(f->w, path, vld_strerror(rv, why, sizeof(why)));
+    }
+}
+
+static void watch_fd(filling *f, vld_folder *parent, const char *name,
+                     int fd, const char *path)
+{
+    vld_folder *folder = vld_folders_child(f->w->folders, parent, name);
+    int known = folder ? folder->wd : -1;
+    apr_status_t rv = vld_folders_watch(f->w->folders, parent, name, fd,
+                                        &folder);
+
+    if (rv == APR_SUCCESS) {
+        /* What was watched here before has been listed since. */
+        if (!f->files || folder->wd != known) {
+            put_off(f, path);
+        }
+    }
+    else if (APR_STATUS_IS_ENOSPC(rv)) {
+        meet_limit(f->w, f->root);
+    }
+    else if (APR_STATUS_IS_EEXIST(rv)) {
+        meet_double(f->w, f->root, path);
+    }
+    else {
+        fail(f, path, rv);
+    }
+}
+
+static bool is_passed_by(int fd, const vld_folder *parent)
+{
+    struct stat st;
+
+    return fstat(fd, &st)
+           || (st.st_dev != parent->dev && vld_walk_is_virtual(fd));
+}
+
+static void enter(filling *f, vld_folder *parent, const char *name,
+                  const char *path)
+{
+    int fd = vld_beneath_open(path, OPEN_FOLDER);
+
+    if (fd < 0) {
+        if (!vld_beneath_is_gone(errno)) {
+            fail(f, path, vld_error_os());
+        }
+        return;
+    }
+    if (!is_passed_by(fd, parent)) {
+        watch_fd(f, parent, name, fd, path);
+    }
+    close(fd);
+}
+
+static bool is_folder(int dir, const struct dirent *e)
+{
+    struct stat st;
+
+    if (e->d_type != DT_UNKNOWN) {
+        return e->d_type == DT_DIR;
+    }
+    return !fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW)
+           && S_ISDIR(st.st_mode);
+}
+
+static void list_one(filling *f, vld_folder *folder, int dir,
+                     const struct dirent *e)
+{
+    const char *name = e->d_name;
+
+    if (!strcmp(name, ".") || !strcmp(name, "..")
+        || !vld_folders_path(folder, name, f->w->path)) {
+        return;
+    }
+    if (is_folder(dir, e)) {
+        enter(f, folder, name, f->w->path);
+    }
+    else if (f->files) {
+        vld_events_pend(f->w, f->root, f->w->path);
+    }
+}
+
+/* Whether the folder is still the one that is watched is no matter: where it
+ * is not, events will tell. */
+static void list(filling *f, const char *path)
+{
+    vld_folder *folder = vld_folders_at(f->w->folders, f->top, path);
+    int fd = folder ? vld_beneath_open(path, OPEN_FOLDER) : -1;
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *e;
+
+    if (!stream) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return;
+    }
+    while (!f->root->lost && (e = readdir(stream))) {
+        list_one(f, folder, fd, e);
+    }
+    closedir(stream);
+}
+
+static void list_all(filling *f)
+{
+    unsigned n = 0;
+
+    while (f->todo) {
+        todo *next = f->todo;
+
+        f->todo = next->next;
+        if (!vld_watch_is_stopping(f->w)) {
+            list(f, next->path);
+        }
+        free(next);
+        if (++n % 256 == 0 && f->w->options->alive) {
+            f->w->options->alive(f->w->options->baton);
+        }
+    }
+}
+
+void vld_events_fill(vld_watch *w, vld_root *root)
+{
+    filling f = {w, root, NULL, false, NULL};
+    int fd = vld_beneath_open(root->path, OPEN_FOLDER);
+    const char *name = strcmp(root->path, "/") ? root->path : "";
+
+    if (fd < 0) {
+        return;
+    }
+    root->polled = false;
+    watch_fd(&f, NULL, name, fd, root->path);
+    close(fd);
+    f.top = vld_folders_child(w->folders, NULL, name);
+    list_all(&f);
+    root->told = root->polled;
+}
+
+/* --- events -------------------------------------------------------------- */
+
+/* A folder that is new at its place, or may be read now: what is in it may
+ * have come before the watch. */
+static void folder_came(vld_watch *w, vld_root *root, vld_folder *parent,
+                        const char *name)
+{
+    filling f = {w, root, parent, true, NULL};
+
+    while (f.top->parent) {
+        f.top = f.top->parent;
+    }
+    enter(&f, parent, name, w->path);
+    /* Files that could not be opened before may be now. */
+    if (!f.todo && vld_folders_child(w->folders, parent, name)) {
+        put_off(&f, w->path);
+    }
+    list_all(&f);
+}
+
+static void folder_went(vld_watch *w, vld_root *root, vld_folder *parent,
+                        const char *name)
+{
+    vld_folder *folder = vld_folders_child(w->folders, parent, name);
+    size_t len = strlen(w->path);
+
+    if (folder) {
+        vld_folders_drop(w->folders, folder);
+    }
+    w->path[len] = '/';
+    w->path[len + 1] = '\0';
+    vld_events_pend(w, root, w->path);
+}
+
+static void of_entry(vld_watch *w, vld_root *root, vld_folder *folder,
+                     const struct inotify_event *e)
+{
+    if (!vld_folders_path(folder, e->name, w->path)) {
+        return;
+    }
+    if (!(e->mask & IN_ISDIR)) {
+        vld_events_pend(w, root, w->path);
+    }
+    else if (e->mask & (IN_MOVED_FROM | IN_DELETE)) {
+        folder_went(w, root, folder, e->name);
+    }
+    else if (e->mask & (IN_CREATE | IN_MOVED_TO | IN_ATTRIB)) {
+        folder_came(w, root, folder, e->name);
+    }
+}
+
+static void of_folder(vld_watch *w, vld_root *root, vld_folder *folder,
+                      const struct inotify_event *e)
+{
+    if (e->mask & (IN_IGNORED | IN_UNMOUNT)) {
+        root->rescan |= (e->mask & IN_UNMOUNT) != 0;
+        vld_folders_drop(w->folders, folder);
+    }
+    if (e->mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF)) {
+        w->tick_ns = 0; /* is it a root? */
+    }
+}
+
+static void take(vld_watch *w, const struct inotify_event *e)
+{
+    vld_folder *folder = vld_folders_by_wd(w->folders, e->wd);
+    vld_root *root = folder ? vld_roots_of(w, folder) : NULL;
+
+    if (e->mask & IN_Q_OVERFLOW) {
+        vld_roots_lost(w);
+    }
+    else if (root && e->len && (e->mask & CHANGED)) {
+        of_entry(w, root, folder, e);
+    }
+    else if (root && !e->len) {
+        of_folder(w, root, folder, e);
+    }
+}
+
+void vld_events_read(vld_watch *w)
+{
+    _Alignas(struct inotify_event) char buffer[65536];
+    ssize_t len;
+
+    while ((len = read(vld_folders_fd(w->folders), buffer, sizeof(buffer)))
+           > 0) {
+        const char *at = buffer;
+
+        while (at < buffer + len) {
+            const struct inotify_event *e = (const void *)at;
+
+            at += sizeof(*e) + e->len;
+            take(w, e);
+        }
+    }
+}
