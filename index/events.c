@@ -20,7 +20,6 @@
 #include "index/scan.h"
 #include "index/watch.h"
 
-#define LIMIT "/proc/sys/fs/inotify/max_user_watches"
 #define LIMIT_LEAST 524288UL
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK)
 #define CHANGED                                                              \
@@ -51,10 +50,10 @@ void vld_events_pend(vld_watch *w, vld_root *root, const char *path)
 
 /* --- the limit ----------------------------------------------------------- */
 
-static unsigned long limit_now(void)
+static unsigned long read_limit(const char *path)
 {
     unsigned long limit = 0;
-    FILE *in = fopen(LIMIT, "re");
+    FILE *in = fopen(path, "re");
 
     if (in) {
         if (fscanf(in, "%lu", &limit) != 1) {
@@ -63,6 +62,17 @@ static unsigned long limit_now(void)
         fclose(in);
     }
     return limit;
+}
+
+/* Of the two that there are, the one that was met: the lower one. */
+static unsigned long limit_now(const char **name)
+{
+    unsigned long all = read_limit("/proc/sys/fs/inotify/max_user_watches");
+    unsigned long here = read_limit("/proc/sys/user/max_inotify_watches");
+    bool lower = here && here < all;
+
+    *name = lower ? "user.max_inotify_watches" : "fs.inotify.max_user_watches";
+    return lower ? here : all;
 }
 
 /* Whether that is to be told. */
@@ -78,7 +88,8 @@ static bool must_poll(vld_root *root)
 
 static void meet_limit(vld_watch *w, vld_root *root)
 {
-    unsigned long limit = limit_now();
+    const char *name;
+    unsigned long limit = limit_now(&name);
     unsigned long more = limit < LIMIT_LEAST / 2 ? LIMIT_LEAST : 2 * limit;
     char why[400];
 
@@ -86,13 +97,11 @@ static void meet_limit(vld_watch *w, vld_root *root)
         return;
     }
     snprintf(why, sizeof(why),
-             "more folders than may be watched (fs.inotify.max_user_watches "
-             "is %lu, %lu are watched here); until there is room it is "
-             "scanned every %lld s: run `sysctl "
-             "fs.inotify.max_user_watches=%lu` and write that into "
-             "/etc/sysctl.d",
-             limit, (unsigned long)vld_folders_count(w->folders),
-             (long long)(w->options->interval_ns / 1000000000), more);
+             "more folders than may be watched (%s is %lu); until there is "
+             "room it is scanned every %lld s: run `sysctl %s=%lu` and write "
+             "%s=%lu into a file in /etc/sysctl.d",
+             name, limit, (long long)(w->options->interval_ns / 1000000000),
+             name, more, name, more);
     vld_watch_problem(w, root->path, why);
 }
 
