@@ -136,8 +136,9 @@ bool vld_batch_is_well(const vld_batch *batch);
 /* --- one file -------------------------------------------------------------
  * What a scan does for each file, for those who know which file it is. */
 
-/* Read the regular file at path (its real path: no link is followed) and fill in digest, identity and indexed_ns.  The identity was settled
- * before the first octet was read and was the same after the last.
+/* Read the regular file at path (its real path: no link is followed) and fill
+ * in digest, identity and indexed_ns.  The identity was settled before the
+ * first octet was read and was the same after the last.
  * APR_EBUSY: it is not settled yet, or changed meanwhile: try again at
  * *again_ns (as vld_now_ns() counts).  APR_EINTR soon after *stop is set (an
  * atomic int; NULL: never).  APR_EINVAL: no regular file. Others: errno's. */

@@ -8,7 +8,7 @@ use lib $FindBin::Bin;
 use CliTest;
 use Test::More;
 
-my @commands = qw(scan show list verify export import forget stat);
+my @commands = qw(scan watch show list verify export import forget compact stat);
 
 my $help = run('--help');
 is($help->{exit}, 0, 'help exits with 0');
@@ -55,6 +55,13 @@ refused('an option of another command', qr/--sha256sum/, 'show',
 refused('an option without its argument', qr/-j needs an argument/, 'scan',
     '-j');
 refused('scan without a path', qr/usage: htvalidators scan PATH/, 'scan');
+refused('watch without a path', qr/usage: htvalidators watch PATH/, 'watch');
+refused("watch -j $_", qr/from 1 to 256/, 'watch', '-j', $_, $site)
+    for '0', '257', '';
+refused("watch --interval $_", qr/seconds from 1 to 86400/, 'watch',
+    '--interval', $_, $site)
+    for '0', '86401', '-1', '', '1s';
+refused('watch of a file', qr/not a folder/, 'watch', '/etc/passwd');
 refused('show without a path', qr/usage: htvalidators show PATH/, 'show');
 refused('forget without a prefix', qr/usage: htvalidators forget/, 'forget');
 refused('list with two prefixes', qr/too many operands/, 'list', '/a', '/b');
