@@ -85,6 +85,8 @@ sub leave_for {
 sub background {
     my (@command) = @_;
     my $name = "$work/run." . ++$runs;
+    # It may be killed before it has made them.
+    spew("$name.$_", '') for qw(out err);
     my $pid = fork;
     die "fork: $!" if !defined $pid;
     if (!$pid) {
