@@ -130,7 +130,7 @@ static void look_again(const job *j, apr_int64_t again_ns)
 
     if (vld_wanted_delay(vld_shared_wanted(), &j->item, apr_time_now(),
                          due_us, &until_us)) {
-        ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, indexer.server,
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, indexer.server,
                      "%s: changed just now, is looked at again", j->item.path);
     }
     else {
