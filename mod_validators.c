@@ -38,8 +38,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     vld_filters_resolve(pconf);
     vld_hooks_check(s, ptemp);
     vld_index_lend(s, ptemp);
-    vld_index_make_folder(s, ptemp);
     vld_indexer_post_config(s, pconf);
+    vld_index_make_folder(s, ptemp);
     return vld_dav_post_config(pconf, s);
 }
 

@@ -95,7 +95,7 @@ void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp)
     struct stat st;
     int fd;
 
-    if (!vld_config_auto() || !slash || slash == path) {
+    if (!vld_indexer_runs() || !slash || slash == path) {
         return;
     }
     folder = apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path));

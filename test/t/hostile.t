@@ -30,6 +30,12 @@ truth_test(%how, name => 'scans', what => 'while the tree is scanned',
     beside => [\&scan_on]);
 truth_test(%how, name => 'fixups', what => 'by fixups',
     seconds => $seconds * 0.4, conf => '');
+# Nobody has ever scanned: what the index has is the server's.
+truth_test(%how, name => 'auto', what => 'while the server indexes',
+    seconds => $seconds, conf => 'ValidatorsQuickHandler On', unscanned => 1);
+truth_test(%how, name => 'auto-full',
+    what => 'while it indexes, without prepared answers',
+    seconds => $seconds * 0.4, conf => 'ValidatorsAnswers 0', unscanned => 1);
 truth_test(%how, name => 'full', what => 'without prepared answers',
     seconds => $seconds * 0.4, conf => 'ValidatorsAnswers 0');
 done_testing();
