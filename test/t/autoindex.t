@@ -456,6 +456,42 @@ END
             "an index removed $case its lock file is made anew", 10);
         gets_known($server, "/$case.css", $text, 'and filled again', 10);
     }
+
+    # What was sent before the index was lost is not forgotten by the new one:
+    # only it knows after a restart.
+    my (%full, %new);
+    for my $size (900, 200_000) {
+        my $text = put($server, "date-$size.css", $size);
+        settle();
+        gets_known($server, "/date-$size.css", $text,
+            "a file of $size octets is known");
+        $full{$size} = $c->get("/date-$size.css");
+        is($full{$size}{h}{'last-modified'}, http_date($old),
+            'with its date');
+    }
+    unlink $server->index_path, $server->index_path . '-lock';
+    for my $size (900, 200_000) {
+        my $path = $server->docs("date-$size.css");
+        $new{$size} = content('of an older date', $size);
+        stamp(spew("$path.new", $new{$size}), $old - 1e6);
+        rename "$path.new", $path or die "$path: $!";
+    }
+    settle();
+    gets_known($server, "/date-$_.css", $new{$_}, 'its successor as well', 10)
+        for 900, 200_000;
+    my $before = indexers($server);
+    $server->graceful;
+    ok(defined until_true(20, sub { indexers($server) > $before }),
+        'after a restart');
+    Time::HiRes::sleep(1);
+    for my $size (900, 200_000) {
+        my $res = $server->client->get("/date-$size.css",
+            validators_of($full{$size}, 'date'));
+        is($res->{status} . ($res->{body} eq $new{$size}), 2001,
+            "the date of a content that was there before is none of the new"
+            . " one's ($size)");
+    }
+    $c = $server->client;
     is(scalar(complaints($server)), 0, 'without complaint');
     File::Path::remove_tree("$server->{root}/index");
     for my $n (1 .. 25) {
