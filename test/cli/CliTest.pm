@@ -19,7 +19,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
     $index $site $tool $work
-    background finished json lines make_files make_sparse records run
+    background catches finished json lines make_files make_sparse records run
     run_as_nobody scan slurp spew wait_for
 );
 
@@ -152,6 +152,15 @@ sub records {
     my (@which) = @_;
     my $result = run(@which, 'stat', '--json');
     return $result->{exit} ? 0 : json($result->{out})->{records};
+}
+
+# Whether a command has come so far that it takes signals to stop.
+sub catches {
+    my ($job) = @_;
+    return wait_for(60, sub {
+        my ($caught) = slurp("/proc/$job->{pid}/status") =~ /^SigCgt:\s+(\w+)/m;
+        return hex(substr $caught, -4) & 1 << POSIX::SIGINT() - 1;
+    });
 }
 
 # Whether it came true within the seconds.

@@ -292,7 +292,8 @@ spew($manifest, $good . join '', map { ('0' x 64) . sprintf("  large/%05d\n",
 for my $signal (qw(INT TERM)) {
     my $job = background($tool, '-i', "$work/stopped$signal", 'import',
         '--json', '--root', $site, $manifest);
-    select undef, undef, undef, 0.5;
+    ok(catches($job), 'import is under way');
+    select undef, undef, undef, 0.3;
     my $begun = Time::HiRes::time();
     kill $signal, $job->{pid};
     my $stopped = finished($job);
@@ -308,7 +309,7 @@ for my $signal (qw(INT TERM)) {
 system('mkfifo', "$work/silent") == 0 or die;
 open my $hold, '+<', "$work/silent" or die;
 my $silent = background($tool, '-i', "$work/waits", 'import', "$work/silent");
-ok(wait_for(10, sub { -e "$work/waits" }), 'a pipe that says nothing');
+ok(catches($silent), 'a pipe that says nothing');
 kill 'INT', $silent->{pid};
 ok(wait_for(5, sub { waitpid($silent->{pid}, POSIX::WNOHANG()) != 0 }),
     'is given up at a signal');

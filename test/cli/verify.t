@@ -116,7 +116,8 @@ make_sparse("$site/large", 64, 1 << 30);
 }
 for my $signal (qw(INT TERM)) {
     my $job = background($tool, '-i', $index, 'verify', '--json');
-    select undef, undef, undef, 0.5;
+    ok(catches($job), 'verify is under way');
+    select undef, undef, undef, 0.2;
     my $begun = Time::HiRes::time();
     kill $signal, $job->{pid};
     my $result = finished($job);
