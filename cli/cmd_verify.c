@@ -244,6 +244,12 @@ static task *take(verifying *v)
     return t;
 }
 
+/* For other threads than the one that takes signals. */
+static bool is_stopped(void)
+{
+    return __atomic_load_n(&cli_stopped, __ATOMIC_RELAXED) != 0;
+}
+
 static void *run_thread(void *data)
 {
     verifying *v = data;
@@ -256,7 +262,8 @@ static void *run_thread(void *data)
         finding found;
 
         pthread_mutex_unlock(&v->mutex);
-        found = cli_stopped ? FINDING_NONE : check(v->c->store, t, &bytes, &rv);
+        found = is_stopped() ? FINDING_NONE
+                             : check(v->c->store, t, &bytes, &rv);
         pthread_mutex_lock(&v->mutex);
         note(v, t, found, bytes, rv);
         free(t);

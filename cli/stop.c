@@ -14,7 +14,7 @@ static void handle(int number)
 {
     size_t i;
 
-    cli_stopped = number;
+    __atomic_store_n(&cli_stopped, number, __ATOMIC_RELAXED);
     for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
         struct sigaction was;
 

@@ -69,6 +69,33 @@ import_into($index, $export =~ s/last-modified=\d+/last-modified=1650000000/gr);
 is(record('b', $index)->{last_modified}, 'Fri, 15 Apr 2022 05:20:00 GMT',
     'unless the manifest has a later one');
 
+# Another content was there before: clients know it by a date.
+sub date_of {
+    my ($into) = @_;
+    return run('-i', $into, 'export', "$site/b")->{out}
+        =~ /last-modified=(\d+)/ ? $1 : 0;
+}
+sub of_other {
+    my ($date) = @_;
+    my $digest = sha256_hex('other');
+    return "# htvalidators manifest 1\n# of=" . substr($digest, 0, 16)
+        . " last-modified=$date size=5 mtime-ns=1\n$digest  b\n";
+}
+my ($early, $late) = ("$work/early", "$work/late");
+scan('-i', $_, $site) for $early, $late;
+spew("$site/b", 'other');
+utime 1600000000, 1600000000, "$site/b" or die;
+my $changed = (stat "$site/b")[10];
+select undef, undef, undef, 2.1;
+is(import_into($early, of_other(1610000000))->{n}{hashed}, 1,
+    'another content is imported');
+is(date_of($early), $changed, 'with the date that a scan would give');
+is(import_into($late, of_other($changed + 1))->{n}{hashed}, 1, 'or');
+is(date_of($late), $changed + 1, 'the later one of the manifest');
+spew("$site/b", $content{b});
+utime 1600000000, 1600000000, "$site/b" or die;
+select undef, undef, undef, 0.2;
+
 # --- under another root
 system('cp', '-a', $site, "$work/release") == 0 or die;
 select undef, undef, undef, 0.2;
