@@ -255,6 +255,10 @@ static cli_exit tell_error(const scanning *s, apr_status_t rv)
 {
     const char *why = why_not(s->c->pool, s->current);
 
+    if (why == NULL && rv == APR_FROM_OS_ERROR(ESTALE)) {
+        why = "another folder stands there than when the scan began; nothing "
+              "was pruned";
+    }
     if (why == NULL) {
         return cli_index_error(s->c, rv);
     }

@@ -255,7 +255,8 @@ typedef struct vld_scan_options {
  * cannot be told; nor where the nearest folder that is there has not changed
  * since the file was read, or where the scan has met no file at all: then it
  * is likelier that a file system is not mounted, or another is mounted over
- * it.  VLD_E_REPLACED may end a scan: open the store anew and scan again. */
+ * it.  ESTALE's status: another folder stands at the root than was scanned.
+ * VLD_E_REPLACED may end a scan: open the store anew and scan again. */
 apr_status_t vld_scan(vld_store *store, const char *root,
                       const vld_scan_options *options,
                       vld_scan_totals *totals, apr_pool_t *p);

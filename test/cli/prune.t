@@ -85,6 +85,20 @@ is(json($closed->{out})->{pruned}, 0, 'and what is in it is kept');
 chmod 0755, "$site/a" or die;
 is(json(scan('--json', $site)->{out})->{unchanged}, 1, 'as it was');
 
+# Another folder in its place while it is scanned.
+make_sparse("$work/moved", 8, 1 << 29);
+my $moving = background($tool, '-i', $index, 'scan', '--prune', '--json',
+    "$work/moved");
+ok(catches($moving), 'a scan is under way');
+select undef, undef, undef, 0.2;
+rename "$work/moved", "$work/moved.away" or die;
+mkdir "$work/moved" or die;
+my $moved = finished($moving);
+is($moved->{exit}, 2, 'a path that was replaced meanwhile exits with 2');
+like($moved->{err}, qr{/moved: another folder stands there.*nothing was pruned},
+    'and is told');
+is(run('forget', "$work/moved")->{exit}, 0, 'its records are there');
+
 # Stopped.
 mkdir "$site/many" or die;
 system('sh', '-c', 'cd "$1" && seq 1 20000 | xargs touch', 'sh',
