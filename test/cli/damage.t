@@ -30,6 +30,19 @@ my $show = run('show', '--json', "$site/bad");
 is($show->{exit}, 1, 'show of a damaged record exits with 1');
 like(json($show->{out})->{reason}, qr/damaged record/, 'and tells the reason');
 is(run('show', "$site/good")->{exit}, 0, 'the others can be shown');
+my $export = run('export');
+is($export->{exit}, 1, 'export of a damaged record exits with 1');
+like($export->{err}, qr{/bad: its record does not check}, 'and names it');
+unlike($export->{out}, qr{/bad$}m, 'but does not write it');
+my $verify = run('verify');
+is($verify->{exit}, 1, 'verify of a damaged record exits with 1');
+like($verify->{out}, qr{^damaged  \Q$site\E/bad$}m, 'and names it');
+like($verify->{out}, qr/ 2 good,.* 1 damaged,/, 'and verifies the others');
+spew("$work/sums", unpack('H*', $digest) . "  $site/bad\n");
+is(json(run('import', '--json', "$work/sums")->{out})->{hashed}, 1,
+    'import makes that record again');
+is(run('verify')->{exit}, 0, 'and it is good');
+spew($index, $flipped);
 
 is(json(scan('--json', $site)->{out})->{hashed}, 1,
     'the next scan makes that record again');
@@ -42,7 +55,8 @@ is(json(run('forget', '--json', "$site/bad")->{out})->{forgotten}, 1,
 for my $octets (0, 1, 4096, 8192, length($whole) - 4096) {
     spew($index, substr $whole, 0, $octets);
     for my $command (['list'], ['stat'], ['show', "$site/good"],
-        ['forget', '/'], ['list', '--json']) {
+        ['forget', '/'], ['list', '--json'], ['export'], ['verify'],
+        ['import', "$work/sums"], ['scan', '--adopt', '--prune', $site]) {
         my $result = run(@{$command});
         is($result->{signal}, 0,
             "$command->[0] of an index cut to $octets octets is no crash");
@@ -60,7 +74,8 @@ for my $round (1 .. 40) {
         = pack 'C*', map { int rand 256 } 1 .. 64
         for 1 .. 8;
     spew($index, $noise);
-    for my $command (['list'], ['forget', '/']) {
+    for my $command (['list'], ['export'], ['verify'],
+        ['scan', '--adopt', '--prune', $site], ['forget', '/']) {
         my $result = finished(background('timeout', '20', $tool, '-i', $index,
                 @{$command}));
         ok($result->{exit} < 3 && !$result->{signal},
