@@ -174,6 +174,11 @@ static const char *cure_os(apr_status_t rv)
         return "\"@\" must be on a local file system with locks (not NFS): "
                "name another file with -i or ValidatorsIndex";
     }
+    if (rv == APR_FROM_OS_ERROR(EROFS)) {
+        return "\"@\" can be read where it is, but not written: run this "
+               "where its file system is writable, or name another file with "
+               "-i";
+    }
     if (APR_STATUS_IS_EAGAIN(rv)) {
         return "another process is opening or replacing \"@\" and does not "
                "get on: see `fuser -v \"@\"`, and try again";
