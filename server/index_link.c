@@ -259,13 +259,47 @@ apr_uint64_t vld_index_txn(void)
     return store ? vld_store_txn(store) : 0;
 }
 
+static apr_uint32_t number_of_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (apr_uint32_t)(st.st_ino ^ st.st_dev) | 1
+                                : 1;
+}
+
+/* A store that was opened well and yet answers with an error. Where it is
+ * still the file, that is about one record. */
+static void complain_of_record(vld_store *store, const char *path,
+                               apr_status_t rv)
+{
+    const char *index = vld_config_global()->index_path;
+    char why[256], cure[1024];
+
+    if (!vld_shared_first_of_file(number_of_file(index))) {
+        return;
+    }
+    if (rv == VLD_E_DAMAGED && vld_store_is_current(store)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, link_.server,
+                     "index %s: the record of %s does not check, and there may "
+                     "be others; `htvalidators -i \"%s\" scan FOLDER` makes "
+                     "them again (until then they are as good as none)",
+                     index, path, index);
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, link_.server,
+                 "index %s: %s; %s (until then every look-up misses)", index,
+                 vld_strerror(rv, why, sizeof(why)),
+                 vld_advice(rv, index, cure, sizeof(cure)));
+}
+
 static bool find_at(vld_store *store, const char *path, vld_record *out)
 {
     apr_status_t rv = vld_store_get(store, path, strlen(path), out);
 
+    /* Full: the map is being enlarged at this moment. */
     if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)
-        && rv != APR_NOTFOUND) {
-        vld_index_complain(rv);
+        && rv != APR_NOTFOUND && rv != VLD_E_FULL) {
+        complain_of_record(store, path, rv);
     }
     return rv == APR_SUCCESS;
 }

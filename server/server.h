@@ -131,6 +131,10 @@ typedef enum vld_report {
  * vld_shared_well() of that kind: who is to log it. */
 bool vld_shared_first_report(vld_report what);
 void vld_shared_well(vld_report what);
+/* True for the first caller with this file's number, which is not 0, until
+ * another's: who is to log that there is something wrong inside it.  Children
+ * that open the same file well do not make it new. */
+bool vld_shared_first_of_file(apr_uint32_t file);
 
 /* --- index_link.c: the index as the children see it ---------------------- */
 

@@ -20,6 +20,7 @@ APLOG_USE_MODULE(validators);
 
 typedef struct flags {
     volatile apr_uint32_t reported[VLD_REPORTS];
+    volatile apr_uint32_t record_reported; /* of which file */
 } flags;
 
 /* Of wanted files, 4.5 MiB of which the system gives what is used. */
@@ -109,6 +110,11 @@ vld_wanted *vld_shared_wanted(void)
 bool vld_shared_first_report(vld_report what)
 {
     return apr_atomic_cas32(&shared_flags->reported[what], 1, 0) == 0;
+}
+
+bool vld_shared_first_of_file(apr_uint32_t file)
+{
+    return apr_atomic_xchg32(&shared_flags->record_reported, file) != file;
 }
 
 void vld_shared_well(vld_report what)
