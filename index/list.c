@@ -166,6 +166,21 @@ static part part_after(const walk *w)
     return PART_NONE;
 }
 
+/* In a damaged page keys may be of any length and in any order; a walk that
+ * believed them would begin again and again. */
+static bool comes_next(const walk *w, const MDB_val *key)
+{
+    size_t least = key->mv_size < w->last_len ? key->mv_size : w->last_len;
+    int order;
+
+    if (!key->mv_size || key->mv_size > VLD_KEY_MAX) {
+        return false;
+    }
+    order = memcmp(key->mv_data, w->last, least);
+    return !w->last_len || order > 0
+           || (order == 0 && key->mv_size > w->last_len);
+}
+
 static apr_status_t read_part(walk *w, MDB_cursor *cursor)
 {
     MDB_val key;
@@ -174,7 +189,7 @@ static apr_status_t read_part(walk *w, MDB_cursor *cursor)
     int rc = seek(w, cursor, &key, &val);
 
     while (!rc && is_in_part(w, &key)) {
-        rv = copy(w, &key, &val);
+        rv = comes_next(w, &key) ? copy(w, &key, &val) : VLD_E_DAMAGED;
         if (rv != APR_SUCCESS) {
             return rv;
         }
