@@ -67,6 +67,8 @@ static apr_status_t at(vld_watch *w, vld_pending_item *item, bool *read)
         return vld_vanished_one(&w->vanished, item->path, item->len);
     }
     if (!vld_store_is_own(w->store, &st) && !is_fresh(w, item, &st)) {
+        w->vanished.linked |= st.st_nlink > 1;
+        vld_roots_touched(w);
         w->round->octets += (uint64_t)st.st_size;
         *read = true;
     }
@@ -98,6 +100,7 @@ static apr_status_t drop(vld_watch *w)
 
     w->totals.dropped = w->vanished.dropped;
     if (w->vanished.dropped != before) {
+        vld_roots_touched(w);
         vld_watch_tell(w, VLD_WATCH_BATCH);
     }
     return rv;

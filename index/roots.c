@@ -60,6 +60,13 @@ void vld_roots_lost(vld_watch *w)
     }
 }
 
+void vld_roots_touched(vld_watch *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        w->roots[i].stale |= w->vanished.linked;
+    }
+}
+
 /* --- where they are ------------------------------------------------------ */
 
 static bool is_below(const char *path, const char *folder)
@@ -254,7 +261,7 @@ static void set_up(vld_watch *w, vld_root *root)
     if (root->lost && folder_of(w, root)) {
         vld_folders_drop(w->folders, folder_of(w, root));
     }
-    root->lost = false;
+    root->lost = root->stale = false;
     vld_events_fill(w, root);
     root->rescan = root->lost;
 }
@@ -322,7 +329,7 @@ apr_status_t vld_roots_scan(vld_watch *w)
 
     for (size_t i = 0; i < w->count && rv == APR_SUCCESS; i++) {
         vld_root *root = &w->roots[i];
-        bool poll = !root->rescan && root->polled
+        bool poll = !root->rescan && (root->polled || root->stale)
                     && root->poll_ns <= vld_monotonic_ns();
 
         if (!root->missing && !root->covered && (root->rescan || poll)) {
@@ -345,7 +352,7 @@ int64_t vld_roots_next_ns(const vld_watch *w)
         if (root->rescan) {
             return 0;
         }
-        if (root->polled && root->poll_ns < next_ns) {
+        if ((root->polled || root->stale) && root->poll_ns < next_ns) {
             next_ns = root->poll_ns;
         }
     }

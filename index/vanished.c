@@ -15,13 +15,14 @@
 #define COUNT_MOST 4096
 #define OCTETS_MOST 4194304
 
-static bool is_gone(const char *path)
+static bool is_gone(vld_vanished *v, const char *path)
 {
     struct stat st;
 
     if (vld_beneath_stat(path, &st)) {
         return vld_beneath_is_gone(errno);
     }
+    v->linked |= S_ISREG(st.st_mode) && st.st_nlink > 1;
     return !S_ISREG(st.st_mode);
 }
 
@@ -63,7 +64,7 @@ static apr_status_t look(void *baton, const char *path, size_t len,
     apr_status_t rv = v->between ? v->between(v->baton) : APR_SUCCESS;
 
     (void)record;
-    if (rv != APR_SUCCESS || !len || !*path || !is_gone(path)) {
+    if (rv != APR_SUCCESS || !len || !*path || !is_gone(v, path)) {
         return rv;
     }
     return keep(v, path, len);
@@ -74,12 +75,12 @@ apr_status_t vld_vanished_below(vld_vanished *v, const char *prefix)
     return vld_store_each(v->store, prefix, look, v);
 }
 
-static apr_status_t delete_all(const vld_vanished *v, vld_batch *batch,
+static apr_status_t delete_all(vld_vanished *v, vld_batch *batch,
                                uint64_t *dropped)
 {
     for (size_t i = 0; i < v->count; i++) {
         const char *path = v->paths[i];
-        apr_status_t rv = is_gone(path)
+        apr_status_t rv = is_gone(v, path)
                               ? vld_batch_delete(batch, path, strlen(path))
                               : APR_NOTFOUND;
 

@@ -10,6 +10,7 @@
 typedef struct vld_vanished {
     vld_store *store;
     uint64_t dropped; /* records, since the start */
+    bool linked;      /* a file with more than one name was met */
     /* Called between records; what is not APR_SUCCESS ends the search. */
     apr_status_t (*between)(void *baton);
     void *baton;

@@ -31,7 +31,8 @@ typedef struct vld_root {
     bool lost;       /* events were lost: what is watched must be set up anew */
     bool polled;     /* not all of its folders can be watched */
     bool told;       /* that was reported */
-    int64_t poll_ns; /* when it is scanned next, if polled */
+    bool stale;      /* files may have changed under other names of theirs */
+    int64_t poll_ns; /* when it is scanned next, if polled or stale */
 } vld_root;
 
 struct vld_watch {
@@ -79,6 +80,9 @@ apr_status_t vld_roots_scan(vld_watch *w);
 /* The root of a watched folder; NULL: none any more. */
 vld_root *vld_roots_of(vld_watch *w, const vld_folder *f);
 void vld_roots_lost(vld_watch *w);
+/* A file was changed or went.  Where files have more than one name, inotify
+ * tells of one: the others are found by a scan. */
+void vld_roots_touched(vld_watch *w);
 /* When one is to be scanned next. */
 int64_t vld_roots_next_ns(const vld_watch *w);
 

@@ -291,6 +291,20 @@ spew("$site/b/twice", 'twice');
 becomes("$site/b/twice", 'twice', 'roots may lie in each other');
 is(stopped($linked)->{err}, '', 'without a word');
 
+# --- files with two names --------------------------------------------------------
+
+make_path("$site/names");
+spew("$site/names/one", 'one');
+link "$site/names/one", "$site/names/two" or die;
+my $names = watching('--interval', '1', "$site/names");
+spew("$site/names/one", 'changed');
+becomes("$site/names/one", 'changed', 'a file that has two names');
+becomes("$site/names/two", 'changed', 'is indexed under both');
+unlink "$site/names/one" or die;
+vanishes("$site/names/one", 'when it loses one');
+becomes("$site/names/two", 'changed', 'it is indexed again under the other');
+is(stopped($names)->{err}, '', 'without a word');
+
 # --- more folders than may be watched ----------------------------------------
 
 # In a user namespace of its own the limit can be set, and hits nobody else.

@@ -73,7 +73,8 @@ sub is_true {
         or diag "files:  @files\nlisted: @{[listed()]}";
     return if !@files;
     ok(wait_for($patience, sub { run('show', '--quiet', @files)->{exit} == 0 }),
-        "$name every record is fresh");
+        "$name every record is fresh")
+        or diag run('show', @files)->{out};
     my $sums = run('list', '--sha256sum', $site)->{out};
     is($sums, join('', sort { substr($a, 66) cmp substr($b, 66) }
                 `find '$site' -type f -exec sha256sum {} +`),
@@ -81,7 +82,8 @@ sub is_true {
 }
 
 for my $round (1 .. $rounds) {
-    $watcher = background($tool, '-i', $index, 'watch', $site);
+    $watcher = background($tool, '-i', $index, 'watch', '--interval', '1',
+        $site);
     my $count = disturb();
     cmp_ok($count, '>', 100, "round $round: files were disturbed");
     is_true("round $round: in the end");
