@@ -199,6 +199,10 @@ static cli_exit tell_not_open(apr_status_t rv)
                   "raise fs.inotify.max_user_instances by sysctl, or "
                   "`ulimit -n`");
     }
+    else if (APR_STATUS_IS_ENOENT(rv)) {
+        cli_error("watch: /proc is not mounted; mount it, or run `htvalidators "
+                  "scan` from cron");
+    }
     else {
         cli_error("inotify: %s", vld_strerror(rv, why, sizeof(why)));
     }

@@ -164,6 +164,8 @@ static void watch_fd(filling *f, vld_folder *parent, const char *name,
         meet_double(f->w, f->root, path);
     }
     else {
+        /* What cannot be read may not be watched; else it is to be. */
+        f->root->polled |= !APR_STATUS_IS_EACCES(rv);
         fail(f, path, rv);
     }
 }

@@ -26,6 +26,8 @@
      | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR  \
      | IN_EXCL_UNLINK)
 
+#define DESCRIPTORS "/proc/self/fd"
+
 struct vld_folders {
     int fd;
     size_t count;
@@ -36,8 +38,12 @@ struct vld_folders {
 
 apr_status_t vld_folders_make(vld_folders **out, apr_pool_t *p)
 {
-    vld_folders *t = calloc(1, sizeof(*t));
+    vld_folders *t;
 
+    if (access(DESCRIPTORS, X_OK)) {
+        return vld_error_os();
+    }
+    t = calloc(1, sizeof(*t));
     if (!t) {
         return APR_ENOMEM;
     }
@@ -203,7 +209,7 @@ static int add_watch(int fd, int folder)
 {
     char path[40];
 
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", folder);
+    snprintf(path, sizeof(path), DESCRIPTORS "/%d", folder);
     return inotify_add_watch(fd, path, EVENTS);
 }
 

@@ -27,7 +27,7 @@ typedef struct vld_folder {
 typedef struct vld_folders vld_folders;
 
 /* Status of inotify_init1: EMFILE where fs.inotify.max_user_instances is used
- * up. */
+ * up; ENOENT: /proc is not mounted. */
 apr_status_t vld_folders_make(vld_folders **out, apr_pool_t *p);
 void vld_folders_free(vld_folders *t);
 

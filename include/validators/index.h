@@ -301,7 +301,7 @@ typedef struct vld_watch_options {
 /* Folders to be watched, as they are named: a symbolic link at the end or on
  * the way is followed, also when it is changed later.  options and paths must
  * last as long as the watch.  EMFILE's status: fs.inotify.max_user_instances
- * is used up. */
+ * is used up; ENOENT's: /proc is not mounted. */
 apr_status_t vld_watch_open(vld_watch **out, const char *const *paths,
                             size_t count, const vld_watch_options *options,
                             apr_pool_t *p);

@@ -339,6 +339,26 @@ ok(wait_for($patience, sub {
         }), 'then all folders are watched');
 is(stopped($narrow)->{exit}, 0, 'and it stops as ever');
 
+# --- an index that cannot be written to ----------------------------------------
+
+my $bad = watching();
+truncate $index, 8192 or die;
+$result = finished($bad);
+$bad->{ended} = 1;
+is($result->{exit}, 2, 'a damaged index ends it with 2');
+like($result->{err}, qr/is damaged.*move .* away/, 'and what to do');
+unlink $index or die;
+
+mkdir "$work/small" or die;
+my $full = background(qw(unshare --user --map-root-user --mount sh -c),
+    "mount -t tmpfs -o size=300k tmpfs $work/small && exec \"\$@\"", 'sh',
+    $tool, '-i', "$work/small/v.mdb", 'watch', $site);
+push @watchers, $full;
+$result = finished($full);
+$full->{ended} = 1;
+is($result->{exit}, 2, 'a full disk ends it with 2');
+like($result->{err}, qr/No space left.*free space where/s, 'and what to do');
+
 # --- text, refusals -------------------------------------------------------------------
 
 my $text = background($tool, '-i', $index, 'watch', $site);
