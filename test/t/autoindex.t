@@ -8,6 +8,7 @@ use strict;
 use warnings;
 use Digest::SHA ();
 use Fcntl ();
+use IO::Socket::INET ();
 use File::Path ();
 use MIME::Base64 ();
 use Test::More;
@@ -404,6 +405,18 @@ END
     gets_known($server, '/2.css', $text{2}, 'another goes on', 25);
     isnt((indexers($server))[-1], $pid, 'with the list of the first');
 
+    # Clients that keep every child busy.
+    open my $slow, '>', $server->docs('slow.bin') or die $!;
+    truncate $slow, 64 << 20 or die $!;
+    close $slow;
+    stamp($server->docs('slow.bin'), $old);
+    settle();
+    my @slow = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $server->{port}, Proto => 'tcp') || die $! } 1 .. 16;
+    syswrite $_, "GET /slow.bin HTTP/1.0\r\n\r\n" for @slow;
+    ok(defined until_true(8, sub { lines_of($server,
+        qr/slow\.bin: indexed; rests/) }), 'while clients are served slowly');
+
     # In the middle of a file that takes seconds.
     my $huge = $server->docs('huge.bin');
     open my $fh, '>', $huge or die $!;
@@ -419,9 +432,15 @@ END
     my $began = until_true(5, sub { $reads->($pid) });
     ok(defined $began, 'a huge file is being read');
     $server->graceful;
+    # Prefork tells nobody before the child's own request is over.
+    my $stopped = until_true(1.5, sub { !$reads->($pid) });
+    ok(mpm() eq 'prefork' || defined $stopped,
+        'a child that is to end reads on for no second');
+    ok(-e "/proc/$pid", 'though it still has clients to serve');
+    close $_ for @slow;
     my $took = until_true(10, sub { !-e "/proc/$pid" });
     ok(defined $took && $took < 2.5,
-        'a graceful restart does not wait for it') or diag($took);
+        'and ends soon after the last of them') or diag($took);
     gets_known($server, '/3.css', $text{3}, 'the next generation indexes',
         8);
     is(scalar(() = lines_of($server, qr/huge\.bin: indexed/)), 0,
