@@ -42,6 +42,9 @@ APLOG_USE_MODULE(validators);
  * may have told nobody. */
 #define LOOK_US INT64_C(10000000)
 
+/* The longest that the end of a child waits for the end of a turn. */
+#define WAIT_MOST_MS 1000
+
 /* Pauses: while there is no index to write to; after a write that failed. */
 #define PAUSE_US INT64_C(1000000)
 #define LONG_PAUSE_US INT64_C(60000000)
@@ -57,6 +60,7 @@ static struct {
     bool runs;          /* mod_watchdog will call */
     server_rec *server;
     int stop;           /* atomic */
+    int busy;           /* atomic: in a turn */
     apr_uint64_t seen;  /* posted, when the list was last gone through */
     apr_int64_t next_us;  /* the next look without a post */
     apr_int64_t pause_us; /* nothing is done before */
@@ -72,7 +76,7 @@ bool vld_indexer_runs(void)
 
 void vld_indexer_stop(void)
 {
-    __atomic_store_n(&indexer.stop, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&indexer.stop, 1, __ATOMIC_SEQ_CST);
 }
 
 void vld_indexer_want(request_rec *r, const vld_request *rq)
@@ -98,7 +102,7 @@ static bool is_stopping(void)
 {
     int state = 0;
 
-    return __atomic_load_n(&indexer.stop, __ATOMIC_ACQUIRE)
+    return __atomic_load_n(&indexer.stop, __ATOMIC_SEQ_CST)
            || (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
                && state == AP_MPMQ_STOPPING);
 }
@@ -351,6 +355,11 @@ static void say_read_only(void)
     }
 }
 
+static void set_busy(int busy)
+{
+    __atomic_store_n(&indexer.busy, busy, __ATOMIC_SEQ_CST);
+}
+
 static bool is_due(apr_int64_t now_us)
 {
     return now_us >= indexer.pause_us
@@ -365,9 +374,6 @@ static void turn(void)
     vld_store *store;
     unsigned n;
 
-    if (!is_due(now_us)) {
-        return;
-    }
     indexer.seen = vld_wanted_posted(vld_shared_wanted());
     indexer.next_us = now_us + LOOK_US;
     if (!indexer.seen) {
@@ -427,7 +433,11 @@ static apr_status_t on_watchdog(int state, void *data, apr_pool_t *pool)
         begin();
     }
     else if (state == AP_WATCHDOG_STATE_RUNNING) {
-        turn();
+        set_busy(1);
+        if (!is_stopping() && is_due(apr_time_now())) {
+            turn();
+        }
+        set_busy(0);
     }
     else {
         vld_indexer_stop(); /* maybe called beside a turn */
@@ -481,21 +491,26 @@ void vld_indexer_post_config(server_rec *s, apr_pool_t *pconf)
     }
 }
 
-#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
-static apr_status_t stop_with(void *nothing)
+/* mod_watchdog may leave its thread to the end of the process, where what it
+ * uses (OpenSSL) is cleaned up under it: a turn is waited for.  Not for ever:
+ * another process may have the index's lock. */
+static apr_status_t end_turn(void *nothing)
 {
+    int i;
+
     (void)nothing;
     vld_indexer_stop();
+    for (i = 0; i < WAIT_MOST_MS
+                && __atomic_load_n(&indexer.busy, __ATOMIC_SEQ_CST);
+         i++) {
+        apr_sleep(1000);
+    }
     return APR_SUCCESS;
 }
-#endif
 
 void vld_indexer_child_init(apr_pool_t *pchild)
 {
     __atomic_store_n(&indexer.stop, 0, __ATOMIC_RELEASE);
-#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
-    apr_pool_pre_cleanup_register(pchild, NULL, stop_with);
-#else
-    (void)pchild;
-#endif
+    set_busy(0);
+    apr_pool_pre_cleanup_register(pchild, NULL, end_turn);
 }
