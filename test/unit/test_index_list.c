@@ -244,6 +244,57 @@ static void damaged(void **state)
     vld_store_close(store);
 }
 
+/* Change the octets of the key that stands in a page. */
+static void spoil_key(place *t, const char *key, int at, const char *octets,
+                      size_t len)
+{
+    static char file[1 << 20];
+    int fd = open(t->index, O_RDWR);
+    ssize_t size = read(fd, file, sizeof(file));
+    unsigned met = 0;
+
+    assert_true(size > 0 && size < (ssize_t)sizeof(file));
+    for (ssize_t i = 0; i + (ssize_t)strlen(key) < size; i++) {
+        if (!memcmp(file + i, key, strlen(key))) {
+            assert_int_equal(pwrite(fd, octets, len, i + at), (ssize_t)len);
+            met++;
+        }
+    }
+    close(fd);
+    assert_true(met > 0);
+}
+
+static void keys_that_cannot_be(place *t, int at, const char *octets,
+                                size_t len)
+{
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    static const char *const paths[] = {"/file-a", "/file-b", "/file-c"};
+    seen s = {NULL, NULL, 0, 0, 0, 0};
+    vld_record r = record_of(1);
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(put_one(store, paths[i], &r), APR_SUCCESS);
+    }
+    vld_store_close(store);
+    spoil_key(t, "/file-b", at, octets, len);
+    s.store = store = open_store(t, VLD_STORE_READ);
+    alarm(20);
+    assert_int_equal(vld_store_each(store, "", note, &s), VLD_E_DAMAGED);
+    alarm(0);
+    vld_store_close(store);
+}
+
+static void out_of_order(void **state)
+{
+    keys_that_cannot_be(*state, 6, "x", 1);
+}
+
+/* The length stands before the key. */
+static void too_long_a_key(void **state)
+{
+    keys_that_cannot_be(*state, -2, "\xff\x0f", 2);
+}
+
 static void figures(void **state)
 {
     place *t = *state;
@@ -280,6 +331,9 @@ int main(void)
                                    "given"),
         TEST(damaged, "records that do not check are shown as such and can "
                       "be deleted"),
+        TEST(out_of_order, "keys that are out of order are damage, not a walk "
+                           "without end"),
+        TEST(too_long_a_key, "so is a key that is longer than keys can be"),
         TEST(figures, "the figures are those of the index"),
     };
 

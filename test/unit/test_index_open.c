@@ -428,6 +428,166 @@ static void overwritten(void **state)
     }
 }
 
+/* --- hostile states ------------------------------------------------------ */
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* Every mode refuses it with one of the two statuses, and leaves it. */
+static void assert_refused(place *t, apr_status_t one, apr_status_t other)
+{
+    struct stat before;
+    struct stat after;
+
+    assert_int_equal(lstat(t->index, &before), 0);
+    for (int mode = VLD_STORE_READ; mode <= VLD_STORE_CREATE; mode++) {
+        apr_status_t rv = try_open(t, (vld_store_mode)mode);
+
+        assert_true(rv == one || rv == other);
+    }
+    assert_int_equal(lstat(t->index, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(before.st_size, after.st_size);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+static void cut_at_every_page(void **state)
+{
+    static const off_t beside[] = {1, 0, -1};
+    place *t = *state;
+    off_t size;
+
+    guard_faults();
+    make(t, RECORDS);
+    size = size_of(t->index);
+    assert_true(size > 200000);
+    for (off_t at = size - 4096; at > 0; at -= 4096) {
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(truncate(t->index, at + beside[i]), 0);
+            assert_refused(t, VLD_E_DAMAGED,
+                           at + beside[i] < 8192 ? VLD_E_NOT_INDEX
+                                                 : VLD_E_DAMAGED);
+        }
+    }
+}
+
+/* Trials of one process each: bits of an index are flipped before it is
+ * opened. */
+static void read_flipped(void *data)
+{
+    const trial *d = data;
+    off_t size = size_of(d->t->index);
+    int fd = open(d->t->index, O_RDWR);
+    vld_store *store;
+    unsigned n = 0;
+
+    guard_faults();
+    alarm(30);
+    srand(d->seed);
+    for (unsigned i = 0; i <= d->seed % 100; i++) {
+        off_t at = rand() % size;
+        unsigned char octet;
+
+        if (pread(fd, &octet, 1, at) != 1) {
+            _exit(98);
+        }
+        octet ^= (unsigned char)(1 << rand() % 8);
+        if (pwrite(fd, &octet, 1, at) != 1) {
+            _exit(98);
+        }
+    }
+    close(fd);
+    if (vld_store_open(&store, d->t->index, VLD_STORE_READ, d->t->pool)) {
+        _exit(0);
+    }
+    for (unsigned i = 0; i < RECORDS; i++) {
+        char path[64];
+        vld_record r;
+        vld_record expected = record_of(i);
+
+        sprintf(path, "/srv/www/%08u/page.html", i * 7919 % RECORDS);
+        if (!get(store, path, &r)
+            && memcmp(&r, &expected, sizeof(r))) {
+            _exit(1);
+        }
+    }
+    vld_store_each(store, "", ignore, &n);
+    _exit(n > RECORDS);
+}
+
+#define FLIPPED_TRIALS 300
+
+static void bits_flipped(void **state)
+{
+    place *t = *state;
+    const char *whole = below(t->dir, "whole");
+    char command[256];
+    trial d = {t, 1};
+
+    make(t, RECORDS);
+    assert_int_equal(rename(t->index, whole), 0);
+    sprintf(command, "cp '%s' '%s'", whole, t->index);
+    for (; d.seed <= FLIPPED_TRIALS; d.seed++) {
+        int rv;
+
+        assert_int_equal(system(command), 0);
+        rv = in_child(read_flipped, &d);
+        if (rv) {
+            print_message("# seed %u: %d\n", d.seed, rv);
+        }
+        assert_int_equal(rv, 0);
+    }
+}
+
+static void spoil(place *t, off_t at, const void *octets, size_t len)
+{
+    int fd = open(t->index, O_RDWR);
+
+    assert_int_equal(pwrite(fd, octets, len, at), (ssize_t)len);
+    close(fd);
+}
+
+/* LMDB's mark and version stand behind the head of each of the first two
+ * pages. */
+static void other_machines(void **state)
+{
+    static const unsigned char swapped[] = {0xbe, 0xef, 0xc0, 0xde};
+    static const unsigned char mark[] = {0xde, 0xc0, 0xef, 0xbe, 1, 0, 0, 0};
+    place *t = *state;
+    off_t here = sizeof(size_t) > 4 ? 16 : 12;
+    off_t there = sizeof(size_t) > 4 ? 12 : 16;
+    uint32_t native;
+
+    memcpy(&native, mark, sizeof(native));
+    make(t, 5);
+    spoil(t, here, native == 0xBEEFC0DEu ? swapped : mark, 4);
+    spoil(t, 4096 + here, native == 0xBEEFC0DEu ? swapped : mark, 4);
+    assert_refused(t, VLD_E_NOT_INDEX, VLD_E_NOT_INDEX);
+    assert_int_equal(unlink(t->index), 0);
+    make(t, 5);
+    spoil(t, there, native == 0xBEEFC0DEu ? mark : swapped, 4);
+    spoil(t, 4096 + there, native == 0xBEEFC0DEu ? mark : swapped, 4);
+    spoil(t, here, mark + 4, 4);
+    spoil(t, 4096 + here, mark + 4, 4);
+    assert_refused(t, VLD_E_NOT_INDEX, VLD_E_NOT_INDEX);
+}
+
+static void other_version_of_lmdb(void **state)
+{
+    place *t = *state;
+    off_t at = sizeof(size_t) > 4 ? 20 : 16;
+
+    make(t, 5);
+    spoil(t, at, "\x63", 1);
+    spoil(t, 4096 + at, "\x63", 1);
+    assert_refused(t, VLD_E_VERSION, VLD_E_VERSION);
+}
+
 /* --- replaced ------------------------------------------------------------ */
 
 static void replaced(void **state)
@@ -728,6 +888,14 @@ int main(void)
         TEST_IF(is_unsanitized, overwritten,
                 "overwritten pages give no signal and no wrong "
                           "record"),
+        TEST(cut_at_every_page, "an index cut at or beside any page is refused "
+                                "in every mode and left as it is"),
+        TEST_IF(is_unsanitized, bits_flipped,
+                "flipped bits anywhere give no signal, no walk without end and "
+                "no wrong record"),
+        TEST(other_machines, "an index of another byte order or word size is "
+                             "none here"),
+        TEST(other_version_of_lmdb, "one of another version of LMDB is told"),
         TEST(replaced, "a store tells when another file is in its place"),
         TEST(linked, "the lock file of a link is that of the index"),
         TEST(replaced_under_its_lock, "a lock file of another index is "
