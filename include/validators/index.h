@@ -111,6 +111,14 @@ bool vld_store_is_current(const vld_store *store);
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
+/* Read every page in use, before the first batch.  LMDB believes what stands in
+ * a page: a reader that is led astray faults, and is caught; a writer moves
+ * octets about in its own memory, and that ends the process later.
+ * VLD_E_DAMAGED for pages that cannot be; statuses of reading.  No record is
+ * judged.  Takes the time of reading the file once; looks at nothing where
+ * words are not of 64 bits. */
+apr_status_t vld_store_check(vld_store *store);
+
 /* A transaction of writing, by the thread that began it; begin waits while
  * another one, of whatever process, is open, and returns VLD_E_REPLACED where
  * the file was replaced or removed (by compact, for example): what was written
@@ -244,6 +252,7 @@ typedef struct vld_scan_options {
  * systems below it are entered.  Incremental: a file whose identity is its
  * record's is not read.  Committed in batches: what was committed stays,
  * whatever happens.
+ * VLD_E_DAMAGED, and nothing is written, where vld_store_check says so.
  * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
  * do not.  A file is recorded only when its identity was settled before it
  * was read and the same after: one that was changed this moment is waited

@@ -1,0 +1,422 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The pages of an index, looked at one by one as octets of a file.  It knows
+ * LMDB's format and believes none of it; it writes nothing. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "index/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "index/error.h"
+#include "index/record.h"
+
+/* Pages of LMDB 0.9 where words have 64 bits; numbers are the machine's own:
+ *
+ *  OFFSET  SIZE  DESCRIPTION
+ *       0     8  the page's number
+ *      10     2  what it is: branch 1, leaf 2, overflow 4, meta 8
+ *      12     2  end of the offsets of nodes (overflow: 4, number of pages)
+ *      14     2  begin of the nodes, which end with the page
+ *      16   2 n  the offset of each node
+ *
+ *  a node: 2 + 2 size of the data, low and high (branch: + 2, number of the
+ *  page below), 2 flags, 2 size of the key, the key, the data
+ *
+ *  a database: 4, 2 flags, 2 depth, 3 * 8, 8 entries, 8 root
+ *  a meta page: at 40 and 88 the two databases, at 136 the last page, at 144
+ *  the transaction
+ */
+enum {
+    PAGE_HEAD = 16,
+    NODE_HEAD = 8,
+    DB_SIZE = 48,
+    DB_DEPTH = 6,
+    DB_ROOT = 40,
+    META_FREE = 40,
+    META_MAIN = 88,
+    META_LAST = 136,
+    META_TXN = 144
+};
+enum { IS_BRANCH = 1, IS_LEAF = 2, IS_OVERFLOW = 4 };
+enum { NODE_BIG = 1, NODE_DATABASE = 2 };
+enum { MOST_DEPTH = 32, LEAST_PAGE = 512, MOST_PAGE = 65536 };
+
+typedef struct check {
+    apr_status_t rv;
+    vld_store *store;
+    int fd;
+    size_t page_size;
+    uint64_t last;       /* page */
+    unsigned char *seen; /* a bit a page */
+    unsigned char *used; /* an octet for each two of a page */
+    unsigned char *pages; /* one for each depth, one for a look aside */
+    bool is_free;        /* the database of free pages: keys are numbers */
+    unsigned char key[VLD_KEY_MAX];
+    size_t key_len;      /* of the key before; 0: none */
+    bool is_bound;       /* that key is a branch's, below which it may stand
+                          * again */
+} check;
+
+typedef struct node {
+    uint64_t number; /* branch: page below; leaf: octets of data */
+    unsigned flags;
+    size_t key_len;
+    const unsigned char *key;
+    const unsigned char *data;
+} node;
+
+static unsigned get16(const unsigned char *at)
+{
+    uint16_t n;
+
+    memcpy(&n, at, sizeof(n));
+    return n;
+}
+
+static uint64_t get64(const unsigned char *at)
+{
+    uint64_t n;
+
+    memcpy(&n, at, sizeof(n));
+    return n;
+}
+
+/* --- pages --------------------------------------------------------------- */
+
+/* Each page has one use. */
+static bool take_page(check *c, uint64_t number)
+{
+    unsigned char bit = (unsigned char)(1 << number % 8);
+
+    if (number < 2 || number > c->last || c->seen[number / 8] & bit) {
+        return false;
+    }
+    c->seen[number / 8] |= bit;
+    return true;
+}
+
+static bool read_page(const check *c, uint64_t number, unsigned char *page)
+{
+    return pread(c->fd, page, c->page_size,
+                 (off_t)(number * c->page_size)) == (ssize_t)c->page_size;
+}
+
+static bool read_as(const check *c, uint64_t number, unsigned kind,
+                    unsigned char *page)
+{
+    return read_page(c, number, page) && get64(page) == number
+           && get16(page + 10) == kind;
+}
+
+/* --- nodes --------------------------------------------------------------- */
+
+static bool take_octets(check *c, size_t at, size_t len)
+{
+    len += len % 2;
+    if (at % 2 || at + len > c->page_size || memchr(c->used + at / 2, 1,
+                                                    len / 2)) {
+        return false;
+    }
+    memset(c->used + at / 2, 1, len / 2);
+    return true;
+}
+
+static bool read_node(check *c, const unsigned char *page, unsigned i,
+                      node *out)
+{
+    size_t at = get16(page + PAGE_HEAD + 2 * i), len;
+    const unsigned char *p = page + at;
+
+    if (at < get16(page + 14) || at + NODE_HEAD > c->page_size) {
+        return false;
+    }
+    out->number = get16(p) | (uint64_t)get16(p + 2) << 16;
+    out->flags = get16(p + 4);
+    out->key_len = get16(p + 6);
+    out->key = p + NODE_HEAD;
+    out->data = out->key + out->key_len;
+    len = NODE_HEAD + out->key_len;
+    if (get16(page + 10) == IS_BRANCH) {
+        out->number |= (uint64_t)out->flags << 32;
+        return take_octets(c, at, len);
+    }
+    return take_octets(c, at, len + (out->flags == NODE_BIG ? 8
+                                                            : out->number));
+}
+
+static int compare(const check *c, const node *n)
+{
+    size_t least = n->key_len < c->key_len ? n->key_len : c->key_len;
+    int order;
+
+    if (c->is_free) {
+        uint64_t now = get64(n->key), before = get64(c->key);
+
+        return now > before ? 1 : now < before ? -1 : 0;
+    }
+    order = memcmp(n->key, c->key, least);
+    return order                      ? order
+           : n->key_len > c->key_len ? 1
+                                     : -(n->key_len < c->key_len);
+}
+
+static bool take_key(check *c, const node *n)
+{
+    int order;
+
+    if (!n->key_len || n->key_len > VLD_KEY_MAX
+        || (c->is_free && n->key_len != sizeof(uint64_t))) {
+        return false;
+    }
+    order = c->key_len ? compare(c, n) : 1;
+    if (order < 0 || (order == 0 && !c->is_bound)) {
+        return false;
+    }
+    memcpy(c->key, n->key, n->key_len);
+    c->key_len = n->key_len;
+    c->is_bound = false;
+    return true;
+}
+
+/* --- data ---------------------------------------------------------------- */
+
+/* Data that has pages of its own; its first octets are those behind the head
+ * of the first one. */
+static bool take_big(check *c, uint64_t first, uint64_t len)
+{
+    unsigned char *page = c->pages + MOST_DEPTH * c->page_size;
+    uint64_t count = (PAGE_HEAD - 1 + len) / c->page_size + 1;
+
+    if (first > c->last || count > c->last
+        || !read_as(c, first, IS_OVERFLOW, page)
+        || (get16(page + 12) | (uint64_t)get16(page + 14) << 16) != count) {
+        return false;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take_page(c, first + i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A list of free pages: how many, then their numbers, from the greatest. */
+static bool is_list(check *c, uint64_t at, const unsigned char *data,
+                    uint64_t len)
+{
+    uint64_t count, before = UINT64_MAX, i;
+    unsigned char word[8];
+
+    if (len < 8 || len % 8) {
+        return false;
+    }
+    for (i = 0, count = 0; i * 8 < len; i++) {
+        if (data) {
+            memcpy(word, data + 8 * i, sizeof(word));
+        }
+        else if (pread(c->fd, word, sizeof(word), (off_t)(at + 8 * i)) != 8) {
+            return false;
+        }
+        if (i == 0) {
+            count = get64(word);
+            if (count + 1 != len / 8) {
+                return false;
+            }
+            continue;
+        }
+        if (get64(word) >= before || !take_page(c, get64(word))) {
+            return false;
+        }
+        before = get64(word);
+    }
+    return true;
+}
+
+static bool take_data(check *c, const node *n)
+{
+    uint64_t first;
+
+    if (n->flags == 0 || n->flags == NODE_DATABASE) {
+        return !c->is_free || is_list(c, 0, n->data, n->number);
+    }
+    if (n->flags != NODE_BIG) {
+        return false;
+    }
+    first = get64(n->data);
+    return take_big(c, first, n->number)
+           && (!c->is_free || is_list(c, first * c->page_size + PAGE_HEAD,
+                                      NULL, n->number));
+}
+
+/* --- trees --------------------------------------------------------------- */
+
+static bool take_tree(check *c, const unsigned char *db, bool holds);
+
+static bool take_leaf(check *c, const node *n, bool holds)
+{
+    check inner;
+    bool good;
+
+    if (!take_key(c, n) || !take_data(c, n)) {
+        return false;
+    }
+    if (n->flags != NODE_DATABASE) {
+        return true;
+    }
+    if (!holds || n->number != DB_SIZE) {
+        return false;
+    }
+    /* A database in the main one: its pages are the same file's, its keys
+     * and buffers its own. */
+    inner = *c;
+    inner.pages = malloc((MOST_DEPTH + 1) * c->page_size);
+    inner.used = malloc(c->page_size / 2);
+    good = inner.pages && inner.used && take_tree(&inner, n->data, false);
+    free(inner.pages);
+    free(inner.used);
+    return good;
+}
+
+static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
+                              bool holds);
+
+/* What stands below a key is not before it; the first key of a branch says
+ * nothing. */
+static bool take_below(check *c, const node *n, unsigned i, unsigned depth,
+                       bool holds)
+{
+    if (i > 0) {
+        if (!take_key(c, n)) {
+            return false;
+        }
+        c->is_bound = true;
+    }
+    return take_page_of_tree(c, n->number, depth - 1, holds);
+}
+
+static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
+                              bool holds)
+{
+    unsigned char *page = c->pages + (depth - 1) * c->page_size;
+    unsigned lower, upper, i;
+    node n;
+
+    if (!take_page(c, number)
+        || !read_as(c, number, depth > 1 ? IS_BRANCH : IS_LEAF, page)) {
+        return false;
+    }
+    lower = get16(page + 12);
+    upper = get16(page + 14);
+    if (lower <= PAGE_HEAD || lower % 2 || lower > upper
+        || upper > c->page_size) {
+        return false;
+    }
+    memset(c->used, 0, c->page_size / 2);
+    for (i = 0; i < (lower - PAGE_HEAD) / 2; i++) {
+        if (!read_node(c, page, i, &n) || n.key_len > VLD_KEY_MAX) {
+            return false;
+        }
+    }
+    for (i = 0; i < (lower - PAGE_HEAD) / 2; i++) {
+        memset(c->used, 0, c->page_size / 2);
+        read_node(c, page, i, &n);
+        if (depth > 1 ? !take_below(c, &n, i, depth, holds)
+                      : !take_leaf(c, &n, holds)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_tree(check *c, const unsigned char *db, bool holds)
+{
+    unsigned depth = get16(db + DB_DEPTH);
+    uint64_t root = get64(db + DB_ROOT);
+
+    c->key_len = 0;
+    c->is_bound = false;
+    if (depth == 0 || root == UINT64_MAX) {
+        return depth == 0 && root == UINT64_MAX;
+    }
+    return depth <= MOST_DEPTH && take_page_of_tree(c, root, depth, holds);
+}
+
+/* --- the file ------------------------------------------------------------ */
+
+static bool read_meta(const check *c, uint64_t txn, unsigned char *meta)
+{
+    return (read_page(c, 0, meta) && get64(meta + META_TXN) == txn)
+           || (read_page(c, 1, meta) && get64(meta + META_TXN) == txn);
+}
+
+/* *gone: two commits have come since, and the meta page is another's. */
+static bool take_all(check *c, uint64_t txn, bool *gone)
+{
+    unsigned char *meta = malloc(c->page_size);
+    bool good = false;
+    size_t pages;
+
+    *gone = meta && !read_meta(c, txn, meta);
+    if (meta && !*gone) {
+        c->last = get64(meta + META_LAST);
+        pages = (size_t)c->last / 8 + 1;
+        c->seen = c->last < (uint64_t)1 << 40 ? calloc(pages, 1) : NULL;
+        c->pages = malloc((MOST_DEPTH + 1) * c->page_size);
+        c->used = malloc(c->page_size / 2);
+        c->is_free = true;
+        good = c->seen && c->pages && c->used
+               && take_tree(c, meta + META_FREE, false);
+        c->is_free = false;
+        good = good && take_tree(c, meta + META_MAIN, true);
+    }
+    free(meta);
+    free(c->seen);
+    free(c->pages);
+    free(c->used);
+    return good;
+}
+
+#define TRIES 5
+
+static void check_snapshot(void *data)
+{
+    check *c = data;
+    MDB_stat st;
+    MDB_txn *txn;
+    bool gone = true;
+    int rc = mdb_env_stat(c->store->env, &st);
+
+    if (!rc) {
+        rc = mdb_env_get_fd(c->store->env, &c->fd);
+    }
+    c->rv = vld_error_mdb(rc);
+    c->page_size = st.ms_psize;
+    if (!rc && (c->page_size < LEAST_PAGE || c->page_size > MOST_PAGE)) {
+        c->rv = VLD_E_DAMAGED;
+    }
+    for (int i = 0; c->rv == APR_SUCCESS && gone && i < TRIES; i++) {
+        c->rv = vld_error_mdb(vld_store_enter(c->store, &txn));
+        if (c->rv == APR_SUCCESS) {
+            c->rv = take_all(c, mdb_txn_id(txn), &gone) || (gone
+                                                            && i < TRIES - 1)
+                        ? APR_SUCCESS
+                        : VLD_E_DAMAGED;
+            vld_store_leave(c->store);
+        }
+    }
+}
+
+apr_status_t vld_store_check(vld_store *store)
+{
+    check c = {0};
+
+    if (sizeof(size_t) != sizeof(uint64_t)) {
+        return APR_SUCCESS;
+    }
+    c.store = store;
+    return vld_store_run(store, check_snapshot, &c);
+}
