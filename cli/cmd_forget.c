@@ -156,15 +156,10 @@ static cli_exit run(cli *c, int argc, char **argv)
 {
     cli_exit worst = CLI_DONE;
     uint64_t total = 0;
-    apr_status_t rv;
     int i;
 
     if (!cli_open_index(c)) {
         return CLI_ERROR;
-    }
-    rv = vld_store_check(c->store);
-    if (rv != APR_SUCCESS) {
-        return cli_index_error(c, rv);
     }
     cli_catch_signals();
     for (i = 0; i < argc && !cli_stopped && worst != CLI_ERROR; i++) {

@@ -302,9 +302,6 @@ apr_status_t vld_scan(vld_store *store, const char *root,
     run.root_fd = -1;
     rv = open_root(&run, root);
     if (rv == APR_SUCCESS) {
-        rv = vld_store_check(store);
-    }
-    if (rv == APR_SUCCESS) {
         rv = vld_queue_init(&run);
         if (rv == APR_SUCCESS) {
             run_threads(&run);

@@ -350,10 +350,27 @@ static void go_inside(vld_store *store)
     }
 }
 
+/* Once, and before the lock is taken. */
+static apr_status_t check_pages(vld_store *store)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!__atomic_load_n(&store->checked, __ATOMIC_RELAXED)) {
+        rv = vld_store_check(store);
+        if (rv == APR_SUCCESS) {
+            __atomic_store_n(&store->checked, 1, __ATOMIC_RELAXED);
+        }
+    }
+    return rv;
+}
+
 static apr_status_t begin_batch(vld_store *store, batch_call *call)
 {
-    apr_status_t rv;
+    apr_status_t rv = check_pages(store);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     for (int i = 0;; i++) {
         call->resized = false;
         go_inside(store);

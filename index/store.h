@@ -36,6 +36,7 @@ struct vld_store {
     pthread_mutex_t grow_mutex; /* over the map's size */
     int growing; /* atomic: the map is about to move, stay out */
     int writing; /* atomic: a batch is open */
+    int checked; /* atomic: every page has been looked at */
 };
 
 /* Call fn under the guard; call points to its arguments, of which the first

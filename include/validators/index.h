@@ -111,8 +111,8 @@ bool vld_store_is_current(const vld_store *store);
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
-/* Read every page in use, before the first batch.  LMDB believes what stands in
- * a page: a reader that is led astray faults, and is caught; a writer moves
+/* Read every page in use: the first batch of a store does so before it begins.
+ * LMDB believes what stands in a page: a reader that is led astray faults, and is caught; a writer moves
  * octets about in its own memory, and that ends the process later.
  * VLD_E_DAMAGED for pages that cannot be; statuses of reading.  No record is
  * judged.  Takes the time of reading the file once; looks at nothing where
@@ -252,7 +252,6 @@ typedef struct vld_scan_options {
  * systems below it are entered.  Incremental: a file whose identity is its
  * record's is not read.  Committed in batches: what was committed stays,
  * whatever happens.
- * VLD_E_DAMAGED, and nothing is written, where vld_store_check says so.
  * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
  * do not.  A file is recorded only when its identity was settled before it
  * was read and the same after: one that was changed this moment is waited
