@@ -45,7 +45,7 @@ static void fail(vld_watch *w, const char *path, apr_status_t rv)
 /* Folders that are gone end in a slash. */
 static apr_status_t below(vld_watch *w, const vld_pending_item *item)
 {
-    char prefix[65536];
+    char prefix[VLD_PATH_MAX + 1];
 
     memcpy(prefix, item->path, item->len);
     prefix[item->len - 1] = '\0';

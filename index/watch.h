@@ -16,6 +16,7 @@
 
 #include "index/folders.h"
 #include "index/pending.h"
+#include "index/record.h"
 #include "index/round.h"
 #include "index/vanished.h"
 
@@ -47,7 +48,7 @@ struct vld_watch {
     vld_watch_totals totals;
     int64_t tick_ns; /* the next look at the roots */
     bool ready;      /* was reported */
-    char path[65536];
+    char path[VLD_PATH_MAX + 2]; /* a slash at its end, too */
 };
 
 void vld_watch_problem(vld_watch *w, const char *path, const char *why);
