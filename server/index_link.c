@@ -28,6 +28,9 @@ APLOG_USE_MODULE(validators);
 
 #define LOOK_FOR_NEW_US (APR_USEC_PER_SEC / 10)
 
+/* How long an index may be less than one while it is made. */
+#define MAKING_MOST_S 3
+
 #define FOLDER_MODE 0750
 
 static struct {
@@ -158,10 +161,24 @@ static bool may_make_files(void)
            && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
 }
 
-/* There is none, and the indexer makes it when the first file is wanted. */
+/* The server's indexer is at it in another child: the file is there and not
+ * whole yet. */
+static bool is_being_made(apr_status_t rv)
+{
+    struct stat st;
+
+    return (rv == VLD_E_NOT_INDEX || rv == VLD_E_LOCKED)
+           && stat(vld_config_global()->index_path, &st) == 0
+           && st.st_uid == geteuid()
+           && apr_time_sec(apr_time_now()) - st.st_mtime < MAKING_MOST_S;
+}
+
+/* There is none yet, or hardly: the indexer makes it when the first file is
+ * wanted. */
 static bool will_be_made(apr_status_t rv)
 {
-    return APR_STATUS_IS_ENOENT(rv) && vld_indexer_runs() && may_make_files();
+    return (APR_STATUS_IS_ENOENT(rv) || is_being_made(rv))
+           && vld_indexer_runs() && may_make_files();
 }
 
 /* One store a process, so it is opened for all that it will be used for: to be
