@@ -49,6 +49,7 @@ sub start
 </Directory>
 <IfModule mod_validators.c>
     ValidatorsEngine On
+    ValidatorsAutoIndex Off
     ValidatorsQuickHandler On
     ValidatorsAnswerTTL 60
 </IfModule>

@@ -64,6 +64,7 @@ DavLockDB "$_[0]{root}/logs/davlock"
     Require all granted
     <IfModule mod_validators.c>
         ValidatorsEngine On
+        ValidatorsAutoIndex Off
     </IfModule>
 </Directory>
 <Directory "$docs/quick">
