@@ -78,11 +78,25 @@ static void lend(server_rec *s, const char *path, mode_t bits)
     close(fd);
 }
 
+/* In the folder of another user there may be anything, under any name; and
+ * what is made there has the folder's group already. */
+static bool in_roots_folder(apr_pool_t *ptemp, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+
+    return slash && slash != path
+           && stat(apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path)),
+                   &st) == 0
+           && st.st_uid == 0 && !(st.st_mode & S_IWOTH);
+}
+
 void vld_index_lend(server_rec *s, apr_pool_t *ptemp)
 {
     const char *path = vld_config_global()->index_path;
 
-    if (vld_config_global()->engine_said && geteuid() == 0) {
+    if (vld_config_global()->engine_said && geteuid() == 0
+        && in_roots_folder(ptemp, path)) {
         lend(s, path, 4);
         lend(s, apr_pstrcat(ptemp, path, "-lock", NULL), 6);
     }
