@@ -261,7 +261,7 @@ sub all_look
 sub is_mended
 {
     my $server = shift;
-    my $end = time + 8;
+    my $end = time + (module_loaded() ? 8 : 0.1);
     my $row = 0;
     while (time < $end && $row < 16) {
         my $tag = $server->client->get('/big.css?mended')->{h}{etag} || '';
