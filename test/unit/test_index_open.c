@@ -645,6 +645,8 @@ static void hold_open(place *t, holder *h)
     assert_int_equal(pipe(h->end), 0);
     h->pid = fork();
     if (h->pid) {
+        /* Else a child that fails would be waited for for ever. */
+        close(h->ready[1]);
         assert_int_equal(read(h->ready[0], &c, 1), 1);
         return;
     }
@@ -663,7 +665,6 @@ static void let_go(holder *h)
     assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
     assert_int_equal(status, 0);
     close(h->ready[0]);
-    close(h->ready[1]);
     close(h->end[0]);
     close(h->end[1]);
 }
@@ -697,6 +698,7 @@ static void replaced_under_its_lock(void **state)
             assert_int_equal(rename(below(t->dir, "third"),
                                     below(t->dir, "other")), 0);
             assert_int_equal(unlink(lock), 0);
+            vld_store_close(open_store(t, VLD_STORE_WRITE));
         }
         hold_open(t, &h);
         assert_int_equal(stat(lock, &before), 0);
