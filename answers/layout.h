@@ -72,10 +72,6 @@
 /* Slots that one hash can stand in. */
 #define WAYS 8
 
-/* How long a writer may hold a slot, microseconds; after that it is taken
- * for dead. */
-#define HELD_MAX_US 1000000
-
 /* Octets of a slot are copied in steps of this many. */
 #define STEP 32
 

@@ -20,6 +20,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "validators/slots.h"
+
 #ifdef __SANITIZE_THREAD__
 #define WORD_BY_WORD
 #elif defined(__has_feature)
@@ -28,8 +30,6 @@
 #endif
 #endif
 
-_Static_assert(__atomic_always_lock_free(8, 0),
-               "64-bit atomics must work across processes");
 _Static_assert(SECRET_SIZE >= XXH3_SECRET_SIZE_MIN, "xxh3 wants more secret");
 
 /* A private copy of a slot. */
@@ -47,22 +47,6 @@ typedef struct place {
     uint64_t tag;
     vld_span key;
 } place;
-
-static inline uint64_t load(const void *at)
-{
-    return __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE);
-}
-
-static inline void store(void *at, uint64_t v)
-{
-    __atomic_store_n((uint64_t *)at, v, __ATOMIC_RELEASE);
-}
-
-static inline bool swap(void *at, uint64_t old, uint64_t v)
-{
-    return __atomic_compare_exchange_n((uint64_t *)at, &old, v, false,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
 
 /* --- the table ----------------------------------------------------------- */
 
@@ -144,7 +128,12 @@ static unsigned char *slot_of(const place *where, unsigned way)
 /* When the answer in a slot was born, unchecked: good enough for order. */
 static int64_t born_hint(const place *where, unsigned way)
 {
-    return (int64_t)load(slot_of(where, way) + AT_BORN);
+    return (int64_t)vld_word_load(slot_of(where, way) + AT_BORN);
+}
+
+static int64_t date_hint(const place *where, unsigned way)
+{
+    return (int64_t)vld_word_load(slot_of(where, way) + AT_LAST_MODIFIED);
 }
 
 /* The ways, as bits, whose tag is that of the key. */
@@ -153,7 +142,9 @@ static unsigned tagged(const place *where)
     unsigned way, ways = 0;
 
     for (way = 0; way < WAYS; way++) {
-        ways |= (unsigned)(load(&where->tags[way]) == where->tag) << way;
+        bool same = vld_word_load(&where->tags[way]) == where->tag;
+
+        ways |= (unsigned)same << way;
     }
     return ways;
 }
@@ -177,7 +168,7 @@ static inline void copy_octets(image *copy, const unsigned char *slot,
     size_t i;
 
     for (i = 0; i < (used + 7) / 8; i++) {
-        copy->words[i] = load(slot + 8 * i);
+        copy->words[i] = vld_word_load(slot + 8 * i);
     }
 #else
     memcpy(copy->octets, slot, used);
@@ -188,8 +179,8 @@ static inline void copy_octets(image *copy, const unsigned char *slot,
 /* Copy the octets in use of a slot at rest; 0: it is not, or has none. */
 static size_t copy_out(const unsigned char *slot, image *copy)
 {
-    uint64_t sequence = load(slot + AT_SEQUENCE);
-    uint64_t word = load(slot + AT_USED);
+    uint64_t sequence = vld_word_load(slot + AT_SEQUENCE);
+    uint64_t word = vld_word_load(slot + AT_USED);
     uint16_t used;
 
     memcpy(&used, &word, sizeof(used));
@@ -197,7 +188,7 @@ static size_t copy_out(const unsigned char *slot, image *copy)
         return 0;
     }
     copy_octets(copy, slot, used);
-    return load(slot + AT_SEQUENCE) == sequence ? used : 0;
+    return vld_word_load(slot + AT_SEQUENCE) == sequence ? used : 0;
 }
 
 /* Whether the slot has a whole answer, to whatever key; it is in copy then. */
@@ -274,30 +265,18 @@ static bool same_vary(const vld_answer *a, const vld_answer *b)
     return true;
 }
 
-/* How far apart, whichever is first: clocks may be set back. */
-static uint64_t apart(int64_t a, int64_t b)
-{
-    return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
-}
-
-static bool is_busy(uint64_t sequence, int64_t now_us)
-{
-    return (sequence & 1)
-           && apart(now_us, (int64_t)(sequence >> 1)) <= HELD_MAX_US;
-}
-
 int64_t vld_answers_floor(const vld_answers *table, uint64_t hash)
 {
     place where = place_of(table, hash, NULL, 0);
     unsigned ways = tagged(&where), way;
-    int64_t date, floor = (int64_t)load(where.floor);
+    int64_t date, floor = (int64_t)vld_word_load(where.floor);
 
     /* What is being replaced, or was when its writer died, is read by nobody;
      * its date is in one word. */
     for (way = 0; way < WAYS; way++) {
         if ((ways >> way & 1)
-            && (load(slot_of(&where, way) + AT_SEQUENCE) & 1)) {
-            date = (int64_t)load(slot_of(&where, way) + AT_LAST_MODIFIED);
+            && (vld_word_load(slot_of(&where, way) + AT_SEQUENCE) & 1)) {
+            date = date_hint(&where, way);
             floor = date > floor ? date : floor;
         }
     }
@@ -308,26 +287,27 @@ int64_t vld_answers_floor(const vld_answers *table, uint64_t hash)
  * checked, so a date that cannot be is not believed. */
 static void keep_date(const place *where, unsigned way, int64_t now_s)
 {
-    int64_t date = (int64_t)load(slot_of(where, way) + AT_LAST_MODIFIED);
-    uint64_t floor = load(where->floor);
+    int64_t date = date_hint(where, way);
+    uint64_t floor = vld_word_load(where->floor);
 
     while (date > (int64_t)floor && date <= now_s
-           && !swap(where->floor, floor, (uint64_t)date)) {
-        floor = load(where->floor);
+           && !vld_word_swap(where->floor, floor, (uint64_t)date)) {
+        floor = vld_word_load(where->floor);
     }
 }
 
 /* Nobody will find by this key what is in the slot or being written to it. */
 static void untag(const place *where, unsigned way)
 {
-    swap(&where->tags[way], where->tag, 0);
+    vld_word_swap(&where->tags[way], where->tag, 0);
 }
 
 /* Let what is in a slot at rest never pass again.  False: somebody else
  * changed the slot at this moment. */
 static bool retire(const place *where, unsigned way, uint64_t sequence)
 {
-    if (!swap(slot_of(where, way) + AT_SEQUENCE, sequence, sequence + 2)) {
+    if (!vld_word_swap(slot_of(where, way) + AT_SEQUENCE, sequence,
+                       sequence + 2)) {
         return false;
     }
     untag(where, way);
@@ -348,13 +328,13 @@ static rank rank_of(const place *where, unsigned way,
                     uint64_t *sequence)
 {
     const unsigned char *slot = slot_of(where, way);
-    uint64_t tag = load(&where->tags[way]);
+    uint64_t tag = vld_word_load(&where->tags[way]);
     vld_answer there;
     vld_span key;
     image copy;
 
-    *sequence = load(slot + AT_SEQUENCE);
-    if (is_busy(*sequence, now_us)) {
+    *sequence = vld_word_load(slot + AT_SEQUENCE);
+    if (vld_slot_is_busy(*sequence, now_us)) {
         return RANK_BUSY;
     }
     if (tag != where->tag) {
@@ -380,7 +360,7 @@ static unsigned choose(const place *where, const vld_answer *answer,
     for (way = 0; way < WAYS; way++) {
         r = rank_of(where, way, answer, now_us, &seen);
         if (r == RANK_BUSY) {
-            if (load(&where->tags[way]) == where->tag) {
+            if (vld_word_load(&where->tags[way]) == where->tag) {
                 return WAYS;
             }
             continue;
@@ -389,7 +369,7 @@ static unsigned choose(const place *where, const vld_answer *answer,
             retire(where, way, seen); /* two writers were here at once */
             continue;
         }
-        age = apart(now_us, born_hint(where, way));
+        age = vld_slot_apart(now_us, born_hint(where, way));
         if (r > *best_rank || (r == *best_rank && age > best_age)) {
             best = way;
             *best_rank = r;
@@ -400,32 +380,24 @@ static unsigned choose(const place *where, const vld_answer *answer,
     return best;
 }
 
-/* The odd sequence under which to hold a slot that has this one now. */
-static uint64_t next_sequence(uint64_t sequence, int64_t now_us)
-{
-    uint64_t after = sequence + 2, now = (uint64_t)now_us << 1;
-
-    return (after > now ? after : now) | 1;
-}
-
 static bool write_slot(const place *where, unsigned way, uint64_t sequence,
                        image *copy, size_t used, int64_t now_us)
 {
     unsigned char *slot = slot_of(where, way);
-    uint64_t held = next_sequence(sequence, now_us);
+    uint64_t held = vld_slot_hold(sequence, now_us);
     size_t i;
 
     copy->words[AT_SEQUENCE / 8] = held + 1;
     copy->words[AT_CHECK / 8] = check_of(where, copy, used);
-    if (!swap(slot + AT_SEQUENCE, sequence, held)) {
+    if (!vld_word_swap(slot + AT_SEQUENCE, sequence, held)) {
         return false;
     }
-    store(&where->tags[way], where->tag);
-    store(slot + AT_CHECK, copy->words[AT_CHECK / 8]);
+    vld_word_store(&where->tags[way], where->tag);
+    vld_word_store(slot + AT_CHECK, copy->words[AT_CHECK / 8]);
     for (i = AT_USED / 8; i < used / 8; i++) {
-        store(slot + 8 * i, copy->words[i]);
+        vld_word_store(slot + 8 * i, copy->words[i]);
     }
-    return swap(slot + AT_SEQUENCE, held, held + 1);
+    return vld_word_swap(slot + AT_SEQUENCE, held, held + 1);
 }
 
 bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
@@ -466,7 +438,7 @@ unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
         if (!(ways >> way & 1)) {
             continue;
         }
-        sequence = load(slot_of(&where, way) + AT_SEQUENCE);
+        sequence = vld_word_load(slot_of(&where, way) + AT_SEQUENCE);
         if (sequence & 1) {
             /* Perhaps an answer from before this call: it must not appear
              * after it.  Its writer has set the tag, and will let go. */
@@ -488,7 +460,7 @@ uint32_t vld_answers_used(const vld_answers *table)
     uint32_t i, used = 0;
 
     for (i = 0; i < table->slots; i++) {
-        used += load(tags + 8 * (size_t)i) != 0;
+        used += vld_word_load(tags + 8 * (size_t)i) != 0;
     }
     return used;
 }

@@ -175,6 +175,8 @@ const char *cli_shown(apr_pool_t *p, const char *path);
 /* One object on a line of its own on standard output; takes over `object`. */
 void cli_put_json(json_t *object);
 
+void cli_json_number(json_t *object, const char *key, uint64_t value);
+
 /* Set `path` and, where it is not UTF-8, `path_base64`. */
 void cli_json_path(json_t *object, const char *path, size_t len);
 

@@ -14,12 +14,9 @@ static void put_summary(const cli *c, const vld_store_info *before,
 
     if (c->json) {
         object = json_object();
-        json_object_set_new(object, "files",
-                            json_integer((json_int_t)after->files));
-        json_object_set_new(object, "bytes_before",
-                            json_integer((json_int_t)before->file_bytes));
-        json_object_set_new(object, "bytes",
-                            json_integer((json_int_t)after->file_bytes));
+        cli_json_number(object, "files", after->files);
+        cli_json_number(object, "bytes_before", before->file_bytes);
+        cli_json_number(object, "bytes", after->file_bytes);
         cli_put_json(object);
     }
     else if (!c->quiet) {

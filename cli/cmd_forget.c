@@ -121,8 +121,7 @@ static void put_summary(const cli *c, uint64_t total, bool complete)
     if (c->json) {
         json_t *object = json_object();
 
-        json_object_set_new(object, "forgotten",
-                            json_integer((json_int_t)total));
+        cli_json_number(object, "forgotten", total);
         json_object_set_new(object, "complete", json_boolean(complete));
         cli_put_json(object);
     }

@@ -610,26 +610,21 @@ static apr_status_t take_all(importing *im, cli_manifest *manifest,
 
 /* --- the end ------------------------------------------------------------- */
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
 static void put_json(const counts *n, double seconds, bool complete)
 {
     json_t *object = json_object();
 
-    set_number(object, "entries", n->entries);
-    set_number(object, "trusted", n->trusted);
-    set_number(object, "hashed", n->hashed);
-    set_number(object, "unchanged", n->unchanged);
-    set_number(object, "different", n->different);
-    set_number(object, "missing", n->missing);
-    set_number(object, "skipped", n->skipped);
-    set_number(object, "unsettled", n->unsettled);
-    set_number(object, "failed", n->failed);
-    set_number(object, "malformed", n->malformed);
-    set_number(object, "bytes", n->bytes);
+    cli_json_number(object, "entries", n->entries);
+    cli_json_number(object, "trusted", n->trusted);
+    cli_json_number(object, "hashed", n->hashed);
+    cli_json_number(object, "unchanged", n->unchanged);
+    cli_json_number(object, "different", n->different);
+    cli_json_number(object, "missing", n->missing);
+    cli_json_number(object, "skipped", n->skipped);
+    cli_json_number(object, "unsettled", n->unsettled);
+    cli_json_number(object, "failed", n->failed);
+    cli_json_number(object, "malformed", n->malformed);
+    cli_json_number(object, "bytes", n->bytes);
     json_object_set_new(object, "seconds", json_real(seconds));
     json_object_set_new(object, "complete", json_boolean(complete));
     cli_put_json(object);

@@ -134,26 +134,21 @@ static bool all_there(const cli *c, int argc, char **argv)
     return there;
 }
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
 static void put_json(const vld_scan_totals *t, double seconds, bool complete)
 {
     json_t *object = json_object();
 
-    set_number(object, "seen", t->seen);
-    set_number(object, "unchanged", t->unchanged);
-    set_number(object, "hashed", t->hashed);
-    set_number(object, "moved_only", t->moved_only);
-    set_number(object, "unsettled", t->unsettled);
-    set_number(object, "failed", t->failed);
-    set_number(object, "bytes", t->bytes);
-    set_number(object, "adopted", t->adopted);
-    set_number(object, "not_adopted", t->not_adopted);
-    set_number(object, "pruned", t->pruned);
-    set_number(object, "kept", t->kept);
+    cli_json_number(object, "seen", t->seen);
+    cli_json_number(object, "unchanged", t->unchanged);
+    cli_json_number(object, "hashed", t->hashed);
+    cli_json_number(object, "moved_only", t->moved_only);
+    cli_json_number(object, "unsettled", t->unsettled);
+    cli_json_number(object, "failed", t->failed);
+    cli_json_number(object, "bytes", t->bytes);
+    cli_json_number(object, "adopted", t->adopted);
+    cli_json_number(object, "not_adopted", t->not_adopted);
+    cli_json_number(object, "pruned", t->pruned);
+    cli_json_number(object, "kept", t->kept);
     json_object_set_new(object, "seconds", json_real(seconds));
     json_object_set_new(object, "complete", json_boolean(complete));
     cli_put_json(object);

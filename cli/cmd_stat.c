@@ -6,25 +6,20 @@
 
 #include "cli.h"
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
 static void put_json(const cli *c, const vld_store_info *info)
 {
     json_t *object = json_object();
     char created[CLI_TIME];
 
     cli_json_path(object, c->index, strlen(c->index));
-    set_number(object, "records", info->files);
-    set_number(object, "file_bytes", info->file_bytes);
-    set_number(object, "used_bytes", info->used_bytes);
-    set_number(object, "map_bytes", info->map_bytes);
-    set_number(object, "transaction", info->txn);
-    set_number(object, "readers", info->readers);
-    set_number(object, "max_readers", info->max_readers);
-    set_number(object, "format", info->format);
+    cli_json_number(object, "records", info->files);
+    cli_json_number(object, "file_bytes", info->file_bytes);
+    cli_json_number(object, "used_bytes", info->used_bytes);
+    cli_json_number(object, "map_bytes", info->map_bytes);
+    cli_json_number(object, "transaction", info->txn);
+    cli_json_number(object, "readers", info->readers);
+    cli_json_number(object, "max_readers", info->max_readers);
+    cli_json_number(object, "format", info->format);
     json_object_set_new(object, "created",
                         json_string(cli_time(info->created_ns, created)));
     json_object_set_new(object, "tool", json_string(info->tool));

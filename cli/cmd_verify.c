@@ -352,21 +352,16 @@ static apr_status_t verify(verifying *v, const char *prefix)
 
 /* --- the end ------------------------------------------------------------- */
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
 static void put_json(const verifying *v, double seconds, bool complete)
 {
     json_t *object = json_object();
     int i;
 
-    set_number(object, "checked", v->checked);
+    cli_json_number(object, "checked", v->checked);
     for (i = 0; words[i] != NULL; i++) {
-        set_number(object, words[i], v->found[i]);
+        cli_json_number(object, words[i], v->found[i]);
     }
-    set_number(object, "bytes", v->bytes);
+    cli_json_number(object, "bytes", v->bytes);
     json_object_set_new(object, "seconds", json_real(seconds));
     json_object_set_new(object, "complete", json_boolean(complete));
     cli_put_json(object);

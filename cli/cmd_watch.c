@@ -67,23 +67,18 @@ static const char *const events[] = {
     [VLD_WATCH_STOPPED] = "stopped",
 };
 
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
 static void put_json(vld_watch_news news, const vld_watch_totals *t)
 {
     json_t *object = json_object();
 
     json_object_set_new(object, "event", json_string(events[news]));
-    set_number(object, "indexed", t->indexed);
-    set_number(object, "moved_only", t->moved_only);
-    set_number(object, "dropped", t->dropped);
-    set_number(object, "failed", t->failed);
-    set_number(object, "rescans", t->rescans);
-    set_number(object, "pending", t->pending);
-    set_number(object, "folders", t->folders);
+    cli_json_number(object, "indexed", t->indexed);
+    cli_json_number(object, "moved_only", t->moved_only);
+    cli_json_number(object, "dropped", t->dropped);
+    cli_json_number(object, "failed", t->failed);
+    cli_json_number(object, "rescans", t->rescans);
+    cli_json_number(object, "pending", t->pending);
+    cli_json_number(object, "folders", t->folders);
     cli_put_json(object);
 }
 

@@ -180,6 +180,11 @@ static json_t *repaired_string(const char *path, size_t len)
     return string;
 }
 
+void cli_json_number(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
 void cli_json_path(json_t *object, const char *path, size_t len)
 {
     json_t *string = json_stringn(path, len);

@@ -7,11 +7,11 @@
 #endif
 #include "index/round.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "index/error.h"
+#include "index/scan.h"
 
 apr_status_t vld_round_init(vld_round *r)
 {
@@ -43,26 +43,12 @@ static void *read_all(void *data)
     return NULL;
 }
 
-/* Signals go to the thread of the program; faults stay with the thread that
- * makes them. */
-static void block_signals(sigset_t *before)
-{
-    sigset_t set;
-
-    sigfillset(&set);
-    sigdelset(&set, SIGBUS);
-    sigdelset(&set, SIGSEGV);
-    sigdelset(&set, SIGFPE);
-    sigdelset(&set, SIGILL);
-    pthread_sigmask(SIG_BLOCK, &set, before);
-}
-
 apr_status_t vld_round_start(vld_round *r)
 {
     sigset_t before;
     int rc;
 
-    block_signals(&before);
+    vld_thread_block_signals(&before);
     rc = pthread_create(&r->thread, NULL, read_all, r);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     r->started = rc == 0;

@@ -203,9 +203,7 @@ static size_t job_count(const vld_scan_options *options)
     return n < 1 ? 1 : n > JOBS_MOST ? JOBS_MOST : n;
 }
 
-/* Signals go to the threads that the program knows of; faults stay with the
- * thread that makes them. */
-static void block_signals(sigset_t *before)
+void vld_thread_block_signals(sigset_t *before)
 {
     sigset_t set;
 
@@ -237,7 +235,7 @@ static void run_threads(vld_run *run)
     size_t n;
     bool walks;
 
-    block_signals(&before);
+    vld_thread_block_signals(&before);
     n = start_hashers(run, hashers, job_count(run->options));
     walks = n && !pthread_create(&walker, NULL, vld_walk_thread, run);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "validators/index.h"
 
@@ -108,6 +109,11 @@ bool vld_queue_is_ending(vld_run *run);
 
 void *vld_walk_thread(void *run);
 void *vld_hash_thread(void *run);
+
+/* For threads that are made now: signals go to those that the program knows
+ * of, faults stay with the thread that makes them.  *before is for
+ * pthread_sigmask. */
+void vld_thread_block_signals(sigset_t *before);
 
 /* Open what is at `path` (root_len octets longer than the root's own path)
  * name by name, so that no link is followed on the way; errno. */

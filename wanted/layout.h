@@ -59,9 +59,6 @@
 /* Slots that one path can stand in. */
 #define WAYS 8
 
-/* How long a writer may hold a slot; after that it is taken for dead. */
-#define HELD_MAX_US 1000000
-
 /* Rest: the first, the longest, and the least time after one in which a file
  * is wanted again "soon". */
 #define REST_FIRST_US INT64_C(1000000)

@@ -15,8 +15,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-_Static_assert(__atomic_always_lock_free(8, 0),
-               "64-bit atomics must work across processes");
+#include "validators/slots.h"
 
 /* A private copy of a slot. */
 typedef union image {
@@ -32,22 +31,6 @@ typedef struct place {
     uint64_t tag;
     uint64_t seed;
 } place;
-
-static inline uint64_t load(const void *at)
-{
-    return __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE);
-}
-
-static inline void store(void *at, uint64_t v)
-{
-    __atomic_store_n((uint64_t *)at, v, __ATOMIC_RELEASE);
-}
-
-static inline bool swap(void *at, uint64_t old, uint64_t v)
-{
-    return __atomic_compare_exchange_n((uint64_t *)at, &old, v, false,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
 
 /* --- states -------------------------------------------------------------- */
 
@@ -171,7 +154,7 @@ static unsigned char *slot_of(const place *where, unsigned way)
 
 uint64_t vld_wanted_posted(const vld_wanted *list)
 {
-    return load(list->base + AT_POSTED);
+    return vld_word_load(list->base + AT_POSTED);
 }
 
 /* --- what is in a slot --------------------------------------------------- */
@@ -185,22 +168,6 @@ static uint64_t check_of(const image *copy, size_t used, uint64_t seed)
 {
     return XXH3_64bits_withSeed(copy->octets + AT_SEQUENCE,
                                 used - AT_SEQUENCE, seed);
-}
-
-static bool is_busy(uint64_t sequence, int64_t now_us)
-{
-    uint64_t now = (uint64_t)now_us, since = sequence >> 1;
-
-    return (sequence & 1)
-           && (now > since ? now - since : since - now) <= HELD_MAX_US;
-}
-
-/* The odd sequence under which to hold a slot that has this one now. */
-static uint64_t next_sequence(uint64_t sequence, int64_t now_us)
-{
-    uint64_t after = sequence + 2, now = (uint64_t)now_us << 1;
-
-    return (after > now ? after : now) | 1;
 }
 
 static size_t fill(image *copy, const char *path, size_t len, int64_t date,
@@ -226,28 +193,28 @@ static bool write_slot(const place *where, unsigned way, uint64_t sequence,
                        image *copy, size_t used, int64_t now_us)
 {
     unsigned char *slot = slot_of(where, way);
-    uint64_t held = next_sequence(sequence, now_us);
+    uint64_t held = vld_slot_hold(sequence, now_us);
     size_t i;
 
     copy->words[AT_SEQUENCE / 8] = held + 1;
     copy->words[AT_CHECK / 8] = check_of(copy, used, where->seed);
-    if (!swap(slot + AT_SEQUENCE, sequence, held)) {
+    if (!vld_word_swap(slot + AT_SEQUENCE, sequence, held)) {
         return false;
     }
-    store(&where->tags[way], where->tag);
-    store(slot + AT_CHECK, copy->words[AT_CHECK / 8]);
+    vld_word_store(&where->tags[way], where->tag);
+    vld_word_store(slot + AT_CHECK, copy->words[AT_CHECK / 8]);
     for (i = AT_PATH_LEN / 8; i < used / 8; i++) {
-        store(slot + 8 * i, copy->words[i]);
+        vld_word_store(slot + 8 * i, copy->words[i]);
     }
-    return swap(slot + AT_SEQUENCE, held, held + 1);
+    return vld_word_swap(slot + AT_SEQUENCE, held, held + 1);
 }
 
 /* Copy what is in a slot at rest; false: it does not check. */
 static bool copy_out(const unsigned char *slot, uint64_t seed, image *copy,
                      uint16_t *len)
 {
-    uint64_t sequence = load(slot + AT_SEQUENCE);
-    uint64_t word = load(slot + AT_PATH_LEN);
+    uint64_t sequence = vld_word_load(slot + AT_SEQUENCE);
+    uint64_t word = vld_word_load(slot + AT_PATH_LEN);
     size_t i, used;
 
     memcpy(len, &word, sizeof(*len));
@@ -256,10 +223,10 @@ static bool copy_out(const unsigned char *slot, uint64_t seed, image *copy,
         return false;
     }
     for (i = 0; i < used / 8; i++) {
-        copy->words[i] = load(slot + 8 * i);
+        copy->words[i] = vld_word_load(slot + 8 * i);
     }
     return copy->words[AT_SEQUENCE / 8] == sequence
-           && load(slot + AT_SEQUENCE) == sequence
+           && vld_word_load(slot + AT_SEQUENCE) == sequence
            && check_of(copy, used, seed) == copy->words[AT_CHECK / 8];
 }
 
@@ -298,14 +265,14 @@ static unsigned choose(const place *where, int64_t now_us,
     rank r, best_rank = RANK_NOT;
 
     for (way = 0; way < WAYS; way++) {
-        seen = load(slot_of(where, way) + AT_SEQUENCE);
-        if (is_busy(seen, now_us)) {
-            if (load(&where->tags[way]) == where->tag) {
+        seen = vld_word_load(slot_of(where, way) + AT_SEQUENCE);
+        if (vld_slot_is_busy(seen, now_us)) {
+            if (vld_word_load(&where->tags[way]) == where->tag) {
                 return WAYS;
             }
             continue;
         }
-        is = load(&where->states[way]);
+        is = vld_word_load(&where->states[way]);
         r = rank_of(is, now_us);
         if (r > best_rank
             || (r == best_rank && r != RANK_NOT
@@ -323,7 +290,7 @@ static unsigned find(const place *where)
 {
     unsigned way;
 
-    for (way = 0; way < WAYS && load(&where->tags[way]) != where->tag;
+    for (way = 0; way < WAYS && vld_word_load(&where->tags[way]) != where->tag;
          way++) {
     }
     return way;
@@ -332,7 +299,7 @@ static unsigned find(const place *where)
 static bool want(vld_wanted *list, const place *where, unsigned way,
                  uint64_t state, unsigned tries, int64_t now_us)
 {
-    if (!swap(&where->states[way], state,
+    if (!vld_word_swap(&where->states[way], state,
               make_state(WANTED, tries, 0, now_us))) {
         return false;
     }
@@ -346,19 +313,19 @@ static bool post_again(vld_wanted *list, const place *where, unsigned way,
                        image *copy, size_t used, int64_t now_us)
 {
     unsigned char *slot = slot_of(where, way);
-    uint64_t state = load(&where->states[way]);
-    uint64_t sequence = load(slot + AT_SEQUENCE);
+    uint64_t state = vld_word_load(&where->states[way]);
+    uint64_t sequence = vld_word_load(slot + AT_SEQUENCE);
     bool on_list = kind_of(state) == WANTED || kind_of(state) == TAKEN;
 
     if (kind_of(state) == RESTING && !is_past(time_of(state), now_us)) {
         return true;
     }
     if (on_list
-        && (int64_t)load(slot + AT_DATE)
+        && (int64_t)vld_word_load(slot + AT_DATE)
                >= (int64_t)copy->words[AT_DATE / 8]) {
         return true;
     }
-    if (is_busy(sequence, now_us)
+    if (vld_slot_is_busy(sequence, now_us)
         || !write_slot(where, way, sequence, copy, used, now_us)) {
         return on_list;
     }
@@ -413,9 +380,9 @@ void vld_wanted_begin(vld_wanted *list)
     uint32_t i;
 
     for (i = 0; i < list->slots; i++) {
-        state = load(&states[i]);
+        state = vld_word_load(&states[i]);
         if (kind_of(state) == TAKEN) {
-            swap(&states[i], state,
+            vld_word_swap(&states[i], state,
                  make_state(WANTED, tries_of(state), looks_of(state),
                             time_of(state)));
         }
@@ -431,7 +398,7 @@ static uint32_t first_due(const vld_wanted *list, uint64_t *first,
     int64_t due, best_due = INT64_MAX;
 
     for (i = 0; i < list->slots; i++) {
-        uint64_t state = load(&states[i]);
+        uint64_t state = vld_word_load(&states[i]);
 
         if (kind_of(state) != WANTED) {
             continue;
@@ -468,16 +435,18 @@ static void refuse(const vld_wanted *list, uint32_t slot, uint64_t taken,
     place where = place_of_slot(list, slot);
     unsigned way = slot % WAYS;
 
-    if (is_busy(load(slot_of(&where, way) + AT_SEQUENCE), now_us)) {
-        swap(&where.states[way], taken,
+    uint64_t sequence = vld_word_load(slot_of(&where, way) + AT_SEQUENCE);
+
+    if (vld_slot_is_busy(sequence, now_us)) {
+        vld_word_swap(&where.states[way], taken,
              make_state(WANTED, tries_of(taken), looks_of(taken),
                         now_us + WRITTEN_US));
         return;
     }
     /* In this order: a slot without a tag that is not free would never be
      * found. */
-    swap(&where.tags[way], load(&where.tags[way]), 0);
-    swap(&where.states[way], taken, make_state(FREE, 0, 0, 0));
+    vld_word_swap(&where.tags[way], vld_word_load(&where.tags[way]), 0);
+    vld_word_swap(&where.states[way], taken, make_state(FREE, 0, 0, 0));
 }
 
 bool vld_wanted_take(vld_wanted *list, int64_t now_us, vld_wanted_item *out,
@@ -495,7 +464,7 @@ bool vld_wanted_take(vld_wanted *list, int64_t now_us, vld_wanted_item *out,
         out->slot = slot;
         out->state = make_state(TAKEN, tries_of(state), looks_of(state),
                                 now_us);
-        if (!swap(&where.states[slot % WAYS], state, out->state)) {
+        if (!vld_word_swap(&where.states[slot % WAYS], state, out->state)) {
             continue;
         }
         if (copy_out(slot_of(&where, slot % WAYS), list->seed, &copy, &len)) {
@@ -511,7 +480,7 @@ bool vld_wanted_take(vld_wanted *list, int64_t now_us, vld_wanted_item *out,
 static void leave(vld_wanted *list, const vld_wanted_item *item,
                   uint64_t state)
 {
-    swap(state_of(list, item->slot), item->state, state);
+    vld_word_swap(state_of(list, item->slot), item->state, state);
 }
 
 int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,

@@ -112,11 +112,11 @@ apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
 /* Read every page in use: the first batch of a store does so before it begins.
- * LMDB believes what stands in a page: a reader that is led astray faults, and is caught; a writer moves
- * octets about in its own memory, and that ends the process later.
- * VLD_E_DAMAGED for pages that cannot be; statuses of reading.  No record is
- * judged.  Takes the time of reading the file once; looks at nothing where
- * words are not of 64 bits. */
+ * LMDB believes what stands in a page: a reader that is led astray faults, and
+ * is caught; a writer moves octets about in its own memory, and that ends the
+ * process later.  VLD_E_DAMAGED for pages that cannot be; statuses of reading.
+ * No record is judged.  Takes the time of reading the file once; looks at
+ * nothing where words are not of 64 bits. */
 apr_status_t vld_store_check(vld_store *store);
 
 /* A transaction of writing, by the thread that began it; begin waits while

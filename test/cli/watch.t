@@ -351,7 +351,7 @@ unlink $index or die;
 
 mkdir "$work/small" or die;
 my $full = background(qw(unshare --user --map-root-user --mount sh -c),
-    "mount -t tmpfs -o size=300k tmpfs $work/small && exec \"\$@\"", 'sh',
+    "mount -t tmpfs -o size=300k,mode=755 tmpfs $work/small && exec \"\$@\"", 'sh',
     $tool, '-i', "$work/small/v.mdb", 'watch', $site);
 push @watchers, $full;
 $result = finished($full);

@@ -19,6 +19,8 @@ my $apr = qr/apr\w*\.h/;
 # part, its files, the project's headers that they may include, the others.
 my @rules = (
     ['types', qr{^include/validators/types\.h$}, qr/(?!)/, $c99],
+    ['slots of shared memory', qr{^include/validators/slots\.h$},
+        qr{validators/types\.h}, $c99],
     ['the contract of precond', qr{^include/validators/precond\.h$},
         qr{validators/types\.h}, $c99],
     ['the contract of answers', qr{^include/validators/answers\.h$},
@@ -32,10 +34,10 @@ my @rules = (
     ['precond', qr{^precond/}, qr{precond/\w+\.h|validators/(types|precond)\.h},
         $c99],
     ['answers', qr{^answers/},
-        qr{answers/\w+\.h|validators/(types|precond|answers)\.h},
+        qr{answers/\w+\.h|validators/(types|slots|precond|answers)\.h},
         qr/$posix|xxhash\.h/],
     ['wanted', qr{^wanted/},
-        qr{wanted/\w+\.h|validators/(types|wanted)\.h}, qr/$posix|xxhash\.h/],
+        qr{wanted/\w+\.h|validators/(types|slots|wanted)\.h}, qr/$posix|xxhash\.h/],
     ['index', qr{^index/},
         qr{index/\w+\.h|validators/(types|precond|identity|index)\.h
             |mod_validators\.h}x,

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 
 #include "answers/layout.h"
+#include "validators/slots.h"
 
 #define SPAN(text) ((vld_span){(text), sizeof(text) - 1})
 #define SEED 0x1234567890ABCDEFu
@@ -368,7 +369,8 @@ static void an_answer_whose_writer_died_leaves_its_date(void **state)
     bed_make(&b, WAYS);
     assert_true(put_dated(&b, 1, 1000));
     slot = slot_at(&b, the_used_slot(&b));
-    set64(slot + AT_SEQUENCE, ((uint64_t)(NOW - 2 * HELD_MAX_US) << 1) | 1);
+    set64(slot + AT_SEQUENCE,
+          ((uint64_t)(NOW - 2 * VLD_SLOT_HELD_MAX_US) << 1) | 1);
     assert_int_equal(floor_of(&b, 1), 1000);
     assert_int_equal(floor_of(&b, 2), 0);
     assert_true(put_dated(&b, 2, 1));
