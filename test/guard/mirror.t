@@ -30,4 +30,6 @@ none([grep { !$part{$_} } qw(precond index answers wanted)],
 my $makefile = text('Makefile.am');
 none([grep { index($makefile, $_) < 0 } @tests],
     'every unit test is built by the makefile');
+none([grep { $makefile !~ /\Q$_\E\b/ } files(qr{^test/(cli|guard)/.*\.t$})],
+    'every test of the command line and every guard is run by the makefile');
 done_testing();

@@ -33,6 +33,7 @@ none([map { chomp; $_ } map { complaint($_->[1], '-n', top($_->[0])) } @shell],
     'every shell script can be read by its shell');
 none([grep { !-x top($_) } map { $_->[0] } @shell],
     'every shell script may be executed');
+none([grep { !-x top($_) } @perl], 'every perl script may be executed');
 SKIP: {
     skip 'shellcheck is not installed', 1
         unless grep { -x "$_/shellcheck" } split /:/, $ENV{PATH};

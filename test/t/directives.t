@@ -1,4 +1,3 @@
-#!/usr/bin/perl
 # Copyright The mod_validators authors.
 # SPDX-License-Identifier: Apache-2.0
 #
