@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include <apr_file_io.h>
+#include <apr_strings.h>
+
 #include "cli.h"
 
 /* On a full disk LMDB's writes come out short, which it calls an error of
@@ -60,11 +63,28 @@ apr_status_t cli_reopen_index(cli *c)
     return rv;
 }
 
+/* Those above the folder of the default index, which nobody has mistyped. */
+static void make_folders(const cli *c)
+{
+    char *folder = apr_pstrdup(c->pool, c->index);
+    int level;
+
+    for (level = 0; level < 2 && strrchr(folder, '/') != NULL; level++) {
+        *strrchr(folder, '/') = '\0';
+    }
+    if (strcmp(c->index, VLD_DEFAULT_INDEX) == 0 && folder[0] != '\0') {
+        apr_dir_make_recursive(folder, 0x755, c->pool);
+    }
+}
+
 bool cli_open_index(cli *c)
 {
     vld_store_mode mode = mode_of(c->command);
     apr_status_t rv;
 
+    if (mode == VLD_STORE_CREATE) {
+        make_folders(c);
+    }
     if (!cli_become_owner(c)) {
         return false;
     }

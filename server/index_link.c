@@ -102,8 +102,25 @@ void vld_index_lend(server_rec *s, apr_pool_t *ptemp)
     }
 }
 
-/* One level, and only where there is nothing.  As root it is handed to the
- * server by a descriptor: what was just made, and nothing else. */
+/* Of the default index, which nobody has mistyped, those above are made too. */
+static void make_folders_above(const char *path, const char *folder,
+                               apr_pool_t *ptemp)
+{
+    const char *slash = strrchr(folder, '/');
+
+    if (!strcmp(path, VLD_DEFAULT_INDEX) && slash && slash != folder) {
+        apr_dir_make_recursive(apr_pstrmemdup(ptemp, folder,
+                                              (apr_size_t)(slash - folder)),
+                               APR_FPROT_UREAD | APR_FPROT_UWRITE
+                                   | APR_FPROT_UEXECUTE | APR_FPROT_GREAD
+                                   | APR_FPROT_GEXECUTE | APR_FPROT_WREAD
+                                   | APR_FPROT_WEXECUTE,
+                               ptemp);
+    }
+}
+
+/* Only where there is nothing.  As root it is handed to the server by a
+ * descriptor: what was just made, and nothing else. */
 void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp)
 {
     const char *path = vld_config_global()->index_path;
@@ -116,6 +133,7 @@ void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp)
         return;
     }
     folder = apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path));
+    make_folders_above(path, folder, ptemp);
     if (mkdir(folder, FOLDER_MODE) != 0) {
         return;
     }
