@@ -85,11 +85,17 @@ void vld_date_send(request_rec *r, vld_request *rq)
 void vld_date_set(request_rec *r, vld_request *rq, const vld_found *found,
                   bool fresh)
 {
-    apr_int64_t date = fresh ? vld_date_later(found->record.last_modified,
-                                              found->link_mtime_s)
-                             : date_of_content(r, rq, found);
+    apr_int64_t of_record = fresh
+                                ? vld_date_later(found->record.last_modified,
+                                                 found->link_mtime_s)
+                                : 0;
+    apr_int64_t date = fresh ? of_record : date_of_content(r, rq, found);
 
+    /* The index keeps the date of a content that comes back, and may not have
+     * seen what was there meanwhile; clients may have. */
+    date = vld_date_later(date, vld_memory_date(&rq->memory, &rq->digest));
     rq->date = vld_date_later(date,
                               vld_memory_floor(&rq->memory, &rq->digest));
+    rq->ahead = fresh && rq->date > of_record;
     vld_date_send(r, rq);
 }

@@ -79,12 +79,22 @@ void vld_indexer_stop(void)
     __atomic_store_n(&indexer.stop, 1, __ATOMIC_SEQ_CST);
 }
 
+/* It has no fresh record, or one with an earlier date than was sent. */
+static bool is_wanted(const vld_request *rq)
+{
+    return rq->wanted
+           || (rq->ahead
+               && (apr_int64_t)rq->identity.size
+                      <= vld_config_auto_max(rq->conf));
+}
+
 void vld_indexer_want(request_rec *r, const vld_request *rq)
 {
     vld_wanted *list = vld_shared_wanted();
-    bool content = rq->source == VLD_SOURCE_CONTENT;
+    bool content = rq->source == VLD_SOURCE_CONTENT
+                   || rq->source == VLD_SOURCE_RECORD;
 
-    if (!rq->wanted || !list || !indexer.runs) {
+    if (!is_wanted(rq) || !list || !indexer.runs) {
         return;
     }
     if (!vld_wanted_post(list, r->filename, strlen(r->filename), rq->date,
@@ -156,7 +166,8 @@ static bool is_index(const struct stat *st)
                && own.st_ino == st->st_ino);
 }
 
-/* Another name of it, or a scan, has been here before. */
+/* Another name of it, or a scan, has been here before, and knows of no earlier
+ * date than that which was sent. */
 static bool is_indexed(vld_store *store, const job *j, const struct stat *st)
 {
     vld_record record;
@@ -165,7 +176,8 @@ static bool is_indexed(vld_store *store, const job *j, const struct stat *st)
     vld_identity_of(st, &id);
     return vld_store_get(store, j->path, strlen(j->path), &record)
                == APR_SUCCESS
-           && vld_identity_equal(&record.identity, &id, VLD_VERIFY_STRICT);
+           && vld_identity_equal(&record.identity, &id, VLD_VERIFY_STRICT)
+           && record.last_modified >= j->item.date;
 }
 
 /* False: it is not to be read, and rests. */

@@ -234,6 +234,7 @@ typedef struct vld_request {
     bool stale_record;     /* there is a record, of another identity */
     bool file;             /* the response is a file's, sent by core */
     bool wanted;           /* and the index should have it */
+    bool ahead;            /* date is later than that of the fresh record */
     bool settled;          /* identity: as long as it is seen, the content is */
     bool date_sent;
     bool date_needs_memory; /* date is only safe while it is remembered */

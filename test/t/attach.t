@@ -309,6 +309,37 @@ for my $dir (qw(torn-plain torn-sendfile torn-mmap)) {
     diag("$dir: $whole of $tried arrived whole");
 }
 
+# To another content and back, where the index sees only the first: its record
+# keeps its date, but whoever was sent the other has a later one.
+for my $size (['s', $text], ['l', $big]) {
+    my ($name, $one) = @$size;
+    (my $two = $one) =~ tr/a-z/b-za/;
+    my $url = file("back/$name.txt", $one);
+    scan(docs('attach/back'));
+    my $before = date_of($c->get($url));
+    is($before, http_date($old), "a content ($name) has its date");
+    file("back/$name.txt", $two);
+    settle();
+    select undef, undef, undef, 1.1;
+    my $other = $c->get($url);
+    is($other->{body}, $two, 'another is sent');
+    my $date = $name eq 's' ? date_of($other) : undef;
+    ok(!defined $date || $date && stamp_of($date) > $old,
+        'with a later date, if with any');
+    file("back/$name.txt", $one);
+    scan(docs('attach/back'));
+    select undef, undef, undef, 1.1;
+    for my $time ('first', 'second', 'third') {
+        is($c->get($url, 'If-Modified-Since' => $date)->{status}, 200,
+            "the first content again: who has the other's date is not told"
+            . " 304 the $time time") if $date;
+        is($c->get($url)->{body}, $one, 'but sent it');
+        # The index changes: what is remembered is looked up again.
+        file("back/$name-$time.txt", "$time$text");
+        scan(docs('attach/back'));
+    }
+}
+
 # Two tags are equal where the content is, over a whole folder.
 {
     my (%tag, $wrong, $n);

@@ -126,6 +126,55 @@ sub well
     $server->stop;
 }
 
+# --- a content that comes back ----------------------------------------------
+
+# The index has seen only the first of two; a date that was sent for the other
+# makes its record's later, so that it outlives what the server remembers.
+{
+    my $one = content('one', 500);
+    my $server = start('back', "ValidatorsQuickHandler On\n"
+        . 'ValidatorsAutoIndex On 1K', sub {
+        my $s = shift;
+        put($s, 'back.css', 500, 'one');
+        local $ENV{VLD_INDEX} = $s->index_path;
+        scan($s->docs);
+    });
+    my $date = sub {
+        local $ENV{VLD_INDEX} = $server->index_path;
+        my ($exit, $out) = Vld::Test::tool('show', '--json',
+            $server->docs('back.css'));
+        return $out =~ /"last_modified": ?"([^"]+)"/ ? $1 : '';
+    };
+    my $first = $date->();
+    ok($first, 'a content has a record');
+    put($server, 'back.css', 2000, 'two');
+    settle();
+    Time::HiRes::sleep(1.1);
+    my $other = $server->client->get('/back.css')->{h}{'last-modified'};
+    ok($other, 'another is sent with a date');
+    put($server, 'back.css', 500, 'one');
+    {
+        local $ENV{VLD_INDEX} = $server->index_path;
+        scan($server->docs);
+    }
+    is($date->(), $first, 'the first again, seen by a scan, keeps its date');
+    Time::HiRes::sleep(1.1);
+    ok(defined until_true(10, sub {
+        $server->client->get('/back.css');
+        my $now = $date->();
+        return $now ne $first && $now ne '';
+    }), 'until it is asked for: its record gets a later date');
+    my $res = $server->client->get('/back.css',
+        'If-Modified-Since' => $other);
+    is($res->{status}, 200, 'than that under which the other was sent');
+    $server->graceful;
+    Time::HiRes::sleep(1.5);
+    $res = $server->client->get('/back.css', 'If-Modified-Since' => $other);
+    is("$res->{status} " . ($res->{body} eq $one ? 'one' : 'two'), '200 one',
+        'also when the server has forgotten that');
+    well($server, 'a content that comes back');
+}
+
 # --- nothing but the engine -------------------------------------------------
 
 {
