@@ -310,10 +310,16 @@ apr_uint64_t vld_index_txn(void)
 
 static apr_uint32_t number_of_file(const char *path)
 {
+    apr_uint32_t number = 0;
     struct stat st;
 
-    return stat(path, &st) == 0 ? (apr_uint32_t)(st.st_ino ^ st.st_dev) | 1
-                                : 1;
+    if (stat(path, &st) == 0) {
+        /* Neighbours must not be equal: one often takes the other's place. */
+        number = (apr_uint32_t)(((apr_uint64_t)st.st_ino
+                                 ^ (apr_uint64_t)st.st_dev << 20)
+                                * APR_UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    }
+    return number ? number : 1;
 }
 
 /* A store that was opened well and yet answers with an error. Where it is
