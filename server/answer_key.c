@@ -152,6 +152,20 @@ apr_int64_t vld_memory_date(const vld_memory *memory,
     return date;
 }
 
+void vld_memory_latest(const vld_memory *memory, vld_digest *digest,
+                       apr_int64_t *date)
+{
+    apr_uint32_t i;
+
+    *date = 0;
+    for (i = 0; i < memory->count; i++) {
+        if (memory->all[i].date > *date) {
+            *date = memory->all[i].date;
+            *digest = memory->all[i].digest;
+        }
+    }
+}
+
 apr_int64_t vld_memory_floor(const vld_memory *memory,
                              const vld_digest *digest)
 {

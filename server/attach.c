@@ -259,8 +259,7 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
     rq->source = VLD_SOURCE_PROVISIONAL;
     rq->identity = of->identity;
     rq->settled = true;
-    rq->date = vld_date_later(vld_memory_floor(&rq->memory, &rq->digest) - 1,
-                     vld_memory_date(&rq->memory, &rq->digest));
+    vld_memory_latest(&rq->memory, &rq->digest, &rq->date);
     set_etag(r, etag);
     apr_table_unset(r->headers_out, "Last-Modified");
 }

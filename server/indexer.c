@@ -91,8 +91,8 @@ static bool is_wanted(const vld_request *rq)
 void vld_indexer_want(request_rec *r, const vld_request *rq)
 {
     vld_wanted *list = vld_shared_wanted();
-    bool content = rq->source == VLD_SOURCE_CONTENT
-                   || rq->source == VLD_SOURCE_RECORD;
+    bool content = rq->date > 0 && rq->source != VLD_SOURCE_OTHER
+                   && rq->source != VLD_SOURCE_NONE;
 
     if (!is_wanted(rq) || !list || !indexer.runs) {
         return;

@@ -250,9 +250,18 @@ static bool stands(const request_rec *r, const vld_request *rq)
                                  VLD_VERIFY_STRICT);
 }
 
-static apr_uint32_t flags_of(request_rec *r, const vld_request *rq)
+static bool is_one_tag(const char *etag)
 {
-    apr_uint32_t flags = 0;
+    vld_span text = { etag, strlen(etag) };
+    vld_etag parsed;
+
+    return vld_etag_parse(text, &parsed);
+}
+
+static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
+                             const char *etag)
+{
+    apr_uint32_t flags = is_one_tag(etag) ? VLD_ANSWER_TAGGED : 0;
 
     /* The target of an internal redirect is not always this URL's. */
     if (r->prev) {
@@ -263,6 +272,9 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq)
     }
     if (rq->source == VLD_SOURCE_RECORD) {
         flags |= VLD_ANSWER_INDEXED;
+    }
+    if (rq->source == VLD_SOURCE_PROVISIONAL) {
+        flags |= VLD_ANSWER_UNKNOWN;
     }
     return flags;
 }
@@ -323,7 +335,7 @@ static bool remember(request_rec *r, vld_request *rq)
     if (!etag || !vld_access_anonymous(r)) {
         return false;
     }
-    answer.flags = flags_of(r, rq);
+    answer.flags = flags_of(r, rq, etag);
     fill(&answer, r, rq, etag);
     /* In the order in which core sends them. */
     if (!collect(&answer, r->err_headers_out)

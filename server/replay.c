@@ -42,15 +42,16 @@ static bool index_agrees(request_rec *r, const vld_answer *answer)
     bool indexed = (answer->flags & VLD_ANSWER_INDEXED) != 0;
     vld_found found;
 
-    if (vld_index_txn() == answer->index_txn
+    if (vld_index_txn_lately(r) == answer->index_txn
         && (answer->index_txn || !indexed)) {
         return true;
     }
     if (!vld_index_find(r, answer->path.ptr, &found)) {
         return !indexed;
     }
-    return !memcmp(&found.record.digest, &answer->digest,
-                   sizeof(answer->digest));
+    return !(answer->flags & VLD_ANSWER_UNKNOWN)
+           && !memcmp(&found.record.digest, &answer->digest,
+                      sizeof(answer->digest));
 }
 
 static bool is_star(vld_span value)
@@ -59,12 +60,28 @@ static bool is_star(vld_span value)
            && !memchr(value.ptr, '"', value.len);
 }
 
+/* What nearly every client says: the tag that it was given, as it was given.
+ * It is one entity tag, and equal (13.1.2); there is no If-Match and no
+ * If-Unmodified-Since before it (13.2.2). */
+static bool says_just_the_tag(const vld_preconditions *asked,
+                              const vld_answer *answer)
+{
+    return (answer->flags & VLD_ANSWER_TAGGED) && !asked->if_match.ptr
+           && !asked->if_unmodified_since.ptr && asked->if_none_match.ptr
+           && asked->if_none_match.len == answer->etag.len
+           && !memcmp(asked->if_none_match.ptr, answer->etag.ptr,
+                      answer->etag.len);
+}
+
 static bool says_304(const request_rec *r, const vld_fields *fields,
                      const vld_answer *answer, bool quick)
 {
     vld_validators known = { answer->etag, answer->date_sent,
                              answer->date_sent, answer->last_modified };
 
+    if (says_just_the_tag(&fields->asked, answer)) {
+        return true;
+    }
     if (quick && is_star(fields->asked.if_none_match)) {
         return false;
     }

@@ -155,6 +155,8 @@ vld_store *vld_index_to_write(bool *read_only);
 void vld_index_complain(apr_status_t rv);
 /* The number of the index's last transaction; 0 without an index. */
 apr_uint64_t vld_index_txn(void);
+/* The same, or what it was about a millisecond before. */
+apr_uint64_t vld_index_txn_lately(const request_rec *r);
 
 typedef struct vld_found {
     vld_record record;
@@ -245,7 +247,8 @@ typedef struct vld_request {
     apr_off_t swallowed;   /* octets of it so far */
     vld_source source;
     vld_identity identity;
-    vld_digest digest;     /* RECORD and CONTENT */
+    vld_digest digest;     /* RECORD and CONTENT; PROVISIONAL: of the content
+                            * that had the date */
     apr_int64_t date;      /* Last-Modified, seconds; 0: none */
     apr_uint64_t txn;
     vld_key key;
@@ -347,6 +350,10 @@ void vld_answer_memory(request_rec *r, vld_request *rq);
 /* The date with which the content is remembered; 0: it is not. */
 apr_int64_t vld_memory_date(const vld_memory *memory,
                             const vld_digest *digest);
+/* The latest date that any has, and whose it is; 0: none is remembered, and the
+ * digest stays. */
+void vld_memory_latest(const vld_memory *memory, vld_digest *digest,
+                       apr_int64_t *date);
 /* The first date that no other remembered content has had; 0: none is
  * remembered. */
 apr_int64_t vld_memory_floor(const vld_memory *memory,

@@ -25,6 +25,10 @@
 #define VLD_ANSWER_QUICK 0x01u    /* may be replayed before access control */
 #define VLD_ANSWER_INDEXED 0x02u  /* the digest came from a record */
 #define VLD_ANSWER_INERT 0x04u    /* kept for its date only, never given */
+#define VLD_ANSWER_TAGGED 0x08u   /* etag is one entity tag, and nothing else */
+#define VLD_ANSWER_UNKNOWN 0x10u  /* the content is not known: digest and
+                                   * last_modified are of the one before that
+                                   * had the latest date */
 
 /* A field of a message: name and value, both NUL-terminated in answers that
  * were read from the table (len excludes the NUL). */

@@ -533,9 +533,16 @@ END
         settle();
         gets_known($server, "/date-$size.css", $text,
             "a file of $size octets is known");
-        $full{$size} = $c->get("/date-$size.css");
+        # To this connection's child, too, which looks once a second.
+        until_true(10, sub {
+            $full{$size} = $c->get("/date-$size.css");
+            return ($full{$size}{h}{etag} || '') eq tag_of($text);
+        });
         is($full{$size}{h}{'last-modified'}, http_date($old),
-            'with its date');
+            'with its date')
+            or diag(join "\n", "$size octets",
+                (map { "$_: $full{$size}{h}{$_}" } keys %{$full{$size}{h}}),
+                lines_of($server, qr/date-$size/));
     }
     unlink $server->index_path, $server->index_path . '-lock';
     for my $size (900, 200_000) {
