@@ -49,9 +49,6 @@ bool vld_store_is_dead(const vld_store *store);
 /* Whether other files stand at the store's path, or none. */
 bool vld_store_is_replaced(const vld_store *store);
 
-/* Whether a stat is that of the index's own file or of its lock file. */
-bool vld_store_is_own(const vld_store *store, const struct stat *st);
-
 /* A new transaction of reading; LMDB's code. Slots of processes that have
  * ended are cleared where there is none left. */
 int vld_store_begin_reading(vld_store *store, MDB_txn **txn);

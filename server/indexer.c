@@ -152,20 +152,6 @@ static void look_again(const job *j, apr_int64_t again_ns)
     }
 }
 
-/* The index and its lock file; to open and close one gives up LMDB's locks. */
-static bool is_index(const struct stat *st)
-{
-    const char *path = vld_config_global()->index_path;
-    struct stat own;
-    char lock[PATH_MAX];
-
-    apr_snprintf(lock, sizeof(lock), "%s-lock", path);
-    return (stat(path, &own) == 0 && own.st_dev == st->st_dev
-            && own.st_ino == st->st_ino)
-           || (stat(lock, &own) == 0 && own.st_dev == st->st_dev
-               && own.st_ino == st->st_ino);
-}
-
 /* Another name of it, or a scan, has been here before, and knows of no earlier
  * date than that which was sent. */
 static bool is_indexed(vld_store *store, const job *j, const struct stat *st)
@@ -188,7 +174,7 @@ static bool is_to_be_read(vld_store *store, job *j)
     if (!realpath(j->item.path, j->path) || stat(j->path, &st) != 0) {
         rest_after(j, APR_FROM_OS_ERROR(errno));
     }
-    else if (!S_ISREG(st.st_mode) || is_index(&st)) {
+    else if (!S_ISREG(st.st_mode) || vld_store_is_own(store, &st)) {
         rest(j, "not a file to be indexed");
     }
     else if (is_indexed(store, j, &st)) {

@@ -104,6 +104,10 @@ uint64_t vld_store_txn(vld_store *store);
  * has met no fault: two stats. */
 bool vld_store_is_current(const vld_store *store);
 
+/* Whether a stat is that of the file that is open, or of its lock file: to
+ * open and close one of them gives up LMDB's locks. */
+bool vld_store_is_own(const vld_store *store, const struct stat *st);
+
 /* Look a path up (absolute, real, no trailing slash; any octets but NUL, up
  * to 65,535 of them).  APR_SUCCESS; APR_NOTFOUND; APR_EINVAL for what is no
  * absolute path; VLD_E_DAMAGED for a record that does not check, or for any
