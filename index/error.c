@@ -32,6 +32,8 @@ apr_status_t vld_error_mdb(int rc)
         return VLD_E_VERSION;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL: /* pages that go round in a circle */
+    case MDB_BAD_TXN:     /* one of these came before, in the same one */
     case MDB_PANIC:
         return VLD_E_DAMAGED;
     case MDB_MAP_FULL:

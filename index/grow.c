@@ -6,6 +6,7 @@
  * until the next one. */
 #include "index/store.h"
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include "index/guard.h"
@@ -13,6 +14,9 @@
 #define WAIT_NS INT64_C(200000000)
 #define NAP_NS INT64_C(200000)
 #define SPARE ((uint64_t)64 << 20)
+/* So much of the last pages may not have been written: what one transaction
+ * may have taken and given back. */
+#define UNWRITTEN ((uint64_t)1 << 30)
 
 typedef struct grow_call {
     vld_store *store;
@@ -35,25 +39,44 @@ static bool wait_for_quiet(vld_store *store)
     return true;
 }
 
+/* The octets that the head says there are; 0: not by the file's length, so it
+ * is damaged. */
+static uint64_t said_size(MDB_env *env, const MDB_envinfo *info)
+{
+    mdb_filehandle_t fd;
+    struct stat file;
+    MDB_stat st;
+    uint64_t pages;
+
+    if (mdb_env_stat(env, &st) || mdb_env_get_fd(env, &fd)
+        || fstat(fd, &file)) {
+        return 0;
+    }
+    pages = ((uint64_t)file.st_size + UNWRITTEN) / st.ms_psize;
+    return info->me_last_pgno < pages
+               ? ((uint64_t)info->me_last_pgno + 1) * st.ms_psize
+               : 0;
+}
+
 /* Where the new size is not to be had the environment has no map at all. */
 static void enlarge(void *data)
 {
     grow_call *call = data;
     MDB_env *env = call->store->env;
     MDB_envinfo info;
-    MDB_stat st;
-    uint64_t size;
     uint64_t needed;
+    uint64_t size;
 
     call->rc = mdb_env_info(env, &info);
-    if (!call->rc) {
-        call->rc = mdb_env_stat(env, &st);
-    }
     if (call->rc) {
         return;
     }
-    needed = ((uint64_t)info.me_last_pgno + 1) * st.ms_psize + SPARE;
-    for (size = info.me_mapsize; size < needed; size *= 2) {
+    needed = said_size(env, &info);
+    if (!needed) {
+        call->rc = MDB_CORRUPTED;
+        return;
+    }
+    for (size = info.me_mapsize; size < needed + SPARE; size *= 2) {
     }
     call->rc = size > SIZE_MAX ? MDB_MAP_FULL
                                : mdb_env_set_mapsize(env, (size_t)size);

@@ -25,6 +25,8 @@ static void of_lmdb(void **state)
     assert_int_equal(vld_error_mdb(MDB_VERSION_MISMATCH), VLD_E_VERSION);
     assert_int_equal(vld_error_mdb(MDB_CORRUPTED), VLD_E_DAMAGED);
     assert_int_equal(vld_error_mdb(MDB_PAGE_NOTFOUND), VLD_E_DAMAGED);
+    assert_int_equal(vld_error_mdb(MDB_CURSOR_FULL), VLD_E_DAMAGED);
+    assert_int_equal(vld_error_mdb(MDB_BAD_TXN), VLD_E_DAMAGED);
     assert_int_equal(vld_error_mdb(MDB_MAP_FULL), VLD_E_FULL);
     assert_int_equal(vld_error_mdb(MDB_MAP_RESIZED), VLD_E_FULL);
     assert_int_equal(vld_error_mdb(MDB_READERS_FULL), VLD_E_READERS);

@@ -3,8 +3,10 @@
 /* Tests of index/grow.c: an index that outgrows the map of a process. */
 #include "index_test.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "index/store.h"
 
@@ -149,6 +151,45 @@ static void under_a_batch(void **state)
     vld_store_close(store);
 }
 
+static void pretend(place *t, uint64_t last)
+{
+    int fd = open(t->index, O_RDWR);
+
+    assert_true(fd >= 0);
+    for (off_t meta = 0; meta < 2; meta++) {
+        assert_int_equal(pwrite(fd, &last, sizeof(last), meta * 4096 + 136),
+                         sizeof(last));
+    }
+    close(fd);
+}
+
+/* Without an end of its own, an enlargement to such a size would never have
+ * one. */
+static void last_page_beyond_the_file(void **state)
+{
+    static const uint64_t lasts[] = {
+        UINT64_MAX, UINT64_MAX - 1, (uint64_t)1 << 63, (uint64_t)3 << 60,
+        (uint64_t)1 << 52, (uint64_t)1 << 51, (uint64_t)1 << 40,
+        (uint64_t)1 << 23
+    };
+    place *t = *state;
+    vld_record r = record_of(1);
+
+    for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
+        vld_store *store = open_store(t, VLD_STORE_CREATE);
+
+        assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
+        assert_int_equal(get(store, "/a", &r), APR_SUCCESS);
+        pretend(t, lasts[i]);
+        alarm(20);
+        assert_int_not_equal(get(store, "/a", &r), APR_SUCCESS);
+        assert_int_equal(get(store, "/a", &r), VLD_E_DAMAGED);
+        alarm(0);
+        vld_store_close(store);
+        assert_int_equal(unlink(t->index), 0);
+    }
+}
+
 static void limit(void *data)
 {
     place *t = data;
@@ -182,6 +223,8 @@ int main(void)
         TEST(writer, "so does a writer"),
         TEST(under_readers, "readers go on while the map is enlarged"),
         TEST(under_a_batch, "under an open batch it waits"),
+        TEST(last_page_beyond_the_file,
+             "a head whose last page the file cannot have is damaged"),
         TEST_IF(has_wide_addresses, no_room,
                 "where there is no room nothing is found"),
     };
