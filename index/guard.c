@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 
 /* Known to the linker when a module is loaded, so that the handler need not
  * allocate it. */
@@ -33,9 +34,14 @@
 #endif
 #endif
 
+/* One call into LMDB looks at one way through the tree, some times over when
+ * it writes; each page on it takes up to 12. */
+#define MOST_COMPARISONS (1U << 20)
+
 typedef struct guard {
     sigjmp_buf out;
     struct guard *outer;
+    unsigned comparisons;
 } guard;
 
 /* What decides is that this thread is in a guarded read, not the address: a
@@ -129,6 +135,7 @@ bool vld_guard_run(void (*fn)(void *data), void *data)
     guard g;
 
     g.outer = innermost;
+    g.comparisons = 0;
     if (sigsetjmp(g.out, SAVES_MASK)) {
         return false;
     }
@@ -145,4 +152,18 @@ void vld_guard_assert(MDB_env *env, const char *message)
     if (innermost) {
         leave();
     }
+}
+
+int vld_guard_compare(const MDB_val *a, const MDB_val *b)
+{
+    guard *g = innermost;
+    size_t least = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
+    int order;
+
+    if (g && ++g->comparisons > MOST_COMPARISONS) {
+        leave();
+    }
+    order = memcmp(a->mv_data, b->mv_data, least);
+    return order ? order
+                 : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
 }

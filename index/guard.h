@@ -13,12 +13,17 @@
  * times; only the first call replaces another handler. */
 void vld_guard_install(void);
 
-/* Call fn(data).  False when a fault in it, or a failed assertion of LMDB,
- * ended it half way: then fn must hold no lock and no memory of its own, and
- * what it was working on is not to be trusted again.  May be nested. */
+/* Call fn(data).  False when a fault in it, a failed assertion of LMDB, or
+ * more comparisons than good pages can need ended it half way: then fn must
+ * hold no lock and no memory of its own, and what it was working on is not to
+ * be trusted again.  May be nested. */
 bool vld_guard_run(void (*fn)(void *data), void *data);
 
 /* For mdb_env_set_assert. */
 void vld_guard_assert(MDB_env *env, const char *message);
+
+/* For mdb_set_compare: LMDB's own order, octet by octet, the shorter first.
+ * Counts: LMDB's search in a damaged page may have no end. */
+int vld_guard_compare(const MDB_val *a, const MDB_val *b);
 
 #endif /* VALIDATORS_INDEX_GUARD_H */

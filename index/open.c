@@ -119,15 +119,27 @@ static apr_status_t check_same(vld_store *store, const struct stat *seen)
 
 /* --- databases ----------------------------------------------------------- */
 
+static int open_database(MDB_txn *txn, const char *name, unsigned flags,
+                         MDB_dbi *out)
+{
+    int rc = mdb_dbi_open(txn, name, flags, out);
+
+    return rc ? rc : mdb_set_compare(txn, *out, vld_guard_compare);
+}
+
 static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
 {
-    int rc = mdb_dbi_open(txn, "meta", flags, &store->meta);
+    MDB_dbi names;
+    int rc = open_database(txn, NULL, 0, &names);
 
     if (!rc) {
-        rc = mdb_dbi_open(txn, "files", flags, &store->files);
+        rc = open_database(txn, "meta", flags, &store->meta);
     }
     if (!rc) {
-        rc = mdb_dbi_open(txn, "declared", flags, &store->declared);
+        rc = open_database(txn, "files", flags, &store->files);
+    }
+    if (!rc) {
+        rc = open_database(txn, "declared", flags, &store->declared);
     }
     return rc;
 }

@@ -365,10 +365,32 @@ typedef struct trial {
     unsigned seed;
 } trial;
 
+/* Numbers in the two pages of the head: any, and such as are near a limit. */
+static void damage_head(int fd)
+{
+    for (int i = 0; i < 4; i++) {
+        uint64_t number = (uint64_t)1 << rand() % 64;
+        off_t at = (off_t)rand() % 2 * 4096 + 16 + rand() % 18 * 8;
+
+        if (rand() % 2) {
+            number -= (uint64_t)(rand() % 3);
+        }
+        else if (rand() % 2) {
+            number = (uint64_t)rand() << 32 ^ (uint64_t)rand();
+        }
+        if (pwrite(fd, &number, sizeof(number), at) != sizeof(number)) {
+            _exit(98);
+        }
+    }
+}
+
 static void damage(const trial *d, off_t size)
 {
     int fd = open(d->t->index, O_RDWR);
 
+    if (d->seed % 2) {
+        damage_head(fd);
+    }
     for (int i = 0; i < 40; i++) {
         unsigned char octets[64];
         off_t at = 8192 + rand() % (size - 8192 - 64);
@@ -407,6 +429,7 @@ static void read_damaged(void *data)
         vld_record expected = record_of(i);
 
         sprintf(path, "/srv/www/%08u/page.html", i * 7919 % RECORDS);
+        vld_store_txn(store);
         if (!get(store, path, &r)
             && memcmp(&r.digest, &expected.digest, sizeof(r.digest))) {
             _exit(1);
@@ -420,12 +443,49 @@ static void overwritten(void **state)
     place *t = *state;
     trial d = {t, 1};
 
-    for (; d.seed <= 25; d.seed++) {
+    for (; d.seed <= 60; d.seed++) {
         make(t, RECORDS);
         assert_int_equal(in_child(read_damaged, &d), 0);
         assert_int_equal(unlink(t->index), 0);
         assert_int_equal(unlink(below(t->dir, "index/v.mdb-lock")), 0);
     }
+}
+
+/* Every page a leaf of keys of no length, so many that the sum of two numbers
+ * of keys does not fit: LMDB's search in it goes round for ever. */
+static void make_endless(void *data)
+{
+    static const uint16_t head[] = {0, 0x22, 2, 4096};
+    const trial *d = data;
+    vld_store *store;
+    struct stat st;
+    vld_record r;
+    int fd;
+
+    guard_faults();
+    alarm(30);
+    fd = open(d->t->index, O_RDWR);
+    if (fd < 0 || fstat(fd, &st)
+        || vld_store_open(&store, d->t->index, VLD_STORE_READ, d->t->pool)
+        || get(store, "/srv/www/00000001/page.html", &r)) {
+        _exit(1);
+    }
+    for (off_t at = 2 * 4096; at < st.st_size; at += 4096) {
+        if (pwrite(fd, head, sizeof(head), at + 8) != sizeof(head)) {
+            _exit(2);
+        }
+    }
+    _exit(get(store, "/srv/www/00000001/page.html", &r) == VLD_E_DAMAGED ? 0
+                                                                         : 3);
+}
+
+static void endless_search(void **state)
+{
+    place *t = *state;
+    trial d = {t, 0};
+
+    make(t, RECORDS);
+    assert_int_equal(in_child(make_endless, &d), 0);
 }
 
 /* --- hostile states ------------------------------------------------------ */
@@ -511,6 +571,7 @@ static void read_flipped(void *data)
         vld_record expected = record_of(i);
 
         sprintf(path, "/srv/www/%08u/page.html", i * 7919 % RECORDS);
+        vld_store_txn(store);
         if (!get(store, path, &r)
             && memcmp(&r, &expected, sizeof(r))) {
             _exit(1);
@@ -887,6 +948,8 @@ int main(void)
                              "from then on"),
         TEST(cut_to_nothing, "so is one that is emptied"),
         TEST(cut_under_a_writer, "so is one under a writer"),
+        TEST_IF(is_unsanitized, endless_search,
+                "a page in which a search would have no end is damaged"),
         TEST_IF(is_unsanitized, overwritten,
                 "overwritten pages give no signal and no wrong "
                           "record"),
