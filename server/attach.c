@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <apr_portable.h>
+#include <apr_strings.h>
 
 #include <httpd.h>
 #include <http_core.h>
@@ -246,6 +247,37 @@ static bool use_content(request_rec *r, vld_request *rq, file *of,
     return true;
 }
 
+/* Whether the field has the tag, or what a content coding has made of it. */
+static bool has_tag(request_rec *r, const char *field, const char *etag)
+{
+    return strstr(field, apr_pstrmemdup(r->pool, etag, strlen(etag) - 1))
+           != NULL;
+}
+
+/* A client that came before the record did holds the provisional tag of this
+ * very state.  To it the response goes on under that tag: its copy is the
+ * content, and it would be sent the whole of it once more. */
+static void keep_provisional(request_rec *r, vld_request *rq)
+{
+    const char *held = apr_table_get(r->headers_in, "If-None-Match");
+    char *etag;
+
+    if (!held || !strstr(held, "W/")
+        || has_tag(r, held, apr_table_get(r->headers_out, "ETag"))
+        || apr_table_get(r->headers_in, "If-Match")
+        || apr_table_get(r->headers_in, "If-Unmodified-Since")) {
+        return;
+    }
+    etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
+    if (vld_tag_of_identity(&rq->identity, etag) && has_tag(r, held, etag)) {
+        rq->keeps_provisional = true;
+        rq->date_sent = false;
+        rq->date_needs_memory = false;
+        set_etag(r, etag);
+        apr_table_unset(r->headers_out, "Last-Modified");
+    }
+}
+
 /* No date is sent, but those of the contents before are not forgotten. */
 static void use_identity(request_rec *r, vld_request *rq, file *of)
 {
@@ -340,6 +372,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
         attach_small(r, rq, of, found);
     }
     else if (fresh && use_record(r, rq, of, found)) {
+        keep_provisional(r, rq);
         guard(r, rq, of);
     }
     else {

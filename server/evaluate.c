@@ -245,7 +245,7 @@ static const char *source_text(const vld_request *rq)
         "the file's identity", "nowhere: the file is changing or filtered"
     };
 
-    return texts[rq->source];
+    return texts[rq->keeps_provisional ? VLD_SOURCE_PROVISIONAL : rq->source];
 }
 
 static void tell(request_rec *r, const vld_request *rq,

@@ -324,7 +324,7 @@ static bool remember(request_rec *r, vld_request *rq)
     const char *etag;
     vld_answer answer;
 
-    if (!answers || !rq->key.len || !rq->settled
+    if (!answers || !rq->key.len || !rq->settled || rq->keeps_provisional
         || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE) {
         return false;
     }

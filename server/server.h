@@ -239,6 +239,8 @@ typedef struct vld_request {
     bool ahead;            /* date is later than that of the fresh record */
     bool settled;          /* identity: as long as it is seen, the content is */
     bool date_sent;
+    bool keeps_provisional; /* the tag is the weak one that the client holds,
+                            * though there is a record */
     bool date_needs_memory; /* date is only safe while it is remembered */
     const vld_fields *own; /* the client's fields, where those of the request
                             * may be mod_cache_socache's; else NULL */

@@ -100,6 +100,55 @@ sub date_of { my $d = $_[0]{h}{'last-modified'}; return defined $d ? $d : 'none'
         . ' changed does not keep its tag');
 }
 
+# Who came before the record holds a weak tag, and need not be sent it again.
+{
+    my $url = file('before/c.css', $big);
+    settle();
+    my @gzip = ('Accept-Encoding' => 'gzip');
+    my $weak = $c->get($url);
+    my $coded = $c->get($url, @gzip);
+    ok(weak(tag($weak)) && weak(tag($coded)) && tag($weak) ne tag($coded),
+        'before a file is indexed its tags are weak') or diag(tag($weak), ' ', tag($coded));
+    scan(docs('attach/before'));
+    my $strong = $c->get($url);
+    is(tag($strong), tag_of($big), 'and strong once it is');
+    not_modified($c, $url, $strong, 'tag', 'by that it is not modified');
+    for my $held ([$weak], [$coded, @gzip]) {
+        my ($full, @fields) = @$held;
+        my $res = $c->get($url, 'If-None-Match' => tag($full), @fields);
+        is($res->{status} . ' ' . tag($res), '304 ' . tag($full),
+            'nor is it, under its weak tag, to who holds ' . tag($full));
+        is(date_of($res), 'none', 'without a date, as it had none');
+        $res = $c->get($url, 'If-None-Match' => '"other", ' . tag($full),
+            'If-Modified-Since' => http_date($old - 86400), @fields);
+        is($res->{status} . ' ' . tag($res), '304 ' . tag($full),
+            'and among others');
+    }
+    my $res = $c->get($url, 'If-None-Match' => tag($weak) . ', '
+        . tag($strong));
+    is($res->{status} . ' ' . tag($res), '304 ' . tag($strong),
+        'who holds both is told the strong one');
+    $res = $c->get($url, 'If-None-Match' => tag($coded));
+    ok($res->{status} == 200 && $res->{body} eq $big, 'the tag of the coded'
+        . ' content is none of the uncoded');
+    $res = $c->get($url, 'If-None-Match' => tag($weak), 'If-Match' =>
+        tag($strong));
+    isnt($res->{status}, 412, 'If-Match is judged by the strong tag');
+    is(tag($c->get($url)), tag($strong), 'who asks after that is given the'
+        . ' strong one');
+    not_modified($c, $url, $strong, 'tag', 'by which it is not modified');
+    (my $other = $big) =~ tr/a-z/b-za/;
+    file('before/c.css', $other);
+    settle();
+    $res = $c->get($url, 'If-None-Match' => tag($weak));
+    ok($res->{status} == 200 && $res->{body} eq $other, 'a change is sent to'
+        . ' who holds the weak tag');
+    scan(docs('attach/before'));
+    $res = $c->get($url, 'If-None-Match' => tag($weak));
+    is($res->{status} . ' ' . tag($res), '200 ' . tag_of($other),
+        'also once it is indexed');
+}
+
 # FileETag and ContentDigest make no difference.
 {
     my %name = ('etag-none' => 'FileETag None', 'etag-all' => 'FileETag All',

@@ -75,6 +75,8 @@ sub folders
 </Directory>
 <IfModule mod_validators.c>
     ValidatorsEngine On
+    # A tag that is confirmed must not become another between two requests.
+    ValidatorsAutoIndex Off
     ValidatorsAnswerTTL 1
     <Directory "$docs/quick">
         ValidatorsQuickHandler On

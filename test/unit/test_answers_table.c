@@ -904,7 +904,9 @@ static void writers_killed_at_any_instruction_leave_a_usable_table(void **s)
 
     (void)s;
     bed_make(&b, WAYS);
-    for (round = 0; round < 2000 && (held < 10 || round < 100); round++) {
+    /* Until enough was tried: a process may take long to get to its first. */
+    for (round = 0; round < 2000 && (held < 10 || found <= 100 || round < 100);
+         round++) {
         int status;
         pid_t pid;
 
