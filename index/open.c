@@ -525,10 +525,8 @@ static vld_store *new_store(const char *path, vld_store_mode mode)
     store->given = strdup(path);
     store->path = real_name(path);
     store->mode = mode;
-    store->has_key = !pthread_key_create(&store->key, vld_reader_drop);
-    pthread_mutex_init(&store->mutex, NULL);
     pthread_mutex_init(&store->grow_mutex, NULL);
-    if (!store->given || !store->path || !store->has_key) {
+    if (!store->given || !store->path) {
         vld_store_close(store);
         return NULL;
     }
@@ -558,14 +556,8 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
 
 void vld_store_close(vld_store *store)
 {
-    while (store->readers) {
-        vld_reader_drop(store->readers);
-    }
-    if (store->has_key) {
-        pthread_key_delete(store->key);
-    }
+    vld_store_drop_readers(store);
     drop_env(store);
-    pthread_mutex_destroy(&store->mutex);
     pthread_mutex_destroy(&store->grow_mutex);
     free(store->given);
     free(store->path);

@@ -14,11 +14,12 @@
 /* A thread's reader: its slot in the lock file is kept, its snapshot is
  * not. */
 struct vld_reader {
-    vld_reader *next;
+    vld_reader *next;  /* of the store's */
     vld_reader **link; /* what points to this */
-    vld_store *store;
-    MDB_txn *txn; /* NULL until its first use */
-    int inside;   /* atomic */
+    vld_reader *other; /* the same thread's, of another store */
+    vld_store *store;  /* atomic; NULL: it has been closed */
+    MDB_txn *txn;      /* NULL until its first use */
+    int inside;        /* atomic */
 };
 
 struct vld_batch {
@@ -54,26 +55,27 @@ apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
 
 /* --- readers ------------------------------------------------------------- */
 
-static void unlink_reader(vld_reader *r)
-{
-    *r->link = r->next;
-    if (r->next) {
-        r->next->link = r->link;
-    }
-}
+/* Known to the linker when a module is loaded, and so quick to find. */
+#if defined(__GLIBC__)
+#define EARLY_TLS __attribute__((tls_model("initial-exec")))
+#else
+#define EARLY_TLS
+#endif
 
-static void link_reader(vld_reader *r)
-{
-    vld_store *store = r->store;
+/* Only the thread itself goes along its readers or changes what they are. */
+static __thread vld_reader *mine EARLY_TLS;
 
-    pthread_mutex_lock(&store->mutex);
-    r->next = store->readers;
-    r->link = &store->readers;
-    if (r->next) {
-        r->next->link = &r->next;
-    }
-    store->readers = r;
-    pthread_mutex_unlock(&store->mutex);
+/* Over the lists of all stores, and which store a reader is of: a thread ends
+ * while another closes the store. */
+static pthread_mutex_t readers_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static pthread_key_t end_of_thread;
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+static int has_end;
+
+static vld_store *store_of(const vld_reader *r)
+{
+    return __atomic_load_n(&r->store, __ATOMIC_RELAXED);
 }
 
 static void abort_txn(void *txn)
@@ -81,30 +83,93 @@ static void abort_txn(void *txn)
     mdb_txn_abort(txn);
 }
 
-/* At the end of a thread. */
-void vld_reader_drop(void *data)
+/* With the mutex held. The reader itself stays its thread's. */
+static void detach(vld_reader *r)
 {
-    vld_reader *r = data;
-    vld_store *store = r->store;
-
-    pthread_mutex_lock(&store->mutex);
-    unlink_reader(r);
-    pthread_mutex_unlock(&store->mutex);
+    if (!store_of(r)) {
+        return;
+    }
+    *r->link = r->next;
+    if (r->next) {
+        r->next->link = r->link;
+    }
     if (r->txn) {
         vld_guard_run(abort_txn, r->txn);
+        r->txn = NULL;
     }
-    free(r);
+    __atomic_store_n(&r->store, NULL, __ATOMIC_RELAXED);
+}
+
+static void on_end_of_thread(void *unused)
+{
+    vld_reader *r;
+
+    (void)unused;
+    pthread_mutex_lock(&readers_mutex);
+    while ((r = mine)) {
+        detach(r);
+        mine = r->other;
+        free(r);
+    }
+    pthread_mutex_unlock(&readers_mutex);
+}
+
+static void make_end(void)
+{
+    has_end = !pthread_key_create(&end_of_thread, on_end_of_thread);
+}
+
+static void free_closed(void)
+{
+    vld_reader **at = &mine;
+
+    while (*at) {
+        vld_reader *r = *at;
+
+        if (store_of(r)) {
+            at = &r->other;
+        }
+        else {
+            *at = r->other;
+            free(r);
+        }
+    }
+}
+
+static void link_reader(vld_store *store, vld_reader *r)
+{
+    pthread_mutex_lock(&readers_mutex);
+    free_closed();
+    r->store = store;
+    r->next = store->readers;
+    r->link = &store->readers;
+    if (r->next) {
+        r->next->link = &r->next;
+    }
+    store->readers = r;
+    r->other = mine;
+    mine = r;
+    pthread_mutex_unlock(&readers_mutex);
+}
+
+void vld_store_drop_readers(vld_store *store)
+{
+    pthread_mutex_lock(&readers_mutex);
+    while (store->readers) {
+        detach(store->readers);
+    }
+    pthread_mutex_unlock(&readers_mutex);
 }
 
 bool vld_store_is_busy(vld_store *store)
 {
     bool busy = false;
 
-    pthread_mutex_lock(&store->mutex);
+    pthread_mutex_lock(&readers_mutex);
     for (vld_reader *r = store->readers; r; r = r->next) {
         busy = busy || __atomic_load_n(&r->inside, __ATOMIC_SEQ_CST);
     }
-    pthread_mutex_unlock(&store->mutex);
+    pthread_mutex_unlock(&readers_mutex);
     return busy;
 }
 
@@ -122,17 +187,26 @@ int vld_store_begin_reading(vld_store *store, MDB_txn **txn)
 
 static vld_reader *new_reader(vld_store *store)
 {
-    vld_reader *r = calloc(1, sizeof(*r));
+    vld_reader *r;
 
-    if (!r) {
+    pthread_once(&end_once, make_end);
+    if (!has_end || pthread_setspecific(end_of_thread, &mine)) {
         return NULL;
     }
-    r->store = store;
-    if (pthread_setspecific(store->key, r)) {
-        free(r);
-        return NULL;
+    r = calloc(1, sizeof(*r));
+    if (r) {
+        link_reader(store, r);
     }
-    link_reader(r);
+    return r;
+}
+
+static vld_reader *reader_of(const vld_store *store)
+{
+    vld_reader *r = mine;
+
+    while (r && store_of(r) != store) {
+        r = r->other;
+    }
     return r;
 }
 
@@ -158,7 +232,7 @@ static int try_enter(vld_store *store, vld_reader *r)
 
 int vld_store_enter(vld_store *store, MDB_txn **txn)
 {
-    vld_reader *r = pthread_getspecific(store->key);
+    vld_reader *r = reader_of(store);
     int rc;
 
     if (!r && !(r = new_reader(store))) {
@@ -174,7 +248,7 @@ int vld_store_enter(vld_store *store, MDB_txn **txn)
 
 void vld_store_leave(vld_store *store)
 {
-    vld_reader *r = pthread_getspecific(store->key);
+    vld_reader *r = reader_of(store);
 
     mdb_txn_reset(r->txn);
     __atomic_store_n(&r->inside, 0, __ATOMIC_RELEASE);

@@ -29,10 +29,7 @@ struct vld_store {
     off_t least_size; /* an index never shrinks */
     uint64_t visible; /* atomic: a transaction that readers are known to see */
     int dead;         /* a fault was met: LMDB is not called any more */
-    bool has_key;
-    pthread_key_t key;     /* this thread's reader */
-    pthread_mutex_t mutex; /* over readers */
-    vld_reader *readers;
+    vld_reader *readers; /* of all threads */
     pthread_mutex_t grow_mutex; /* over the map's size */
     int growing; /* atomic: the map is about to move, stay out */
     int writing; /* atomic: a batch is open */
@@ -65,7 +62,7 @@ bool vld_store_grow(vld_store *store);
 /* Whether a reader is inside. */
 bool vld_store_is_busy(vld_store *store);
 
-/* The destructor of a thread's reader. */
-void vld_reader_drop(void *reader);
+/* Before the store is closed: no thread has a reader in it any more. */
+void vld_store_drop_readers(vld_store *store);
 
 #endif /* VALIDATORS_INDEX_STORE_H */

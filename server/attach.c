@@ -331,13 +331,13 @@ static void attach_small(request_rec *r, vld_request *rq, file *of,
 
 /* A record that was looked up for this URL and this state of the file, in an
  * index that has not changed since, is the same now. */
-static bool from_memory(const vld_request *rq, const file *of,
-                        vld_found *out)
+static bool from_memory(const request_rec *r, const vld_request *rq,
+                        const file *of, vld_found *out)
 {
     const vld_memory *m = &rq->memory;
 
     if (!m->variant || !(m->flags & VLD_ANSWER_INDEXED) || !m->txn
-        || m->txn != vld_index_txn()
+        || m->txn != vld_index_txn(r)
         || !vld_identity_equal(&m->identity, &of->identity,
                                VLD_VERIFY_STRICT)) {
         return false;
@@ -357,7 +357,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     bool fresh;
 
     vld_answer_memory(r, rq);
-    if (from_memory(rq, of, &found_)
+    if (from_memory(r, rq, of, &found_)
         || vld_index_find(r, r->filename, &found_)) {
         found = &found_;
     }

@@ -33,11 +33,29 @@ APLOG_USE_MODULE(validators);
 
 #define FOLDER_MODE 0750
 
+/* A store, and who is in it.  Who goes in says so first and then looks whether
+ * it is being closed; who closes it says so first and then looks who is in.
+ * One that has been closed is used again for the next, so that a thread which
+ * has slept in between finds one or the other. */
+typedef struct held {
+    vld_store *store; /* NULL: free */
+    bool writable;
+    int users;        /* atomic */
+    int closed;       /* atomic: nobody goes in */
+} held;
+
+/* That in use, and such as somebody is still in. */
+#define MOST_HELD 4
+
+/* For this long the last to be in a store with the same files is waited for. */
+#define LEAVE_MOST_US 20000
+#define LEAVE_NAP_US 500
+
 static struct {
     apr_pool_t *pool;          /* pchild; used by one thread at a time */
     server_rec *server;
-    vld_store *volatile store; /* NULL: no usable index */
-    vld_store *volatile writable; /* the same, if it may be written to */
+    held all[MOST_HELD];       /* changed by who is opening, alone */
+    held *current;             /* atomic; NULL: no usable index */
     apr_int64_t next_look_us;  /* atomic */
     int opening;               /* atomic: a thread is at it */
 } link_;
@@ -223,34 +241,140 @@ static vld_store_mode mode_to_open(void)
                : VLD_STORE_READ;
 }
 
+static held *go_in(void)
+{
+    held *h = __atomic_load_n(&link_.current, __ATOMIC_ACQUIRE);
+
+    if (!h) {
+        return NULL;
+    }
+    __atomic_fetch_add(&h->users, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&h->closed, __ATOMIC_SEQ_CST)) {
+        __atomic_fetch_sub(&h->users, 1, __ATOMIC_RELEASE);
+        return NULL;
+    }
+    return h;
+}
+
+static void go_out(held *h)
+{
+    __atomic_fetch_sub(&h->users, 1, __ATOMIC_RELEASE);
+}
+
+/* False: somebody is in it. */
+static bool close_held(held *h)
+{
+    __atomic_store_n(&h->closed, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&h->users, __ATOMIC_SEQ_CST)) {
+        return false;
+    }
+    vld_store_close(h->store);
+    h->store = NULL;
+    return true;
+}
+
+/* Those that were replaced, as far as nobody is in them. Where one is free. */
+static held *close_replaced(void)
+{
+    const held *current = __atomic_load_n(&link_.current, __ATOMIC_RELAXED);
+    held *h, *free_one = NULL;
+
+    for (h = link_.all; h < link_.all + MOST_HELD; h++) {
+        if (h != current && (!h->store || close_held(h))) {
+            free_one = h;
+        }
+    }
+    return free_one;
+}
+
+/* To close a file gives up the locks that LMDB has on it, and its readers', for
+ * the whole process: two stores never have one file open.  False: not yet. */
+static bool leave_files_at(const char *path)
+{
+    char lock[PATH_MAX];
+    struct stat st;
+    apr_int64_t left = LEAVE_MOST_US;
+    held *h;
+
+    apr_snprintf(lock, sizeof(lock), "%s-lock", path);
+    for (h = link_.all; h < link_.all + MOST_HELD; h++) {
+        if (!h->store
+            || !((stat(path, &st) == 0 && vld_store_is_own(h->store, &st))
+                 || (stat(lock, &st) == 0
+                     && vld_store_is_own(h->store, &st)))) {
+            continue;
+        }
+        if (h == __atomic_load_n(&link_.current, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&link_.current, NULL, __ATOMIC_RELEASE);
+        }
+        while (!close_held(h)) {
+            if (left <= 0) {
+                return false;
+            }
+            apr_sleep(LEAVE_NAP_US);
+            left -= LEAVE_NAP_US;
+        }
+    }
+    return true;
+}
+
+/* Soon: to look costs next to nothing while there is none. */
+static void look_again_soon(void)
+{
+    __atomic_store_n(&link_.next_look_us, apr_time_now() + LOOK_FOR_NEW_US,
+                     __ATOMIC_RELAXED);
+}
+
+static void open_alone(vld_store_mode mode)
+{
+    const char *path = vld_config_global()->index_path;
+    held *h = leave_files_at(path) ? close_replaced() : NULL;
+    apr_status_t rv;
+
+    if (!h) {
+        look_again_soon();
+        return;
+    }
+    rv = vld_store_open(&h->store, path, mode, link_.pool);
+    /* One that is no longer there must not be believed: it goes even where
+     * there is none to take its place. */
+    if (rv == APR_SUCCESS) {
+        h->writable = mode != VLD_STORE_READ;
+        __atomic_store_n(&h->closed, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&link_.current, h, __ATOMIC_RELEASE);
+        vld_shared_well(VLD_REPORT_INDEX);
+    }
+    else {
+        h->store = NULL;
+        __atomic_store_n(&link_.current, NULL, __ATOMIC_RELEASE);
+        if (will_be_made(rv)) {
+            look_again_soon();
+        }
+        else {
+            vld_index_complain(rv);
+        }
+    }
+    close_replaced();
+}
+
 /* By one thread at a time, and without waiting for it. */
 static void open_store(vld_store_mode mode)
 {
-    vld_store *store;
-    apr_status_t rv;
+    if (!__atomic_exchange_n(&link_.opening, 1, __ATOMIC_ACQ_REL)) {
+        open_alone(mode);
+        __atomic_store_n(&link_.opening, 0, __ATOMIC_RELEASE);
+    }
+}
 
-    if (__atomic_exchange_n(&link_.opening, 1, __ATOMIC_ACQ_REL)) {
-        return;
+static bool is_current(void)
+{
+    held *h = go_in();
+    bool is = h && vld_store_is_current(h->store);
+
+    if (h) {
+        go_out(h);
     }
-    rv = vld_store_open(&store, vld_config_global()->index_path, mode,
-                        link_.pool);
-    /* One that is no longer there must not be believed.  Other threads may be
-     * reading in the old one: it stays mapped. */
-    link_.writable = NULL;
-    link_.store = rv == APR_SUCCESS ? store : NULL;
-    if (rv == APR_SUCCESS) {
-        link_.writable = mode != VLD_STORE_READ ? store : NULL;
-        vld_shared_well(VLD_REPORT_INDEX);
-    }
-    else if (!will_be_made(rv)) {
-        vld_index_complain(rv);
-    }
-    else {
-        /* Soon: to look costs next to nothing while there is none. */
-        __atomic_store_n(&link_.next_look_us,
-                         apr_time_now() + LOOK_FOR_NEW_US, __ATOMIC_RELAXED);
-    }
-    __atomic_store_n(&link_.opening, 0, __ATOMIC_RELEASE);
+    return is;
 }
 
 void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
@@ -258,8 +382,8 @@ void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
     apr_pool_create(&link_.pool, pchild);
     apr_pool_tag(link_.pool, "validators_index");
     link_.server = s;
-    link_.store = NULL;
-    link_.writable = NULL;
+    memset(link_.all, 0, sizeof(link_.all));
+    link_.current = NULL;
     link_.opening = 0;
     link_.next_look_us = apr_time_now() + LOOK_EVERY_US;
     if (vld_config_global()->engine_said) {
@@ -269,43 +393,57 @@ void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
 
 /* At most once a second, and by one thread, see that what is open is what
  * stands at the path. */
-static vld_store *current_store(const request_rec *r)
+static held *go_in_current(const request_rec *r)
 {
     apr_int64_t due = __atomic_load_n(&link_.next_look_us, __ATOMIC_RELAXED);
 
     if (r->request_time >= due
         && __atomic_compare_exchange_n(&link_.next_look_us, &due,
                                        r->request_time + LOOK_EVERY_US, false,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        vld_store *store = link_.store;
-
-        if (!store || !vld_store_is_current(store)) {
-            open_store(mode_to_open());
-        }
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
+        && !is_current()) {
+        open_store(mode_to_open());
     }
-    return link_.store;
+    return go_in();
 }
+
+/* In which the indexer is, until it leaves it. */
+static held *written;
 
 vld_store *vld_index_to_write(bool *read_only)
 {
-    vld_store *store = link_.store;
-
     *read_only = false;
-    if (!store || !vld_store_is_current(store)) {
+    if (!is_current()) {
         /* Made in a folder that is there, not with one. */
         open_store(may("", F_OK) || !may_make_files() ? mode_to_open()
                                                       : VLD_STORE_CREATE);
-        store = link_.store;
     }
-    *read_only = store && !link_.writable;
-    return link_.writable;
+    written = go_in();
+    if (written && !written->writable) {
+        *read_only = true;
+        vld_index_written();
+    }
+    return written ? written->store : NULL;
 }
 
-apr_uint64_t vld_index_txn(void)
+void vld_index_written(void)
 {
-    vld_store *store = link_.store;
+    if (written) {
+        go_out(written);
+        written = NULL;
+    }
+}
 
-    return store ? vld_store_txn(store) : 0;
+apr_uint64_t vld_index_txn(const request_rec *r)
+{
+    held *h = go_in_current(r);
+    apr_uint64_t number = 0;
+
+    if (h) {
+        number = vld_store_txn(h->store);
+        go_out(h);
+    }
+    return number;
 }
 
 #define LATELY_US 1000
@@ -322,7 +460,7 @@ apr_uint64_t vld_index_txn_lately(const request_rec *r)
                       - __atomic_load_n(&read_us, __ATOMIC_ACQUIRE);
 
     if (age < 0 || age > LATELY_US) {
-        __atomic_store_n(&number, vld_index_txn(), __ATOMIC_RELEASE);
+        __atomic_store_n(&number, vld_index_txn(r), __ATOMIC_RELEASE);
         __atomic_store_n(&read_us, r->request_time, __ATOMIC_RELEASE);
     }
     return __atomic_load_n(&number, __ATOMIC_ACQUIRE);
@@ -404,16 +542,10 @@ static apr_int64_t latest_link(const char *path)
     return latest;
 }
 
-bool vld_index_find(request_rec *r, const char *path, vld_found *out)
+static bool find_in(vld_store *store, const char *path, vld_found *out)
 {
-    vld_store *store = current_store(r);
     char real[PATH_MAX];
 
-    out->link_mtime_s = 0;
-    if (!store) {
-        out->txn = 0;
-        return false;
-    }
     out->txn = vld_store_txn(store);
     if (find_at(store, path, &out->record)) {
         return true;
@@ -421,4 +553,18 @@ bool vld_index_find(request_rec *r, const char *path, vld_found *out)
     out->link_mtime_s = latest_link(path);
     return out->link_mtime_s && realpath(path, real)
            && find_at(store, real, &out->record);
+}
+
+bool vld_index_find(request_rec *r, const char *path, vld_found *out)
+{
+    held *h = go_in_current(r);
+    bool found = false;
+
+    out->link_mtime_s = 0;
+    out->txn = 0;
+    if (h) {
+        found = find_in(h->store, path, out);
+        go_out(h);
+    }
+    return found;
 }

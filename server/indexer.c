@@ -388,10 +388,9 @@ static void turn(void)
     }
     while (more && !is_stopping() && apr_time_now() < end_us) {
         n = collect(store, &more);
-        if (!record(store, n)) {
-            return;
-        }
+        more = record(store, n) && more;
     }
+    vld_index_written();
 }
 
 /* For this thread alone, which serves nobody else: each of mod_watchdog's has

@@ -148,13 +148,15 @@ void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp);
  * child for all); an index that cannot be opened is tried again. */
 void vld_index_child_init(apr_pool_t *pchild, server_rec *s);
 /* The child's store, for the indexer to write to (its thread alone makes
- * batches); it is opened anew, or the index made, where need be.  NULL: not
- * now, or the server's user may not write to it: then *read_only. */
+ * batches) until it calls vld_index_written; it is opened anew, or the index
+ * made, where need be.  NULL: not now, or the server's user may not write to
+ * it: then *read_only. */
 vld_store *vld_index_to_write(bool *read_only);
+void vld_index_written(void);
 /* Log what is wrong with the index as the look-ups do: once for all. */
 void vld_index_complain(apr_status_t rv);
 /* The number of the index's last transaction; 0 without an index. */
-apr_uint64_t vld_index_txn(void);
+apr_uint64_t vld_index_txn(const request_rec *r);
 /* The same, or what it was about a millisecond before. */
 apr_uint64_t vld_index_txn_lately(const request_rec *r);
 

@@ -241,4 +241,35 @@ for my $what (sort keys %server) {
     $server->stop;
 }
 
+# Replaced again and again: what was replaced is let go.
+{
+    my $server = start('replaced', sub { scan_of($_[0]) });
+    my $path = $server->index_path;
+    for my $n (1 .. 6) {
+        local $ENV{VLD_INDEX} = $path;
+        my ($code, $out) = tool('compact');
+        is($code, 0, "compacted ($n)") or diag($out);
+        Time::HiRes::sleep(1.1);
+        for my $m (1 .. 60) {
+            my $tag = $server->client->get("/big.css?$m")->{h}{etag};
+            next if ($tag || '') eq tag_of($big);
+            fail("a look-up missed: " . ($tag || 'no tag'));
+            last;
+        }
+    }
+    my @open;
+    for my $child (split ' ', `pgrep -P $server->{pid}`) {
+        my $maps = eval { slurp("/proc/$child/maps") };
+        next unless defined $maps;
+        my %inode = map { $_ => 1 } $maps
+            =~ m{ (\d+) +\Q$path\E(?: \(deleted\))?$}mg;
+        push @open, scalar keys %inode;
+    }
+    ok(@open && !grep({ $_ > 2 } @open), 'and each child has the present one'
+        . ' open, or the one before at most') or diag("@open");
+    ok(scalar(grep { $_ } @open), 'which was looked at');
+    is_deeply([complaints($server)], [], 'nobody complains');
+    $server->stop;
+}
+
 done_testing();

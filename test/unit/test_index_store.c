@@ -317,6 +317,84 @@ static void slots_come_back(void **state)
     vld_store_close(store);
 }
 
+/* A thread that outlives the stores that it reads in. */
+typedef struct stage {
+    pthread_mutex_t mutex;
+    pthread_cond_t turn;
+    vld_store *store; /* to be read in; NULL: that was done */
+    bool end;
+    int found;
+} stage;
+
+static void *read_when_told(void *data)
+{
+    stage *g = data;
+    vld_record r;
+
+    pthread_mutex_lock(&g->mutex);
+    while (!g->end) {
+        if (g->store) {
+            g->found += get(g->store, "/a", &r) == APR_SUCCESS;
+            g->store = NULL;
+            pthread_cond_broadcast(&g->turn);
+        }
+        else {
+            pthread_cond_wait(&g->turn, &g->mutex);
+        }
+    }
+    pthread_mutex_unlock(&g->mutex);
+    return NULL;
+}
+
+static void let_read(stage *g, vld_store *store)
+{
+    pthread_mutex_lock(&g->mutex);
+    g->store = store;
+    pthread_cond_broadcast(&g->turn);
+    while (g->store) {
+        pthread_cond_wait(&g->turn, &g->mutex);
+    }
+    pthread_mutex_unlock(&g->mutex);
+}
+
+static void closed_under_threads(void **state)
+{
+    enum { TIMES = 1200, THREADS = 3 };
+    place *t = *state;
+    pthread_t threads[THREADS];
+    stage g[THREADS];
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = record_of(1);
+
+    assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
+    vld_store_close(store);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_mutex_init(&g[i].mutex, NULL);
+        pthread_cond_init(&g[i].turn, NULL);
+        g[i].store = NULL;
+        g[i].end = false;
+        g[i].found = 0;
+        assert_int_equal(pthread_create(&threads[i], NULL, read_when_told,
+                                        &g[i]), 0);
+    }
+    for (int n = 0; n < TIMES; n++) {
+        store = open_store(t, VLD_STORE_READ);
+        for (int i = 0; i < THREADS; i++) {
+            let_read(&g[i], store);
+        }
+        assert_int_equal(get(store, "/a", &r), APR_SUCCESS);
+        vld_store_close(store);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_mutex_lock(&g[i].mutex);
+        g[i].end = true;
+        pthread_cond_broadcast(&g[i].turn);
+        pthread_mutex_unlock(&g[i].mutex);
+        pthread_join(threads[i], NULL);
+        assert_int_equal(g[i].found, TIMES);
+    }
+}
+
 /* Each round frees a snapshot's pages; were one pinned, the file would grow
  * with every round. */
 static void no_snapshot_is_pinned(void **state)
@@ -525,6 +603,8 @@ int main(void)
         TEST(threads, "threads read whole records while a batch is "
                       "committed"),
         TEST(slots_come_back, "a thread that ends gives its slot back"),
+        TEST(closed_under_threads, "threads outlive any number of stores that "
+                                   "they read in"),
         TEST(no_snapshot_is_pinned, "a reader between look-ups pins no "
                                     "pages"),
         TEST(commits_are_seen, "a reader in another process sees a commit"),
