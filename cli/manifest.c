@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,6 +100,7 @@ cli_manifest *cli_manifest_read(int fd)
 {
     static cli_manifest manifest;
 
+    memset(&manifest, 0, offsetof(cli_manifest, octets));
     manifest.fd = fd;
     return &manifest;
 }
@@ -262,10 +264,11 @@ static const char *read_plain(char *text, char **name, vld_digest *digest)
 static const char *read_tagged(char *text, char **name, vld_digest *digest)
 {
     size_t len = strlen(text);
-    char *hex = text + len - (VLD_HEX_SIZE - 1);
+    size_t least = sizeof("SHA256 () = ") - 1 + VLD_HEX_SIZE - 1;
+    char *hex = len < least ? NULL : text + len - (VLD_HEX_SIZE - 1);
 
-    if (len < sizeof("SHA256 () = ") - 1 + VLD_HEX_SIZE - 1 ||
-        strncmp(hex - 4, ") = ", 4) != 0 || !vld_digest_unhex(hex, digest)) {
+    if (hex == NULL || strncmp(hex - 4, ") = ", 4) != 0 ||
+        !vld_digest_unhex(hex, digest)) {
         return "it does not end with ') = ' and 64 hexadecimal digits";
     }
     hex[-4] = '\0';

@@ -1,0 +1,72 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz entry for manifests: any octets as a file.  An entry that is read, and
+ * is written again, is read as the same. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+volatile int cli_stopped;
+
+static int file_of(const void *data, size_t size)
+{
+    int fd = memfd_create("manifest", 0);
+
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size
+        || lseek(fd, 0, SEEK_SET) != 0) {
+        abort();
+    }
+    return fd;
+}
+
+static void read_again(const char *name, const vld_digest *digest)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    cli_entry again;
+    int fd;
+
+    cli_put_sha256sum(out, name, strlen(name), digest);
+    fclose(out);
+    fd = file_of(text, len);
+    if (cli_manifest_next(cli_manifest_read(fd), &again) != APR_SUCCESS
+        || again.why || strcmp(again.name, name)
+        || memcmp(&again.digest, digest, sizeof(*digest))) {
+        abort();
+    }
+    close(fd);
+    free(text);
+}
+
+/* Of every entry, since one is read at a time. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int fd = file_of(data, size);
+    cli_manifest *manifest = cli_manifest_read(fd);
+    vld_digest digest;
+    cli_entry entry;
+    char *name = NULL;
+
+    while (cli_manifest_next(manifest, &entry) == APR_SUCCESS) {
+        if (!entry.why) {
+            free(name);
+            name = strdup(entry.name);
+            digest = entry.digest;
+        }
+    }
+    close(fd);
+    if (name) {
+        read_again(name, &digest);
+        free(name);
+    }
+    return 0;
+}
