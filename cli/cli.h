@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "validators/index.h"
+#include "validators/watch.h"
 
 #ifndef VLD_DEFAULT_INDEX
 #define VLD_DEFAULT_INDEX "/var/cache/apache2/validators/validators.mdb"

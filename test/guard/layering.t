@@ -29,6 +29,8 @@ my @rules = (
         qr{validators/types\.h}, $c99],
     ['the contracts of index', qr{^include/validators/(identity|index)\.h$},
         qr{validators/(types|identity)\.h}, qr/$posix|$apr/],
+    ['the contract of watch', qr{^include/validators/watch\.h$},
+        qr{validators/(types|identity|index)\.h}, qr/$posix|$apr/],
     ['the public header', qr{^include/mod_validators\.h$}, qr/(?!)/,
         qr/(?!)/],
     ['precond', qr{^precond/}, qr{precond/\w+\.h|validators/(types|precond)\.h},
@@ -42,8 +44,11 @@ my @rules = (
         qr{index/\w+\.h|validators/(types|precond|identity|index)\.h
             |mod_validators\.h}x,
         qr/$posix|$apr|(lmdb|xxhash)\.h|openssl\/\w+\.h/],
+    ['watch', qr{^watch/},
+        qr{(watch|index)/\w+\.h|validators/(types|identity|index|watch)\.h},
+        qr/$posix|$apr/],
     ['cli', qr{^cli/},
-        qr{(cli/)?\w+\.h|validators/(types|precond|identity|index)\.h
+        qr{(cli/)?\w+\.h|validators/(types|precond|identity|index|watch)\.h
             |mod_validators\.h}x,
         qr/$posix|$apr|jansson\.h|openssl\/\w+\.h/],
     ['server', qr{^server/},

@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a watch.  Private to index/.
+/* The inside of a watch.  Private to watch/.
  *
  *   folders.c  the tree of watched folders
  *   events.c   inotify's events -> folders, pending; new folders listed
@@ -11,14 +11,15 @@
  *   roots.c    the trees: are they there, scans of them
  *   watch.c    the loop
  */
-#ifndef VALIDATORS_INDEX_WATCH_H
-#define VALIDATORS_INDEX_WATCH_H
+#ifndef VALIDATORS_WATCH_WATCH_H
+#define VALIDATORS_WATCH_WATCH_H
 
-#include "index/folders.h"
-#include "index/pending.h"
 #include "index/record.h"
-#include "index/round.h"
-#include "index/vanished.h"
+#include "validators/watch.h"
+#include "watch/folders.h"
+#include "watch/pending.h"
+#include "watch/round.h"
+#include "watch/vanished.h"
 
 /* One of the paths that were given. */
 typedef struct vld_root {
@@ -87,4 +88,4 @@ void vld_roots_touched(vld_watch *w);
 /* When one is to be scanned next. */
 int64_t vld_roots_next_ns(const vld_watch *w);
 
-#endif /* VALIDATORS_INDEX_WATCH_H */
+#endif /* VALIDATORS_WATCH_WATCH_H */

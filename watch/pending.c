@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The pending set: a heap by time over a hash by path.  It knows no files and
  * no clock. */
-#include "index/pending.h"
+#include "watch/pending.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tests of index/pending.c: nothing that has changed is lost, and nothing is
+/* Tests of watch/pending.c: nothing that has changed is lost, and nothing is
  * looked at too often. */
 #include "index_test.h"
 
-#include "index/pending.h"
+#include "watch/pending.h"
 
 #define S INT64_C(1000000000)
 

@@ -1,11 +1,11 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tests of index/watch.c and its parts together, on one thread: what is done
+/* Tests of watch/watch.c and its parts together, on one thread: what is done
  * while it runs is done in its own callbacks. */
 #include "index_test.h"
 
 #include "index/scan.h"
-#include "index/watch.h"
+#include "watch/watch.h"
 
 #define PATIENCE_NS INT64_C(20000000000)
 

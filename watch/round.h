@@ -1,13 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* One round of reading: a few pending files, read by a thread of their own,
- * so that the watch goes on to hear of changes.  Private to index/. */
-#ifndef VALIDATORS_INDEX_ROUND_H
-#define VALIDATORS_INDEX_ROUND_H
+ * so that the watch goes on to hear of changes.  Private to watch/. */
+#ifndef VALIDATORS_WATCH_ROUND_H
+#define VALIDATORS_WATCH_ROUND_H
 
 #include <pthread.h>
 
-#include "index/pending.h"
+#include "watch/pending.h"
 
 #define VLD_ROUND_FILES 256
 
@@ -39,4 +39,4 @@ apr_status_t vld_round_start(vld_round *r);
 void vld_round_halt(vld_round *r);
 void vld_round_join(vld_round *r);
 
-#endif /* VALIDATORS_INDEX_ROUND_H */
+#endif /* VALIDATORS_WATCH_ROUND_H */

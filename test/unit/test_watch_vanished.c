@@ -1,10 +1,10 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tests of index/vanished.c: records go when their files are gone, and only
+/* Tests of watch/vanished.c: records go when their files are gone, and only
  * then. */
 #include "index_test.h"
 
-#include "index/vanished.h"
+#include "watch/vanished.h"
 
 static void put(vld_store *store, const char *path)
 {

@@ -14,7 +14,7 @@
 #include "index/beneath.h"
 #include "index/error.h"
 #include "index/scan.h"
-#include "index/watch.h"
+#include "watch/watch.h"
 
 /* A poll takes at most a tenth of the time. */
 #define POLL_SHARE 10

@@ -1,10 +1,10 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The paths that a watch has to look at, each with the time when: a bounded
- * set.  Private to index/; one thread.  Times are those of
+ * set.  Private to watch/; one thread.  Times are those of
  * vld_monotonic_ns(). */
-#ifndef VALIDATORS_INDEX_PENDING_H
-#define VALIDATORS_INDEX_PENDING_H
+#ifndef VALIDATORS_WATCH_PENDING_H
+#define VALIDATORS_WATCH_PENDING_H
 
 #include <apr_pools.h>
 
@@ -60,4 +60,4 @@ void vld_pending_rest(vld_pending *set, vld_pending_item *item,
 void vld_pending_again(vld_pending *set, vld_pending_item *item,
                        int64_t again_ns, int64_t now_ns);
 
-#endif /* VALIDATORS_INDEX_PENDING_H */
+#endif /* VALIDATORS_WATCH_PENDING_H */

@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "index/folders.h"
+#include "watch/folders.h"
 
 #include <errno.h>
 #include <limits.h>

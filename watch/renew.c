@@ -13,7 +13,7 @@
 #include "index/error.h"
 #include "index/scan.h"
 #include "index/store.h"
-#include "index/watch.h"
+#include "watch/watch.h"
 
 /* A large file is read in a round of its own: nothing that was read before it
  * waits for its end. */

@@ -1,13 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tests of index/folders.c, with the system's inotify: names and descriptors
+/* Tests of watch/folders.c, with the system's inotify: names and descriptors
  * agree, whatever is moved where. */
 #include "index_test.h"
 
 #include <sys/inotify.h>
 
 #include "index/beneath.h"
-#include "index/folders.h"
+#include "watch/folders.h"
 #include "index/record.h"
 
 static vld_folders *new_tree(place *t)

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Drops the records of files that are gone.  In doubt a record stays: it
  * counts for nothing as long as the file is not as it says. */
-#include "index/vanished.h"
+#include "watch/vanished.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "index/watch.h"
+#include "watch/watch.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,9 +1,9 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The folders that are watched: a tree of names over the descriptors of
- * inotify.  Private to index/; one thread. */
-#ifndef VALIDATORS_INDEX_FOLDERS_H
-#define VALIDATORS_INDEX_FOLDERS_H
+ * inotify.  Private to watch/; one thread. */
+#ifndef VALIDATORS_WATCH_FOLDERS_H
+#define VALIDATORS_WATCH_FOLDERS_H
 
 #include <sys/stat.h>
 
@@ -57,4 +57,4 @@ size_t vld_folders_path(const vld_folder *f, const char *name, char *out);
 /* Watch it no more, nor anything below it. */
 void vld_folders_drop(vld_folders *t, vld_folder *f);
 
-#endif /* VALIDATORS_INDEX_FOLDERS_H */
+#endif /* VALIDATORS_WATCH_FOLDERS_H */

@@ -18,7 +18,7 @@
 #include "index/error.h"
 #include "index/record.h"
 #include "index/scan.h"
-#include "index/watch.h"
+#include "watch/watch.h"
 
 #define LIMIT_LEAST 524288UL
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK)

@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "index/round.h"
+#include "watch/round.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>

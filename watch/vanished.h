@@ -1,9 +1,9 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Records of files that are not there any more: found, and taken out of the
- * index in batches.  Private to index/; one thread. */
-#ifndef VALIDATORS_INDEX_VANISHED_H
-#define VALIDATORS_INDEX_VANISHED_H
+ * index in batches.  Private to watch/; one thread. */
+#ifndef VALIDATORS_WATCH_VANISHED_H
+#define VALIDATORS_WATCH_VANISHED_H
 
 #include "validators/index.h"
 
@@ -30,4 +30,4 @@ apr_status_t vld_vanished_drop(vld_vanished *v);
 /* Forget what was found. */
 void vld_vanished_clear(vld_vanished *v);
 
-#endif /* VALIDATORS_INDEX_VANISHED_H */
+#endif /* VALIDATORS_WATCH_VANISHED_H */

@@ -1,11 +1,11 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tests of index/round.c: what is read is read, and the end comes soon. */
+/* Tests of watch/round.c: what is read is read, and the end comes soon. */
 #include "index_test.h"
 
 #include <poll.h>
 
-#include "index/round.h"
+#include "watch/round.h"
 
 static vld_round *new_round(void)
 {
