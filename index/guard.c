@@ -13,14 +13,6 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Known to the linker when a module is loaded, so that the handler need not
- * allocate it. */
-#if defined(__GLIBC__)
-#define EARLY_TLS __attribute__((tls_model("initial-exec")))
-#else
-#define EARLY_TLS
-#endif
-
 /* The handler is installed so that no mask has to be restored, which would
  * be a system call for every read; ThreadSanitizer blocks all signals. */
 #define SAVES_MASK 0
@@ -46,7 +38,7 @@ typedef struct guard {
 
 /* What decides is that this thread is in a guarded read, not the address: a
  * wild offset in a damaged page faults anywhere. */
-static __thread guard *volatile innermost EARLY_TLS;
+static __thread guard *volatile innermost VLD_EARLY_TLS;
 
 static struct sigaction bus_before;
 static struct sigaction segv_before;

@@ -8,6 +8,14 @@
 #include <stdbool.h>
 #include <lmdb.h>
 
+/* Of a variable of each thread: its place is known when a module is loaded, so
+ * that a signal handler need not allocate it, and it is quick to find. */
+#if defined(__GLIBC__)
+#define VLD_EARLY_TLS __attribute__((tls_model("initial-exec")))
+#else
+#define VLD_EARLY_TLS
+#endif
+
 /* Catch SIGBUS and SIGSEGV in this process from now on.  Signals outside
  * vld_guard_run go to whoever handled them before.  Any thread, any number of
  * times; only the first call replaces another handler. */

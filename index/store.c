@@ -55,15 +55,8 @@ apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
 
 /* --- readers ------------------------------------------------------------- */
 
-/* Known to the linker when a module is loaded, and so quick to find. */
-#if defined(__GLIBC__)
-#define EARLY_TLS __attribute__((tls_model("initial-exec")))
-#else
-#define EARLY_TLS
-#endif
-
 /* Only the thread itself goes along its readers or changes what they are. */
-static __thread vld_reader *mine EARLY_TLS;
+static __thread vld_reader *mine VLD_EARLY_TLS;
 
 /* Over the lists of all stores, and which store a reader is of: a thread ends
  * while another closes the store. */
