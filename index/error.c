@@ -126,8 +126,8 @@ static const char *cure(apr_status_t rv)
                "away and run `htvalidators -i \"@\" scan FOLDER`";
     case VLD_E_VERSION:
     case VLD_E_DAMAGED:
-        return "move \"@\" and \"@-lock\" away, run `htvalidators -i \"@\" "
-               "scan FOLDER`, and restart httpd";
+        return "move \"@\" and \"@-lock\" away and run `htvalidators -i "
+               "\"@\" scan FOLDER`; httpd needs no restart";
     case VLD_E_FULL:
         return "see what it holds with `htvalidators -i \"@\" stat` and drop "
                "what is not served with `htvalidators -i \"@\" forget "
