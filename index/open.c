@@ -8,6 +8,7 @@
 #include "index/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,23 @@ static void open_env(void *data)
     call->rv = vld_error_mdb(call->rc);
 }
 
+/* Of file systems that keep it. */
+static int64_t born_ns(int fd)
+{
+#ifdef STATX_BTIME
+    struct statx st;
+
+    if (!statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st)
+        && st.stx_mask & STATX_BTIME) {
+        return st.stx_btime.tv_sec * INT64_C(1000000000)
+               + st.stx_btime.tv_nsec;
+    }
+#else
+    (void)fd;
+#endif
+    return 0;
+}
+
 /* The file that LMDB opened by name must be the one that was looked at. */
 static apr_status_t check_same(vld_store *store, const struct stat *seen)
 {
@@ -113,6 +131,7 @@ static apr_status_t check_same(vld_store *store, const struct stat *seen)
     }
     store->dev = st.st_dev;
     store->ino = st.st_ino;
+    store->born_ns = born_ns(fd);
     store->least_size = st.st_size;
     return APR_SUCCESS;
 }

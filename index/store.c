@@ -285,12 +285,22 @@ static void read_number(void *data)
     call->rv = vld_error_mdb(rc);
 }
 
+/* An inode's number is given again as soon as a file is gone, and neighbours'
+ * must not be alike: one often takes the other's place. */
+uint64_t vld_store_file_number(const vld_store *store)
+{
+    uint64_t mixed = (uint64_t)store->ino ^ (uint64_t)store->dev << 20;
+
+    mixed = mixed * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)store->born_ns;
+    mixed = (mixed ^ mixed >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return mixed ^ mixed >> 32;
+}
+
 /* Another file at the path counts from another number on, which may be one
  * that was seen before: the upper bits tell the files apart. */
 static uint64_t mark_of(const vld_store *store)
 {
-    return ((uint64_t)store->ino ^ (uint64_t)store->dev << 20)
-           * UINT64_C(0x9e3779b97f4a7c15) >> 44 << 44;
+    return vld_store_file_number(store) >> 44 << 44;
 }
 
 uint64_t vld_store_txn(vld_store *store)

@@ -24,6 +24,7 @@ struct vld_store {
     vld_store_mode mode;
     dev_t dev;
     ino_t ino;
+    int64_t born_ns; /* when the file was made; 0: not known */
     dev_t lock_dev;
     ino_t lock_ino;
     off_t least_size; /* an index never shrinks */

@@ -466,20 +466,6 @@ apr_uint64_t vld_index_txn_lately(const request_rec *r)
     return __atomic_load_n(&number, __ATOMIC_ACQUIRE);
 }
 
-static apr_uint32_t number_of_file(const char *path)
-{
-    apr_uint32_t number = 0;
-    struct stat st;
-
-    if (stat(path, &st) == 0) {
-        /* Neighbours must not be equal: one often takes the other's place. */
-        number = (apr_uint32_t)(((apr_uint64_t)st.st_ino
-                                 ^ (apr_uint64_t)st.st_dev << 20)
-                                * APR_UINT64_C(0x9e3779b97f4a7c15) >> 32);
-    }
-    return number ? number : 1;
-}
-
 /* A store that was opened well and yet answers with an error. Where it is
  * still the file, that is about one record. */
 static void complain_of_record(vld_store *store, const char *path,
@@ -488,7 +474,9 @@ static void complain_of_record(vld_store *store, const char *path,
     const char *index = vld_config_global()->index_path;
     char why[256], cure[1024];
 
-    if (!vld_shared_first_of_file(number_of_file(index))) {
+    /* 0 is none yet. */
+    if (!vld_shared_first_of_file((apr_uint32_t)vld_store_file_number(store)
+                                  | 1)) {
         return;
     }
     if (rv == VLD_E_DAMAGED && vld_store_is_current(store)) {

@@ -99,6 +99,11 @@ void vld_store_close(vld_store *store);
  * is equal to nothing, not even to 0.  A few nanoseconds, no lock. */
 uint64_t vld_store_txn(vld_store *store);
 
+/* A number that is another for every file that stands, or has stood, at the
+ * store's path (where the file system knows when a file was made), and the same
+ * in every process. */
+uint64_t vld_store_file_number(const vld_store *store);
+
 /* Whether the files at the store's path are still those that are open (device
  * and inode, of the lock file too), the index is not shorter than it was, and
  * has met no fault: two stats. */

@@ -815,6 +815,17 @@ static void numbers_of_files(void **state)
     store = open_store(t, VLD_STORE_READ);
     assert_int_not_equal(vld_store_txn(store), before);
     vld_store_close(store);
+    /* The next one is likely to be given the same inode. */
+    for (int i = 0; i < 3; i++) {
+        before = vld_store_file_number(store = open_store(t, VLD_STORE_READ));
+        vld_store_close(store);
+        assert_int_equal(unlink(t->index), 0);
+        assert_int_equal(unlink(below(t->dir, "index/v.mdb-lock")), 0);
+        make(t, 5);
+        store = open_store(t, VLD_STORE_READ);
+        assert_int_not_equal(vld_store_file_number(store), before);
+        vld_store_close(store);
+    }
 }
 
 static void held_folder(void **state)

@@ -136,6 +136,8 @@ sub report
         . ' strong tags on a second body', $what, @$r{qw(writes requests
         full not_modified ranges failed untrue due_given due)}, $share,
         @$r{qw(torn torn_strong two_bodies)});
+    diag("  failed: $_ x $r->{by_status}{$_}")
+        for grep { !/^(?:200|206|304)$/ } sort keys %{$r->{by_status}};
     cmp_ok($r->{writes}, '>', 5 * $for, "$what: files were changed");
     cmp_ok($r->{not_modified}, '>', 50 * $for,
         "$what: clients were given 304s");
