@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -24,6 +25,7 @@
 
 #define DATA_MODE 0640
 #define LOCK_MODE 0660 /* readers write themselves into it */
+#define NEW "-new"     /* of a lock file that is not in its place yet */
 #define FOLDER_MODE 0750
 
 static const gid_t no_group = (gid_t)-1;
@@ -142,29 +144,56 @@ apr_status_t vld_place_lock_path(const char *path, char lock[PATH_MAX])
     return APR_SUCCESS;
 }
 
-static apr_status_t make(const char *path, bool data)
+static apr_status_t look_at_folder(const char *path, struct stat *st)
 {
-    char name[PATH_MAX];
-    struct stat folder;
-    apr_status_t rv = folder_of(path, name);
+    char folder[PATH_MAX];
+    apr_status_t rv = folder_of(path, folder);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (stat(name, &folder)) {
+    if (stat(folder, st)) {
         return vld_error_os();
     }
-    if (folder.st_mode & S_IWOTH) {
-        return VLD_E_OWNER;
-    }
-    if (data) {
+    return st->st_mode & S_IWOTH ? VLD_E_OWNER : APR_SUCCESS;
+}
+
+static apr_status_t make(const char *path, bool data)
+{
+    char lock[PATH_MAX];
+    struct stat folder;
+    apr_status_t rv = look_at_folder(path, &folder);
+
+    if (rv == APR_SUCCESS && data) {
         rv = make_file(path, DATA_MODE, group_in(&folder));
     }
     if (rv == APR_SUCCESS) {
-        rv = vld_place_lock_path(path, name);
+        rv = vld_place_lock_path(path, lock);
     }
-    return rv == APR_SUCCESS ? make_file(name, LOCK_MODE, group_in(&folder))
+    return rv == APR_SUCCESS ? make_file(lock, LOCK_MODE, group_in(&folder))
                              : rv;
+}
+
+/* At no moment is there none: a reader could not make it. */
+apr_status_t vld_place_renew_lock(const char *path)
+{
+    char lock[PATH_MAX];
+    char made[PATH_MAX + sizeof(NEW)];
+    struct stat folder;
+    apr_status_t rv = look_at_folder(path, &folder);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_place_lock_path(path, lock);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    snprintf(made, sizeof(made), "%s" NEW, lock);
+    if (unlink(made) && errno != ENOENT) {
+        return vld_error_os();
+    }
+    rv = make_file(made, LOCK_MODE, group_in(&folder));
+    return rv == APR_SUCCESS && rename(made, lock) ? vld_error_os() : rv;
 }
 
 /* --- checking ------------------------------------------------------------ */
@@ -328,15 +357,4 @@ void vld_place_release(int held)
     if (held >= 0) {
         close(held);
     }
-}
-
-apr_status_t vld_place_renew_lock(const char *path)
-{
-    char lock[PATH_MAX];
-    apr_status_t rv = vld_place_lock_path(path, lock);
-
-    if (rv == APR_SUCCESS && unlink(lock) && errno != ENOENT) {
-        rv = vld_error_os();
-    }
-    return rv == APR_SUCCESS ? make(path, false) : rv;
 }

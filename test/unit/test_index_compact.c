@@ -182,6 +182,36 @@ static void killed(void **state)
     assert_has(t, 2000);
 }
 
+/* A reader cannot make one. */
+static void always_a_lock(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    const char *lock = below(t->dir, "index/v.mdb-lock");
+    unsigned renewed = 0;
+    struct stat before;
+    struct stat st;
+    int status;
+    pid_t pid;
+
+    fill(store, 0, 10);
+    vld_store_close(store);
+    assert_int_equal(stat(lock, &before), 0);
+    pid = fork();
+    if (!pid) {
+        compact_on(t);
+    }
+    for (unsigned i = 0; i < 300000 || renewed < 20; i++) {
+        assert_int_equal(stat(lock, &st), 0);
+        renewed += st.st_ino != before.st_ino;
+        before = st;
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_has(t, 10);
+}
+
 /* Writers that are told that the file was replaced open it anew; each of their
  * records is there in the end. */
 static void write_on(place *t, unsigned who, unsigned n)
@@ -252,6 +282,7 @@ int main(void)
         TEST(reader_mode, "a reader cannot"),
         TEST(left_over, "what a killed run has left is no hindrance"),
         TEST(killed, "killed at any moment it loses nothing"),
+        TEST(always_a_lock, "there is a lock file at every moment"),
         TEST(writers, "nothing that others write meanwhile is lost"),
     };
 
