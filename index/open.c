@@ -606,6 +606,14 @@ static bool is_same(const vld_store *store, const struct stat *st)
            && has_its_lock(store);
 }
 
+bool vld_store_is_in_place(const vld_store *store)
+{
+    struct stat st;
+
+    return (!stat(store->given, &st) && vld_store_is_own(store, &st))
+           || (stat_lock(store, &st) && vld_store_is_own(store, &st));
+}
+
 bool vld_store_is_replaced(const vld_store *store)
 {
     struct stat st;

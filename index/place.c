@@ -144,6 +144,8 @@ apr_status_t vld_place_lock_path(const char *path, char lock[PATH_MAX])
     return APR_SUCCESS;
 }
 
+/* Not one that everybody may write to, sticky or not: others could put a lock
+ * file there. */
 static apr_status_t look_at_folder(const char *path, struct stat *st)
 {
     char folder[PATH_MAX];
@@ -202,22 +204,15 @@ apr_status_t vld_place_renew_lock(const char *path)
  * who could do worse anyway. */
 static apr_status_t check_owner(const char *path, const struct stat *st)
 {
-    char folder[PATH_MAX];
     struct stat above;
-    apr_status_t rv = folder_of(path, folder);
+    apr_status_t rv = look_at_folder(path, &above);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (stat(folder, &above)) {
-        return vld_error_os();
-    }
-    /* A sticky folder, too: others could put a lock file there. */
-    if ((st->st_mode | above.st_mode) & S_IWOTH) {
-        return VLD_E_OWNER;
-    }
-    return st->st_uid == 0 || st->st_uid == geteuid()
-                   || st->st_uid == above.st_uid
+    return !(st->st_mode & S_IWOTH)
+                   && (st->st_uid == 0 || st->st_uid == geteuid()
+                       || st->st_uid == above.st_uid)
                ? APR_SUCCESS
                : VLD_E_OWNER;
 }

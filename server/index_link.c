@@ -56,6 +56,7 @@ static struct {
     server_rec *server;
     held all[MOST_HELD];       /* changed by who is opening, alone */
     held *current;             /* atomic; NULL: no usable index */
+    held *written;             /* in which the indexer is */
     apr_int64_t next_look_us;  /* atomic */
     int opening;               /* atomic: a thread is at it */
 } link_;
@@ -289,19 +290,13 @@ static held *close_replaced(void)
 
 /* To close a file gives up the locks that LMDB has on it, and its readers', for
  * the whole process: two stores never have one file open.  False: not yet. */
-static bool leave_files_at(const char *path)
+static bool leave_files_in_place(void)
 {
-    char lock[PATH_MAX];
-    struct stat st;
     apr_int64_t left = LEAVE_MOST_US;
     held *h;
 
-    apr_snprintf(lock, sizeof(lock), "%s-lock", path);
     for (h = link_.all; h < link_.all + MOST_HELD; h++) {
-        if (!h->store
-            || !((stat(path, &st) == 0 && vld_store_is_own(h->store, &st))
-                 || (stat(lock, &st) == 0
-                     && vld_store_is_own(h->store, &st)))) {
+        if (!h->store || !vld_store_is_in_place(h->store)) {
             continue;
         }
         if (h == __atomic_load_n(&link_.current, __ATOMIC_RELAXED)) {
@@ -328,7 +323,7 @@ static void look_again_soon(void)
 static void open_alone(vld_store_mode mode)
 {
     const char *path = vld_config_global()->index_path;
-    held *h = leave_files_at(path) ? close_replaced() : NULL;
+    held *h = leave_files_in_place() ? close_replaced() : NULL;
     apr_status_t rv;
 
     if (!h) {
@@ -384,6 +379,7 @@ void vld_index_child_init(apr_pool_t *pchild, server_rec *s)
     link_.server = s;
     memset(link_.all, 0, sizeof(link_.all));
     link_.current = NULL;
+    link_.written = NULL;
     link_.opening = 0;
     link_.next_look_us = apr_time_now() + LOOK_EVERY_US;
     if (vld_config_global()->engine_said) {
@@ -407,9 +403,6 @@ static held *go_in_current(const request_rec *r)
     return go_in();
 }
 
-/* In which the indexer is, until it leaves it. */
-static held *written;
-
 vld_store *vld_index_to_write(bool *read_only)
 {
     *read_only = false;
@@ -418,19 +411,19 @@ vld_store *vld_index_to_write(bool *read_only)
         open_store(may("", F_OK) || !may_make_files() ? mode_to_open()
                                                       : VLD_STORE_CREATE);
     }
-    written = go_in();
-    if (written && !written->writable) {
+    link_.written = go_in();
+    if (link_.written && !link_.written->writable) {
         *read_only = true;
         vld_index_written();
     }
-    return written ? written->store : NULL;
+    return link_.written ? link_.written->store : NULL;
 }
 
 void vld_index_written(void)
 {
-    if (written) {
-        go_out(written);
-        written = NULL;
+    if (link_.written) {
+        go_out(link_.written);
+        link_.written = NULL;
     }
 }
 

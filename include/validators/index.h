@@ -113,6 +113,10 @@ bool vld_store_is_current(const vld_store *store);
  * open and close one of them gives up LMDB's locks. */
 bool vld_store_is_own(const vld_store *store, const struct stat *st);
 
+/* Whether the store's file stands at its path, or its lock file at that of the
+ * lock: a store that is opened there now may have one of them open, too. */
+bool vld_store_is_in_place(const vld_store *store);
+
 /* Look a path up (absolute, real, no trailing slash; any octets but NUL, up
  * to 65,535 of them).  APR_SUCCESS; APR_NOTFOUND; APR_EINVAL for what is no
  * absolute path; VLD_E_DAMAGED for a record that does not check, or for any
