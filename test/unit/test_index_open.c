@@ -828,6 +828,27 @@ static void numbers_of_files(void **state)
     }
 }
 
+/* By a link, too: the lock file is then the one beside the index. */
+static void in_place(void **state)
+{
+    place *t = *state;
+    const char *link = below(t->dir, "link");
+    vld_store *store;
+
+    make(t, 5);
+    assert_int_equal(symlink(t->index, link), 0);
+    assert_int_equal(vld_store_open(&store, link, VLD_STORE_READ, t->pool),
+                     APR_SUCCESS);
+    assert_true(vld_store_is_in_place(store));
+    assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
+    assert_true(vld_store_is_in_place(store));
+    assert_int_equal(unlink(below(t->dir, "index/v.mdb-lock")), 0);
+    assert_false(vld_store_is_in_place(store));
+    make(t, 5);
+    assert_false(vld_store_is_in_place(store));
+    vld_store_close(store);
+}
+
 static void held_folder(void **state)
 {
     place *t = *state;
@@ -979,6 +1000,8 @@ int main(void)
         TEST(writer_of_a_replaced_file, "nothing is written to an index that "
                                         "was replaced"),
         TEST(numbers_of_files, "the numbers of two files are never equal"),
+        TEST(in_place, "a store tells whether its file or its lock file is in "
+                       "place"),
         TEST(held_folder, "a folder that is held for ever keeps writers "
                           "out, not readers"),
         TEST(relative_path, "a relative path is opened"),
