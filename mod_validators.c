@@ -35,6 +35,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return rv;
     }
     vld_scope_resolve();
+    vld_replay_resolve();
     vld_filters_resolve(pconf);
     vld_hooks_check(s, ptemp);
     vld_index_lend(s, ptemp);

@@ -147,20 +147,55 @@ static bool is_blank(const request_rec *r)
            && apr_is_empty_table(r->err_headers_out);
 }
 
+static void unset_fields(request_rec *r, const vld_answer *answer)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->field_count; i++) {
+        apr_table_unset(r->err_headers_out, answer->fields[i].name.ptr);
+        apr_table_unset(r->headers_out, answer->fields[i].name.ptr);
+    }
+    apr_table_unset(r->headers_out, "ETag");
+}
+
 static void set_fields(request_rec *r, const vld_answer *answer)
 {
     apr_uint32_t i;
 
-    for (i = 0; i < answer->field_count && !is_blank(r); i++) {
-        apr_table_unset(r->err_headers_out, answer->fields[i].name.ptr);
-        apr_table_unset(r->headers_out, answer->fields[i].name.ptr);
+    if (!is_blank(r)) {
+        unset_fields(r, answer);
     }
     for (i = 0; i < answer->field_count; i++) {
         apr_table_addn(r->headers_out, answer->fields[i].name.ptr,
                        answer->fields[i].value.ptr);
     }
-    apr_table_setn(r->headers_out, "ETag", answer->etag.ptr);
+    apr_table_addn(r->headers_out, "ETag", answer->etag.ptr);
     r->status = HTTP_NOT_MODIFIED;
+}
+
+/* Filters of the protocol that have to do with content alone. */
+static ap_filter_rec_t *byterange, *content_length;
+
+void vld_replay_resolve(void)
+{
+    byterange = ap_get_output_filter_handle("BYTERANGE");
+    content_length = ap_get_output_filter_handle("CONTENT_LENGTH");
+}
+
+/* From a filter on, past those that look for content: there is none, and whoever
+ * sends the header unsets the length of it. */
+static void send_304(request_rec *r, ap_filter_t *f)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    while (f->frec == byterange || f->frec == content_length) {
+        f = f->next;
+    }
+    r->output_filters = f;
+    ap_pass_brigade(f, bb);
+    apr_brigade_cleanup(bb);
 }
 
 /* --- the quick handler --------------------------------------------------- */
@@ -200,6 +235,7 @@ int vld_replay_quick(request_rec *r, int lookup)
     set_fields(r, &answer);
     r->filename = (char *)answer.path.ptr;
     vld_note(r, VLD_WORD_QUICK, NULL);
+    send_304(r, r->output_filters);
     return OK;
 }
 
@@ -238,19 +274,6 @@ static bool fixups_may(const request_rec *r)
            && !has_field(r, "Cache-Control");
 }
 
-/* Past the content filters, straight to the protocol's: the fields are those
- * with which the full response left. */
-static void send_304(request_rec *r)
-{
-    conn_rec *c = r->connection;
-    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
-
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
-    r->output_filters = r->proto_output_filters;
-    ap_pass_brigade(r->output_filters, bb);
-    apr_brigade_cleanup(bb);
-}
-
 int vld_replay_fixups(request_rec *r, vld_request *rq,
                       const vld_fields *fields)
 {
@@ -268,6 +291,8 @@ int vld_replay_fixups(request_rec *r, vld_request *rq,
     }
     set_fields(r, &answer);
     vld_note(r, VLD_WORD_REPLAY, NULL);
-    send_304(r);
+    /* Past the content filters: the fields are those with which the full
+     * response left. */
+    send_304(r, r->proto_output_filters);
     return DONE;
 }

@@ -372,6 +372,8 @@ apr_int64_t vld_memory_floor(const vld_memory *memory,
 void vld_remember(request_rec *r, vld_request *rq);
 
 /* --- replay.c ------------------------------------------------------------ */
+/* Before the first request: find the server's filters for content. */
+void vld_replay_resolve(void);
 int vld_replay_quick(request_rec *r, int lookup);
 /* Whether mod_cache waits for the response, so that the preconditions may be
  * about its own copy. */
