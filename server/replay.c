@@ -147,6 +147,37 @@ static bool is_blank(const request_rec *r)
            && apr_is_empty_table(r->err_headers_out);
 }
 
+/* The texts that outlive the handler, out of its buffer: a whole slot of the
+ * request's memory would be more than APR has at hand. */
+static void keep_texts(request_rec *r, vld_answer *answer)
+{
+    vld_field *fields = answer->fields, *last;
+    apr_size_t path_len = answer->path.len + 1;
+    apr_size_t etag_len = answer->etag.len + 1, fields_len = 0;
+    apr_uint32_t i;
+    char *at;
+
+    if (answer->field_count) {
+        last = &fields[answer->field_count - 1];
+        fields_len = (apr_size_t)(last->value.ptr - fields[0].name.ptr)
+                     + last->value.len + 1;
+    }
+    at = apr_palloc(r->pool, path_len + etag_len + fields_len);
+    answer->path.ptr = memcpy(at, answer->path.ptr, path_len);
+    at += path_len;
+    answer->etag.ptr = memcpy(at, answer->etag.ptr, etag_len);
+    at += etag_len;
+    if (fields_len) {
+        memcpy(at, fields[0].name.ptr, fields_len);
+    }
+    for (i = 0; i < answer->field_count; i++) {
+        fields[i].name.ptr = at;
+        at += fields[i].name.len + 1;
+        fields[i].value.ptr = at;
+        at += fields[i].value.len + 1;
+    }
+}
+
 static void unset_fields(request_rec *r, const vld_answer *answer)
 {
     apr_uint32_t i;
@@ -182,7 +213,7 @@ void vld_replay_resolve(void)
     content_length = ap_get_output_filter_handle("CONTENT_LENGTH");
 }
 
-/* From a filter on, past those that look for content: there is none, and whoever
+/* From a filter on, past those that look for content: there is none, and who
  * sends the header unsets the length of it. */
 static void send_304(request_rec *r, ap_filter_t *f)
 {
@@ -215,7 +246,7 @@ static bool quick_may(request_rec *r, vld_fields *fields)
 
 int vld_replay_quick(request_rec *r, int lookup)
 {
-    apr_uint64_t *buf;
+    apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
     vld_answer answer;
     vld_fields fields;
     vld_key key;
@@ -228,10 +259,10 @@ int vld_replay_quick(request_rec *r, int lookup)
         || !quick_may(r, &fields) || !vld_answer_key(r, &key)) {
         return DECLINED;
     }
-    buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
     if (!find_true(r, &fields, &key, true, buf, &answer)) {
         return DECLINED;
     }
+    keep_texts(r, &answer);
     set_fields(r, &answer);
     r->filename = (char *)answer.path.ptr;
     vld_note(r, VLD_WORD_QUICK, NULL);
@@ -277,18 +308,18 @@ static bool fixups_may(const request_rec *r)
 int vld_replay_fixups(request_rec *r, vld_request *rq,
                       const vld_fields *fields)
 {
-    apr_uint64_t *buf;
+    apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
     vld_answer answer;
 
     if (!rq->conditional || fields->late || !rq->key.len || !fixups_may(r)
         || !vld_access_anonymous(r)) {
         return DECLINED;
     }
-    buf = apr_palloc(r->pool, VLD_ANSWER_SLOT);
     if (!find_true(r, fields, &rq->key, false, buf, &answer)
         || strcmp(answer.path.ptr, r->filename)) {
         return DECLINED;
     }
+    keep_texts(r, &answer);
     set_fields(r, &answer);
     vld_note(r, VLD_WORD_REPLAY, NULL);
     /* Past the content filters: the fields are those with which the full

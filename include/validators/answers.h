@@ -38,7 +38,8 @@ typedef struct vld_field {
 } vld_field;
 
 /* One prepared answer.  When written, every span is the caller's; when read,
- * every span points into the caller's buffer and is NUL-terminated. */
+ * every span points into the caller's buffer and is NUL-terminated, and those
+ * of fields stand side by side: name, value, name, value. */
 typedef struct vld_answer {
     uint32_t flags;
     uint32_t verify;        /* vld_verify */

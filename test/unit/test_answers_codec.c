@@ -88,6 +88,13 @@ static void assert_same_answer(const vld_answer *got, const vld_answer *a)
     for (i = 0; i < a->field_count; i++) {
         assert_same_span(got->fields[i].name, a->fields[i].name);
         assert_same_span(got->fields[i].value, a->fields[i].value);
+        /* They stand side by side, as the header promises. */
+        assert_ptr_equal(got->fields[i].value.ptr,
+                         got->fields[i].name.ptr + a->fields[i].name.len + 1);
+        assert_true(i == 0
+                    || got->fields[i].name.ptr
+                           == got->fields[i - 1].value.ptr
+                                  + a->fields[i - 1].value.len + 1);
     }
 }
 
