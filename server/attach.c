@@ -195,9 +195,16 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
     }
 }
 
+/* ValidatorsVerify none: no file changes between two starts, so it may go out by
+ * whatever way httpd has. */
+static bool is_never_changed(const vld_request *rq)
+{
+    return rq->conf->verify == VLD_VERIFY_NONE;
+}
+
 static void guard(request_rec *r, vld_request *rq, file *of)
 {
-    if (r->header_only) {
+    if (r->header_only || is_never_changed(rq)) {
         return;
     }
     /* A range may leave the end out; a secondary connection (HTTP/2) reads
@@ -448,7 +455,9 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(next, bb);
     }
     rq->file = true;
-    read_not_map(&of);
+    if (!is_never_changed(rq)) {
+        read_not_map(&of);
+    }
     /* Core asks the first filter's type before it makes a Content-MD5, and
      * that was this one's. */
     if (next->frec->ftype == AP_FTYPE_RESOURCE) {
