@@ -195,8 +195,8 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
     }
 }
 
-/* ValidatorsVerify none: no file changes between two starts, so it may go out by
- * whatever way httpd has. */
+/* ValidatorsVerify none: no file changes between two starts, so it may go out
+ * by whatever way httpd has. */
 static bool is_never_changed(const vld_request *rq)
 {
     return rq->conf->verify == VLD_VERIFY_NONE;
