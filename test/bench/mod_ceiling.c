@@ -1,8 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The ceiling for scripts/bench: a quick handler that answers 304 to every
- * request with constant fields.  It looks at nothing, so no module that
- * decides anything can be faster.  Never load it into a real server.
+ * request with constant fields.  It looks at nothing, and leaves it to the
+ * server to end the answer.  Never load it into a real server.
  *
  * CeilingField NAME VALUE   (server, any number of times) */
 #include <apr_strings.h>
