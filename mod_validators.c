@@ -9,7 +9,13 @@
 #include <http_request.h>
 #include <mpm_common.h>
 
-#include "server/server.h"
+#include "server/access/access.h"
+#include "server/config.h"
+#include "server/directives.h"
+#include "server/dav/as_get.h"
+#include "server/index/index.h"
+#include "server/request/request.h"
+#include "server/shared.h"
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
@@ -37,7 +43,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     vld_scope_resolve();
     vld_replay_resolve();
     vld_filters_resolve(pconf);
-    vld_hooks_check(s, ptemp);
+    vld_foreign_hooks_check(s, ptemp);
     vld_index_lend(s, ptemp);
     vld_indexer_post_config(s, pconf);
     vld_index_make_folder(s, ptemp);

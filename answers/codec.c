@@ -128,7 +128,7 @@ size_t vld_codec_encode(vld_span key, const vld_answer *answer,
 
     if (!key.ptr || answer->vary_count > VLD_ANSWER_MAX_VARY
         || answer->field_count > VLD_ANSWER_MAX_FIELDS
-        || answer->verify > VLD_VERIFY_NONE) {
+        || answer->verify > VLD_COMPARE_NONE) {
         return 0;
     }
     put_fixed(image, answer);
@@ -197,7 +197,7 @@ static bool get_fixed(const unsigned char *image, vld_answer *out)
     out->verify = image[AT_VERIFY];
     if (out->vary_count > VLD_ANSWER_MAX_VARY
         || out->field_count > VLD_ANSWER_MAX_FIELDS
-        || out->verify > VLD_VERIFY_NONE || image[AT_DATE_SENT] > 1) {
+        || out->verify > VLD_COMPARE_NONE || image[AT_DATE_SENT] > 1) {
         return false;
     }
     out->date_sent = image[AT_DATE_SENT] == 1;

@@ -32,7 +32,7 @@
  *   18      2      length of the key
  *   20      1      number of request fields (vary), 0 to 8
  *   21      1      number of fields of the 304, 0 to 16
- *   22      1      verify, a vld_verify
+ *   22      1      verify, a vld_compare
  *   23      1      1: the response carried the date; 0: it did not
  *   24      4      flags, VLD_ANSWER_*
  *   28      2      length of the path

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "validators/index.h"
+#include "validators/scan.h"
 #include "validators/watch.h"
 
 #ifndef VLD_DEFAULT_INDEX

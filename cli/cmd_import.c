@@ -154,11 +154,11 @@ static bool is_same(const vld_digest *a, const vld_digest *b)
 
 /* What the manifest says of the date.  Beside the record of another content
  * it may make the date later, never earlier. */
-static vld_heard heard_of(const item *it, const vld_record *known)
+static vld_last_sent heard_of(const item *it, const vld_record *known)
 {
     int64_t now_s = vld_now_ns() / 1000000000;
     int64_t date = it->entry.last_modified;
-    vld_heard heard = {true, it->entry.digest, 0};
+    vld_last_sent heard = {true, it->entry.digest, 0};
 
     if (!it->entry.has_facts || date <= 1 || date > now_s) {
         return heard;
@@ -189,8 +189,8 @@ static apr_status_t put(importing *im, vld_batch *batch, item *it, counts *n)
     bool has = vld_batch_get(batch, it->path, len, &known) == APR_SUCCESS;
     bool fresh = has && vld_identity_equal(&known.identity,
                                            &it->record.identity,
-                                           VLD_VERIFY_STRICT);
-    vld_heard heard = heard_of(it, has ? &known : NULL);
+                                           VLD_COMPARE_STRICT);
+    vld_last_sent heard = heard_of(it, has ? &known : NULL);
     bool same;
     apr_status_t rv;
 
@@ -317,7 +317,7 @@ static verdict judge(importing *im, item *it, apr_status_t *rv)
     *rv = vld_store_get(im->c->store, it->path, strlen(it->path), &known);
     if (*rv == APR_SUCCESS &&
         vld_identity_equal(&known.identity, &it->record.identity,
-                           VLD_VERIFY_STRICT)) {
+                           VLD_COMPARE_STRICT)) {
         if (!is_same(&known.digest, &it->entry.digest)) {
             return VERDICT_READ;
         }

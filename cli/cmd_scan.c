@@ -55,7 +55,7 @@ static void add(vld_scan_totals *sum, const vld_scan_totals *more)
     sum->seen += more->seen;
     sum->unchanged += more->unchanged;
     sum->hashed += more->hashed;
-    sum->moved_only += more->moved_only;
+    sum->same_content += more->same_content;
     sum->unsettled += more->unsettled;
     sum->failed += more->failed;
     sum->bytes += more->bytes;
@@ -141,7 +141,7 @@ static void put_json(const vld_scan_totals *t, double seconds, bool complete)
     cli_json_number(object, "seen", t->seen);
     cli_json_number(object, "unchanged", t->unchanged);
     cli_json_number(object, "hashed", t->hashed);
-    cli_json_number(object, "moved_only", t->moved_only);
+    cli_json_number(object, "same_content", t->same_content);
     cli_json_number(object, "unsettled", t->unsettled);
     cli_json_number(object, "failed", t->failed);
     cli_json_number(object, "bytes", t->bytes);
@@ -162,7 +162,7 @@ static void put_text(const vld_scan_totals *t, double seconds)
            " hashed (%s, %" PRIu64 " of them with the same content as before), "
            "%" PRIu64 " unsettled, %" PRIu64 " failed",
            t->seen, t->unchanged, t->hashed, cli_size(t->bytes, size),
-           t->moved_only, t->unsettled, t->failed);
+           t->same_content, t->unsettled, t->failed);
     if (adopts) {
         printf(", %" PRIu64 " adopted, %" PRIu64 " not trusted and hashed",
                t->adopted, t->not_adopted);

@@ -125,7 +125,7 @@ static const char *why_not_fresh(apr_pool_t *p, const char *path,
         return "it is no longer a regular file";
     }
     vld_identity_of(&st, &now);
-    if (!vld_identity_equal(&record->identity, &now, VLD_VERIFY_STRICT)) {
+    if (!vld_identity_equal(&record->identity, &now, VLD_COMPARE_STRICT)) {
         return differences(p, &record->identity, &now);
     }
     margin = margin_of(p, path, st.st_dev);

@@ -106,7 +106,7 @@ static finding look(const task *t, bool *is_same, apr_status_t *rv)
     vld_identity_of(&st, &now);
     *is_same = S_ISREG(st.st_mode) &&
                vld_identity_equal(&now, &t->record.identity,
-                                  VLD_VERIFY_STRICT);
+                                  VLD_COMPARE_STRICT);
     return *is_same ? FINDING_GOOD : FINDING_STALE;
 }
 
@@ -131,7 +131,7 @@ static finding compare(const task *t, uint64_t *bytes, apr_status_t *rv)
     }
     *bytes = now.identity.size;
     if (!vld_identity_equal(&now.identity, &t->record.identity,
-                            VLD_VERIFY_STRICT)) {
+                            VLD_COMPARE_STRICT)) {
         return FINDING_STALE;
     }
     return memcmp(&now.digest, &t->record.digest, sizeof(now.digest)) == 0

@@ -73,7 +73,7 @@ static void put_json(vld_watch_news news, const vld_watch_totals *t)
 
     json_object_set_new(object, "event", json_string(events[news]));
     cli_json_number(object, "indexed", t->indexed);
-    cli_json_number(object, "moved_only", t->moved_only);
+    cli_json_number(object, "same_content", t->same_content);
     cli_json_number(object, "dropped", t->dropped);
     cli_json_number(object, "failed", t->failed);
     cli_json_number(object, "rescans", t->rescans);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "index/error.h"
-#include "index/place.h"
+#include "index/files.h"
 #include "index/store.h"
 
 /* The folder is the index's own: nobody else puts files there. */
@@ -78,13 +78,13 @@ static apr_status_t put_in_place(compact_call *call)
     const char *path = call->store->path;
     char lock[PATH_MAX];
     struct stat st;
-    apr_status_t rv = vld_place_lock_path(path, lock);
+    apr_status_t rv = vld_index_files_lock_path(path, lock);
     bool known = rv == APR_SUCCESS && !stat(lock, &st);
 
     if (rv != APR_SUCCESS || rename(call->name, path)) {
         return rv != APR_SUCCESS ? rv : vld_error_os();
     }
-    rv = vld_place_renew_lock(path);
+    rv = vld_index_files_renew_lock(path);
     if (rv == APR_SUCCESS && known
         && (lchown(lock, st.st_uid, st.st_gid)
             || chmod(lock, st.st_mode & 07777))) {
@@ -96,14 +96,14 @@ static apr_status_t put_in_place(compact_call *call)
 static apr_status_t replace(compact_call *call)
 {
     int held;
-    apr_status_t rv = vld_place_hold(call->store->path, true, HOLD_MS, &held);
+    apr_status_t rv = vld_index_files_hold(call->store->path, true, HOLD_MS, &held);
 
     if (rv == APR_SUCCESS) {
         rv = put_in_place(call);
         if (held >= 0) {
             fsync(held);
         }
-        vld_place_release(held);
+        vld_index_files_release(held);
     }
     return rv;
 }

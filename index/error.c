@@ -66,11 +66,6 @@ apr_status_t vld_error_mdb_write(int rc, int fd)
     return vld_error_mdb(rc);
 }
 
-apr_status_t vld_error_os(void)
-{
-    return errno ? APR_FROM_OS_ERROR(errno) : APR_EGENERAL;
-}
-
 static const char *sentence(apr_status_t rv)
 {
     switch (rv) {

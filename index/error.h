@@ -13,7 +13,4 @@ apr_status_t vld_error_mdb(int rc);
  * says EIO where the disk was full in the middle of a write. */
 apr_status_t vld_error_mdb_write(int rc, int fd);
 
-/* errno as it stands, never APR_SUCCESS. */
-apr_status_t vld_error_os(void);
-
 #endif /* VALIDATORS_INDEX_ERROR_H */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "index/guard.h"
+#include "index/fault.h"
 
 #define WAIT_NS INT64_C(200000000)
 #define NAP_NS INT64_C(200000)
@@ -92,7 +92,7 @@ bool vld_store_grow(vld_store *store)
     }
     __atomic_store_n(&store->growing, 1, __ATOMIC_SEQ_CST);
     if (wait_for_quiet(store)) {
-        grown = vld_guard_run(enlarge, &call) && !call.rc;
+        grown = vld_fault_run(enlarge, &call) && !call.rc;
         if (!grown) {
             __atomic_store_n(&store->dead, 1, __ATOMIC_RELAXED);
         }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "index/bytes.h"
+#include "validators/bytes.h"
 #include "index/error.h"
 #include "index/record.h"
 

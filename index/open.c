@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "index/bytes.h"
+#include "validators/bytes.h"
 #include "index/error.h"
-#include "index/guard.h"
-#include "index/place.h"
+#include "index/fault.h"
+#include "index/files.h"
 #include "index/record.h"
 #include "mod_validators.h"
 
@@ -49,7 +49,7 @@ static int create_env(MDB_env **out, size_t map_size)
         rc = mdb_env_set_maxdbs(env, MAX_DATABASES);
     }
     if (!rc) {
-        rc = mdb_env_set_assert(env, vld_guard_assert);
+        rc = mdb_env_set_assert(env, vld_fault_assert);
     }
     if (rc) {
         mdb_env_close(env);
@@ -143,7 +143,7 @@ static int open_database(MDB_txn *txn, const char *name, unsigned flags,
 {
     int rc = mdb_dbi_open(txn, name, flags, out);
 
-    return rc ? rc : mdb_set_compare(txn, *out, vld_guard_compare);
+    return rc ? rc : mdb_set_compare(txn, *out, vld_fault_compare);
 }
 
 static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
@@ -432,7 +432,7 @@ static bool stat_lock(const vld_store *store, struct stat *st)
 {
     char name[PATH_MAX];
 
-    return vld_place_lock_path(store->path, name) == APR_SUCCESS
+    return vld_index_files_lock_path(store->path, name) == APR_SUCCESS
            && !stat(name, st);
 }
 
@@ -454,7 +454,7 @@ static void close_env(void *env)
 static void drop_env(vld_store *store)
 {
     if (store->env) {
-        vld_guard_run(close_env, store->env);
+        vld_fault_run(close_env, store->env);
         store->env = NULL;
     }
 }
@@ -463,7 +463,7 @@ static apr_status_t open_files(vld_store *store)
 {
     open_call call = {APR_SUCCESS, store, 0};
     struct stat st;
-    apr_status_t rv = vld_place_prepare(store->path, store->mode, &st);
+    apr_status_t rv = vld_index_files_prepare(store->path, store->mode, &st);
 
     if (rv == APR_SUCCESS) {
         rv = vld_store_run(store, open_env, &call);
@@ -487,7 +487,7 @@ static apr_status_t open_holding(vld_store *store, bool alone)
 {
     bool reads = store->mode == VLD_STORE_READ;
     int held;
-    apr_status_t rv = vld_place_hold(store->path, alone,
+    apr_status_t rv = vld_index_files_hold(store->path, alone,
                                      reads ? READER_HOLD_MS : HOLD_MS, &held);
 
     if (rv != APR_SUCCESS && (!reads || alone)) {
@@ -496,17 +496,17 @@ static apr_status_t open_holding(vld_store *store, bool alone)
     rv = open_files(store);
     if (rv == VLD_E_STALE && alone) {
         drop_env(store);
-        rv = vld_place_renew_lock(store->path);
+        rv = vld_index_files_renew_lock(store->path);
         rv = rv == APR_SUCCESS ? open_files(store) : VLD_E_STALE;
     }
-    vld_place_release(held);
+    vld_index_files_release(held);
     return rv;
 }
 
 static apr_status_t open_store(vld_store *store)
 {
     bool makes = store->mode == VLD_STORE_CREATE;
-    apr_status_t rv = makes ? vld_place_make_folder(store->path)
+    apr_status_t rv = makes ? vld_index_files_make_folder(store->path)
                             : APR_SUCCESS;
 
     if (rv == APR_SUCCESS) {
@@ -559,7 +559,7 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
     apr_status_t rv;
 
     (void)p;
-    vld_guard_install();
+    vld_fault_install();
     store = new_store(path, mode);
     if (!store) {
         return APR_ENOMEM;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "index/bytes.h"
+#include "validators/bytes.h"
 
 /* A value of `files`; numbers are little-endian, times and dates in two's
  * complement:
@@ -67,7 +67,7 @@ bool vld_path_is_valid(const char *path, size_t len)
            && !memchr(path, '\0', len);
 }
 
-apr_status_t vld_key_of(const char *path, size_t len, vld_key *out)
+apr_status_t vld_store_key_of(const char *path, size_t len, vld_store_key *out)
 {
     vld_digest digest;
     apr_status_t rv;

@@ -14,22 +14,18 @@
  * 0x00 + SHA-256 of the path.  The longest path taken at all: */
 #define VLD_KEY_MAX 511
 #define VLD_LONG_KEY_SIZE 33
-#define VLD_PATH_MAX 65535
 
 #define VLD_RECORD_SIZE 96
 
-typedef struct vld_key {
+typedef struct vld_store_key {
     const void *data; /* the path itself, or hashed */
     size_t size;
     unsigned char hashed[VLD_LONG_KEY_SIZE];
-} vld_key;
-
-/* Whether a path can be a key: absolute, no NUL, not too long. */
-bool vld_path_is_valid(const char *path, size_t len);
+} vld_store_key;
 
 /* The key of a path.  A text that already is a hashed key stays as it is, so
  * that a record whose path is lost can be deleted. */
-apr_status_t vld_key_of(const char *path, size_t len, vld_key *out);
+apr_status_t vld_store_key_of(const char *path, size_t len, vld_store_key *out);
 
 /* Write the value for a path, vld_value_size(len) octets.  APR_EINVAL for
  * what the decoder would refuse. */

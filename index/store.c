@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "index/error.h"
-#include "index/guard.h"
+#include "index/fault.h"
 #include "index/record.h"
 
 /* A thread's reader: its slot in the lock file is kept, its snapshot is
@@ -46,7 +46,7 @@ apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
     if (vld_store_is_dead(store)) {
         return VLD_E_DAMAGED;
     }
-    if (!vld_guard_run(fn, call)) {
+    if (!vld_fault_run(fn, call)) {
         mark_dead(store);
         return VLD_E_DAMAGED;
     }
@@ -87,7 +87,7 @@ static void detach(vld_reader *r)
         r->next->link = r->link;
     }
     if (r->txn) {
-        vld_guard_run(abort_txn, r->txn);
+        vld_fault_run(abort_txn, r->txn);
         r->txn = NULL;
     }
     __atomic_store_n(&r->store, NULL, __ATOMIC_RELAXED);
@@ -325,12 +325,12 @@ typedef struct get_call {
 
 static void look_up(get_call *call, MDB_txn *txn)
 {
-    vld_key key;
+    vld_store_key key;
     MDB_val name;
     MDB_val val;
     int rc;
 
-    call->rv = vld_key_of(call->path, call->len, &key);
+    call->rv = vld_store_key_of(call->path, call->len, &key);
     if (call->rv != APR_SUCCESS) {
         return;
     }
@@ -379,7 +379,7 @@ apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
 typedef struct batch_call {
     apr_status_t rv;
     vld_batch *batch;
-    const vld_key *key;
+    const vld_store_key *key;
     size_t size;  /* of the value */
     bool resized; /* by another process, beyond this one's map */
 } batch_call;
@@ -506,12 +506,12 @@ static void put_value(void *data)
 apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record)
 {
-    vld_key key;
+    vld_store_key key;
     batch_call call = {APR_SUCCESS, batch, &key, vld_value_size(len), false};
     apr_status_t rv = vld_record_encode(record, path, len, batch->value);
 
     if (rv == APR_SUCCESS) {
-        rv = vld_key_of(path, len, &key);
+        rv = vld_store_key_of(path, len, &key);
     }
     return rv == APR_SUCCESS ? vld_store_run(batch->store, put_value, &call)
                              : rv;
@@ -537,9 +537,9 @@ static void delete_key(void *data)
 
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
 {
-    vld_key key;
+    vld_store_key key;
     batch_call call = {APR_SUCCESS, batch, &key, 0, false};
-    apr_status_t rv = vld_key_of(path, len, &key);
+    apr_status_t rv = vld_store_key_of(path, len, &key);
 
     return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call)
                              : rv;
@@ -568,7 +568,7 @@ apr_status_t vld_batch_commit(vld_batch *batch)
         vld_batch_abort(batch);
         return VLD_E_DAMAGED;
     }
-    if (!vld_guard_run(commit, &call)) {
+    if (!vld_fault_run(commit, &call)) {
         mark_dead(store);
         vld_batch_abort(batch);
         return VLD_E_DAMAGED;
@@ -585,7 +585,7 @@ bool vld_batch_is_well(const vld_batch *batch)
 
 void vld_batch_abort(vld_batch *batch)
 {
-    vld_guard_run(abort_txn, batch->txn);
+    vld_fault_run(abort_txn, batch->txn);
     set_writing(batch->store, 0);
     free_batch(batch);
 }

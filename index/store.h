@@ -42,7 +42,6 @@ struct vld_store {
  * met. */
 apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
                            void *call);
-bool vld_store_is_dead(const vld_store *store);
 
 /* Whether other files stand at the store's path, or none. */
 bool vld_store_is_replaced(const vld_store *store);

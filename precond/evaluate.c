@@ -153,9 +153,9 @@ vld_decision vld_precond_evaluate(const vld_preconditions *request,
         tag = &parsed;
 
     if (is_lost(request, current, tag, now_s, &rule))
-        return decide(VLD_FAILED, rule);
+        return decide(VLD_PRECONDITION_FAILED, rule);
     if (is_known(request, current, tag, now_s, &rule))
-        return decide(request->method == VLD_METHOD_OTHER ? VLD_FAILED
+        return decide(request->method == VLD_METHOD_OTHER ? VLD_PRECONDITION_FAILED
                                                           : VLD_NOT_MODIFIED,
                       rule);
     if (is_range_wanted(request, current, tag, now_s, &rule))

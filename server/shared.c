@@ -10,7 +10,8 @@
 #include <httpd.h>
 #include <http_log.h>
 
-#include "server/server.h"
+#include "server/config.h"
+#include "server/shared.h"
 
 APLOG_USE_MODULE(validators);
 

@@ -14,10 +14,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "index/beneath.h"
-#include "index/error.h"
-#include "index/record.h"
-#include "index/scan.h"
+#include "validators/content.h"
+#include "validators/scan.h"
 #include "watch/watch.h"
 
 #define LIMIT_LEAST 524288UL
@@ -175,7 +173,7 @@ static bool is_passed_by(int fd, const vld_folder *parent)
     struct stat st;
 
     return fstat(fd, &st)
-           || (st.st_dev != parent->dev && vld_walk_is_virtual(fd));
+           || (st.st_dev != parent->dev && vld_beneath_is_virtual(fd));
 }
 
 static void enter(filling *f, vld_folder *parent, const char *name,

@@ -17,9 +17,7 @@
 
 #include <apr_hash.h>
 
-#include "index/beneath.h"
-#include "index/error.h"
-#include "index/record.h"
+#include "validators/content.h"
 
 #define EVENTS                                                               \
     (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM      \

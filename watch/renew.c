@@ -9,10 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "index/beneath.h"
-#include "index/error.h"
-#include "index/scan.h"
-#include "index/store.h"
+#include "validators/content.h"
+#include "validators/scan.h"
 #include "watch/watch.h"
 
 /* A large file is read in a round of its own: nothing that was read before it
@@ -31,7 +29,7 @@ static bool is_fresh(vld_watch *w, const vld_pending_item *item,
     vld_identity_of(st, &id);
     return vld_store_get(w->store, item->path, item->len, &record)
                == APR_SUCCESS
-           && vld_identity_equal(&id, &record.identity, VLD_VERIFY_STRICT);
+           && vld_identity_equal(&id, &record.identity, VLD_COMPARE_STRICT);
 }
 
 static void fail(vld_watch *w, const char *path, apr_status_t rv)
@@ -158,7 +156,7 @@ static apr_status_t record(vld_watch *w, vld_batch *batch, vld_round_file *f)
                           "it has dates that no record takes");
         return APR_SUCCESS;
     }
-    w->totals.moved_only += same;
+    w->totals.same_content += same;
     return f->rv;
 }
 

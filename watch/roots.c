@@ -11,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "index/beneath.h"
-#include "index/error.h"
-#include "index/scan.h"
+#include "validators/content.h"
+#include "validators/scan.h"
 #include "watch/watch.h"
 
 /* A poll takes at most a tenth of the time. */
@@ -231,7 +230,7 @@ static apr_status_t scan_tree(vld_watch *w, const vld_root *root, bool poll)
     memset(&t, 0, sizeof(t));
     rv = vld_scan(w->store, root->path, &how, &t, NULL);
     w->totals.indexed += t.hashed;
-    w->totals.moved_only += t.moved_only;
+    w->totals.same_content += t.same_content;
     w->totals.failed += poll ? 0 : t.failed;
     return rv;
 }

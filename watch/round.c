@@ -10,8 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "index/error.h"
-#include "index/scan.h"
+#include "validators/scan.h"
 
 apr_status_t vld_round_init(vld_round *r)
 {

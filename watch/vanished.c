@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "index/beneath.h"
+#include "validators/content.h"
 
 /* In one transaction: other writers get their turn in between. */
 #define COUNT_MOST 4096

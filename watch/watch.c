@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/scan.h"
+#include "validators/scan.h"
 
 #define PENDING_MOST 65536
 #define TICK_NS INT64_C(1000000000)

@@ -14,7 +14,6 @@
 #ifndef VALIDATORS_WATCH_WATCH_H
 #define VALIDATORS_WATCH_WATCH_H
 
-#include "index/record.h"
 #include "validators/watch.h"
 #include "watch/folders.h"
 #include "watch/pending.h"

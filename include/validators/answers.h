@@ -42,7 +42,7 @@ typedef struct vld_field {
  * of fields stand side by side: name, value, name, value. */
 typedef struct vld_answer {
     uint32_t flags;
-    uint32_t verify;        /* vld_verify */
+    uint32_t verify;        /* vld_compare */
     int64_t born_us;        /* when the full response was made, microseconds
                              * since 1970 */
     uint64_t index_txn;     /* the index's transaction number then */

@@ -8,7 +8,7 @@
 #include <apr_errno.h>
 #include <apr_pools.h>
 
-#include "validators/identity.h"
+#include "validators/content.h"
 
 /* --- errors ---------------------------------------------------------------
  * Everything from LMDB and errno becomes an apr_status_t in index/error.c.
@@ -35,15 +35,6 @@ const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size);
  * FOLDER` ..."), in buf; says which path and which command. */
 const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
                        apr_size_t size);
-
-/* --- records ------------------------------------------------------------- */
-
-typedef struct vld_record {
-    vld_digest digest;
-    vld_identity identity;
-    int64_t last_modified; /* seconds since 1970 */
-    int64_t indexed_ns;    /* when the content was read */
-} vld_record;
 
 /* --- store -----------------------------------------------------------------
  * One vld_store a process and file; opened after fork.  A store may be used
@@ -132,6 +123,12 @@ apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
  * nothing where words are not of 64 bits. */
 apr_status_t vld_store_check(vld_store *store);
 
+/* Whether a path can be that of a record: absolute, no NUL, not too long. */
+bool vld_path_is_valid(const char *path, size_t len);
+
+/* Whether a fault was met: then every call returns VLD_E_DAMAGED. */
+bool vld_store_is_dead(const vld_store *store);
+
 /* A transaction of writing, by the thread that began it; begin waits while
  * another one, of whatever process, is open, and returns VLD_E_REPLACED where
  * the file was replaced or removed (by compact, for example): what was written
@@ -154,25 +151,15 @@ void vld_batch_abort(vld_batch *batch);
  * record. */
 bool vld_batch_is_well(const vld_batch *batch);
 
-/* --- one file -------------------------------------------------------------
- * What a scan does for each file, for those who know which file it is. */
-
-/* Read the regular file at path (its real path: no link is followed) and fill
- * in digest, identity and indexed_ns.  The identity was settled before the
- * first octet was read and was the same after the last.
- * APR_EBUSY: it is not settled yet, or changed meanwhile: try again at
- * *again_ns (as vld_now_ns() counts).  APR_EINTR soon after *stop is set (an
- * atomic int; NULL: never).  APR_EINVAL: no regular file. Others: errno's. */
-apr_status_t vld_file_read(const char *path, const int *stop,
-                           vld_record *out, int64_t *again_ns);
+/* --- the record of one file ----------------------------------------------- */
 
 /* The latest date under which a content is known to have been sent at this
  * path, and which content that was. date 0: none. */
-typedef struct vld_heard {
+typedef struct vld_last_sent {
     bool has_digest;
     vld_digest digest;
     int64_t date;     /* seconds */
-} vld_heard;
+} vld_last_sent;
 
 /* Put the record of a file that has just been read, with its date: that of the
  * record before (or of what was heard, if that is later) where the content is
@@ -180,7 +167,7 @@ typedef struct vld_heard {
  * put where another writer has read the file later.  *same: the content is
  * that of the record before. Statuses of vld_batch_put. */
 apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
-                              vld_record *record, const vld_heard *heard,
+                              vld_record *record, const vld_last_sent *heard,
                               bool *same);
 
 /* Call back for every record below prefix ("" or "/": all; "/srv/a" means
@@ -219,67 +206,5 @@ apr_status_t vld_store_stat(vld_store *store, vld_store_info *out);
  * one.  Needs room for both. After success the store is not current any more:
  * close it.  After failure everything is as it was. */
 apr_status_t vld_store_compact(vld_store *store);
-
-/* --- scan -------------------------------------------------------------------
- * Index the regular files at or below a path. */
-typedef struct vld_scan_totals {
-    uint64_t seen;       /* regular files met */
-    uint64_t unchanged;  /* record fresh, not read */
-    uint64_t hashed;     /* read; recorded when the scan returns success */
-    uint64_t moved_only; /* of hashed: same content as the record before */
-    uint64_t unsettled;  /* kept changing while read; left out */
-    uint64_t failed;     /* files and folders that could not be read; each
-                          * was reported */
-    uint64_t bytes;      /* octets hashed */
-    uint64_t adopted;     /* as hashed, but taken over without reading */
-    uint64_t not_adopted; /* of hashed: had a record, but size or mtime were
-                           * others, or the mtime tells nothing */
-    uint64_t pruned;      /* records dropped */
-    uint64_t kept;        /* records of vanished files not dropped; each folder
-                           * was reported */
-} vld_scan_totals;
-
-typedef struct vld_scan_options {
-    unsigned jobs;            /* hashing threads; 0: one a core */
-    unsigned batch_records;   /* records a transaction; 0: default */
-    const volatile int *stop; /* non-zero: stop soon, keep what is done */
-    /* Called on the scanning thread about ten times a second; may be NULL. */
-    void (*progress)(void *baton, const vld_scan_totals *so_far);
-    /* A path that was left out and why; may be NULL.  One thread at a time,
-     * but any of the scan's own. */
-    void (*problem)(void *baton, const char *path, const char *why);
-    void *baton;
-    /* Size and mtime of a record are taken for its content where ctime and
-     * inode are others, as after `cp -a`, `rsync -a` or a restore.  Not where
-     * vld_identity_mtime_tells() is false: those files are read. */
-    bool adopt;
-    /* Afterwards, drop the records at and below the root of files that are
-     * gone. */
-    bool prune;
-} vld_scan_options;
-
-/* Index everything at or below root, a file or folder that exists (its
- * realpath is taken; symbolic links below are not followed; other than
- * regular files are passed by; so are /proc and its like, and the index
- * itself).  Other file
- * systems below it are entered.  Incremental: a file whose identity is its
- * record's is not read.  Committed in batches: what was committed stays,
- * whatever happens.
- * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
- * do not.  A file is recorded only when its identity was settled before it
- * was read and the same after: one that was changed this moment is waited
- * for, on file systems of coarse clocks at the end of the scan, for 2 s.
- * Several scans at once are fine. Opens at most about 400 descriptors.
- *
- * Pruned is what the file system says is not there (ENOENT, ENOTDIR), twice:
- * again when the record is dropped.  Not where any other error says that it
- * cannot be told; nor where the nearest folder that is there has not changed
- * since the file was read, or where the scan has met no file at all: then it
- * is likelier that a file system is not mounted, or another is mounted over
- * it.  ESTALE's status: another folder stands at the root than was scanned.
- * VLD_E_REPLACED may end a scan: open the store anew and scan again. */
-apr_status_t vld_scan(vld_store *store, const char *root,
-                      const vld_scan_options *options,
-                      vld_scan_totals *totals, apr_pool_t *p);
 
 #endif /* VALIDATORS_INDEX_H */

@@ -95,7 +95,7 @@ typedef enum vld_outcome {
     VLD_PERFORM_RANGE,  /* as Range asks: 206, 416, or 200 where the server
                          * does not do this range */
     VLD_NOT_MODIFIED,   /* 304 */
-    VLD_FAILED          /* 412 */
+    VLD_PRECONDITION_FAILED          /* 412 */
 } vld_outcome;
 
 /* The step of 13.2.2 that decided, for the log: the last one that applied.

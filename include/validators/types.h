@@ -33,10 +33,10 @@ typedef struct vld_digest {
 } vld_digest;
 
 /* How closely an identity is compared (directive ValidatorsVerify). */
-typedef enum vld_verify {
-    VLD_VERIFY_STRICT = 0, /* size, mtime, ctime, inode */
-    VLD_VERIFY_MTIME = 1,  /* size and mtime */
-    VLD_VERIFY_NONE = 2    /* not looked at */
-} vld_verify;
+typedef enum vld_compare {
+    VLD_COMPARE_STRICT = 0, /* size, mtime, ctime, inode */
+    VLD_COMPARE_MTIME = 1,  /* size and mtime */
+    VLD_COMPARE_NONE = 2    /* not looked at */
+} vld_compare;
 
 #endif /* VALIDATORS_TYPES_H */

@@ -162,7 +162,7 @@ static void check_decision(const vld_preconditions *request,
         || (request->method == VLD_METHOD_GET && request->range.ptr != NULL));
     LAW(got.outcome != VLD_NOT_MODIFIED || request->method == VLD_METHOD_GET
         || request->method == VLD_METHOD_HEAD);
-    LAW(got.outcome != VLD_FAILED || request->if_match.ptr != NULL
+    LAW(got.outcome != VLD_PRECONDITION_FAILED || request->if_match.ptr != NULL
         || request->if_unmodified_since.ptr != NULL
         || request->method == VLD_METHOD_OTHER);
 

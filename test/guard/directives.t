@@ -2,7 +2,7 @@
 # Copyright The mod_validators authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# A directive is a row in the table of server/config.c, an entry in
+# A directive is a row in the table of server/directives.c, an entry in
 # docs/directives.md with the right context and default, a line in the
 # README's index, and a test that uses it.  And the reverse.  What is only
 # taken note of and belongs to another module is named where that matters.
@@ -13,7 +13,8 @@ use lib $FindBin::Bin;
 use Guard;
 use Test::More;
 
-my $config = text('server/config.c');
+my $config = join '', map { text("server/$_") }
+    qw(directives.c config.c config.h);
 my $all_code = join '', map { text($_) } files(qr{^server/.*\.c$});
 my $docs = text('docs/directives.md');
 my $readme = text('README.md');
@@ -24,7 +25,7 @@ my (%row, %shadow);
 while ($config =~ /AP_INIT_\w+\(\s*"(\w+)",\s*(\w+),\s*[^,]+,\s*([\w\s|]+),/g)
 {
     my ($name, $setter, $where) = ($1, $2, $3);
-    if ($setter =~ /^vld_shadow_/) {
+    if ($setter =~ /^vld_foreign_/) {
         $shadow{$name} = 1;
         next;
     }
@@ -67,7 +68,7 @@ my %default = (
     ValidatorsAnswerTTL => sub {
         $config =~ /#define DEFAULT_TTL_S (\d+)/ ? $1 : undef },
     ValidatorsVerify => sub {
-        $all_code =~ /verify == VLD_UNSET\s*\?\s*VLD_VERIFY_(\w+)/
+        $all_code =~ /verify == VLD_UNSET\s*\?\s*VLD_COMPARE_(\w+)/
             ? lc $1 : undef },
     ValidatorsTagKey => sub {
         $config =~ /memset\(&global, 0/ && $config !~ /global\.tag_key =/

@@ -11,9 +11,9 @@ use lib $FindBin::Bin;
 use Guard;
 use Test::More;
 
-my ($macro) = text('server/server.h') =~ /#define VLD_WORDS\(X\)(.*?[^\\])\n/s;
+my ($macro) = text('server/note.h') =~ /#define VLD_WORDS\(X\)(.*?[^\\])\n/s;
 my @words = ($macro || '') =~ /X\(\w+,\s*"([^"]+)"/g;
-some(\@words, 'words in server/server.h');
+some(\@words, 'words in server/note.h');
 is(scalar(@words), scalar(() = ($macro || '') =~ /X\(/g),
     'every word was understood');
 
@@ -47,7 +47,7 @@ sub section
         ? $1 : '';
 }
 
-my @kept = strings_of('server/remember.c', 'kept');
+my @kept = strings_of('server/request/remember.c', 'kept');
 my ($fields) = section('Prepared answers')
     =~ /^These fields .*?:\n\n(.*?)\n\n/ms;
 some(\@kept, 'fields that are kept');
@@ -55,7 +55,7 @@ is_deeply([sort map { lc } grep { !/^Access-Control/ }
         ($fields || '') =~ /`([^`]+)`/g], \@kept,
     'the documented fields of a prepared answer are those that are kept');
 
-my @harmless = strings_of('server/filters.c', 'harmless');
+my @harmless = strings_of('server/access/filters.c', 'harmless');
 my @in_table = map { /`([^`]+)`/g } map { /^\| (`[^|]+)\|/mg }
     section('Filters');
 some(\@harmless, 'filters that do no harm');

@@ -28,8 +28,8 @@
 #include <apr_general.h>
 #include <apr_pools.h>
 
-#include "index/guard.h"
-#include "validators/index.h"
+#include "index/fault.h"
+#include "validators/scan.h"
 
 #define MS 1000000L
 
@@ -199,7 +199,7 @@ static inline void guard_faults(void)
 {
     signal(SIGBUS, SIG_DFL);
     signal(SIGSEGV, SIG_DFL);
-    vld_guard_install();
+    vld_fault_install();
 }
 
 /* --- scans --------------------------------------------------------------- */

@@ -25,7 +25,7 @@ static vld_answer sample(unsigned vary, unsigned fields)
 
     memset(&a, 0, sizeof(a));
     a.flags = VLD_ANSWER_QUICK | VLD_ANSWER_INDEXED;
-    a.verify = VLD_VERIFY_MTIME;
+    a.verify = VLD_COMPARE_MTIME;
     a.born_us = 1790000000123456;
     a.index_txn = UINT64_MAX;
     a.identity.size = 27000;
@@ -193,7 +193,7 @@ static void pairs_that_lack_what_they_must_have_do_not_fit(void **state)
     assert_int_equal(vld_codec_encode(key, &a, image), 0);
     a = sample(1, 1);
     assert_int_equal(vld_codec_encode(NONE, &a, image), 0);
-    a.verify = VLD_VERIFY_NONE + 1;
+    a.verify = VLD_COMPARE_NONE + 1;
     assert_int_equal(vld_codec_encode(key, &a, image), 0);
 }
 

@@ -31,7 +31,7 @@ static void assert_same(const vld_record *a, const vld_record *b)
 {
     assert_memory_equal(&a->digest, &b->digest, sizeof(a->digest));
     assert_true(vld_identity_equal(&a->identity, &b->identity,
-                                   VLD_VERIFY_STRICT));
+                                   VLD_COMPARE_STRICT));
     assert_int_equal(a->last_modified, b->last_modified);
     assert_int_equal(a->indexed_ns, b->indexed_ns);
 }
@@ -193,26 +193,26 @@ static void keys(void **state)
 {
     char *path = long_path(512, 'z');
     vld_digest digest;
-    vld_key key;
-    vld_key same;
+    vld_store_key key;
+    vld_store_key same;
 
     (void)state;
-    assert_int_equal(vld_key_of(PATH, PATH_LEN, &key), APR_SUCCESS);
+    assert_int_equal(vld_store_key_of(PATH, PATH_LEN, &key), APR_SUCCESS);
     assert_int_equal(key.size, PATH_LEN);
     assert_memory_equal(key.data, PATH, PATH_LEN);
-    assert_int_equal(vld_key_of(path, 511, &key), APR_SUCCESS);
+    assert_int_equal(vld_store_key_of(path, 511, &key), APR_SUCCESS);
     assert_int_equal(key.size, 511);
-    assert_int_equal(vld_key_of(path, 512, &key), APR_SUCCESS);
+    assert_int_equal(vld_store_key_of(path, 512, &key), APR_SUCCESS);
     assert_int_equal(key.size, 33);
     vld_digest_bytes(path, 512, &digest);
     assert_int_equal(((const char *)key.data)[0], 0);
     assert_memory_equal((const char *)key.data + 1, digest.bytes, 32);
-    assert_int_equal(vld_key_of(key.data, key.size, &same), APR_SUCCESS);
+    assert_int_equal(vld_store_key_of(key.data, key.size, &same), APR_SUCCESS);
     assert_int_equal(same.size, 33);
     assert_memory_equal(same.data, key.data, 33);
-    assert_int_equal(vld_key_of("", 0, &key), APR_EINVAL);
-    assert_int_equal(vld_key_of("a", 1, &key), APR_EINVAL);
-    assert_int_equal(vld_key_of("\0a", 2, &key), APR_EINVAL);
+    assert_int_equal(vld_store_key_of("", 0, &key), APR_EINVAL);
+    assert_int_equal(vld_store_key_of("a", 1, &key), APR_EINVAL);
+    assert_int_equal(vld_store_key_of("\0a", 2, &key), APR_EINVAL);
     free(path);
 }
 
@@ -222,11 +222,11 @@ static void path_of_record(void **state)
     vld_record r = record_of(1);
     const char *found;
     size_t len;
-    vld_key key;
+    vld_store_key key;
 
     (void)state;
     assert_int_equal(encode(path, &r), APR_SUCCESS);
-    assert_int_equal(vld_key_of(path, 512, &key), APR_SUCCESS);
+    assert_int_equal(vld_store_key_of(path, 512, &key), APR_SUCCESS);
     assert_true(vld_record_path(key.data, key.size, value,
                                 VLD_RECORD_SIZE + 512, &found, &len));
     assert_int_equal(len, 512);

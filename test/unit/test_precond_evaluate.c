@@ -339,7 +339,7 @@ static int status_of(vld_outcome outcome)
         return 206;
     case VLD_NOT_MODIFIED:
         return 304;
-    case VLD_FAILED:
+    case VLD_PRECONDITION_FAILED:
         return 412;
     }
     return 0;
@@ -521,9 +521,9 @@ static void other_methods_fail_where_get_is_not_modified(void **state)
 
     (void)state;
     request.if_none_match = text("*");
-    assert_decision(&request, &current, VLD_FAILED, VLD_RULE_IF_NONE_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_NONE_MATCH);
     request.if_none_match = text("W/\"" OPAQUE "\"");
-    assert_decision(&request, &current, VLD_FAILED, VLD_RULE_IF_NONE_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_NONE_MATCH);
     request.if_none_match = text("\"other\"");
     assert_decision(&request, &current, VLD_PERFORM, VLD_RULE_IF_NONE_MATCH);
 }
@@ -548,12 +548,12 @@ static void other_methods_heed_if_match_and_if_unmodified_since(void **state)
 
     (void)state;
     request.if_unmodified_since = text("Sun, 06 Nov 1994 08:49:37 GMT");
-    assert_decision(&request, &current, VLD_FAILED,
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
                     VLD_RULE_IF_UNMODIFIED_SINCE);
     request.if_match = text("\"" OPAQUE "\"");
     assert_decision(&request, &current, VLD_PERFORM, VLD_RULE_IF_MATCH);
     request.if_match = text("\"other\"");
-    assert_decision(&request, &current, VLD_FAILED, VLD_RULE_IF_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_MATCH);
 }
 
 static void if_modified_since_is_silent_beside_any_if_none_match(void **state)
@@ -600,7 +600,7 @@ static void if_match_fails_where_it_names_nothing_of_ours(void **state)
         request.if_match = text(fields[i]);
         /* a failed step 1 is not undone by a later one */
         request.if_none_match = text("*");
-        assert_decision(&request, &current, VLD_FAILED, VLD_RULE_IF_MATCH);
+        assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_MATCH);
     }
 }
 
@@ -613,7 +613,7 @@ static void a_representation_without_tag_still_satisfies_a_star(void **state)
     request.if_match = text("*");
     assert_decision(&request, &current, VLD_PERFORM, VLD_RULE_IF_MATCH);
     request.if_match = text("\"" OPAQUE "\"");
-    assert_decision(&request, &current, VLD_FAILED, VLD_RULE_IF_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_MATCH);
     request = request_by(VLD_METHOD_GET);
     request.if_none_match = text("*");
     assert_decision(&request, &current, VLD_NOT_MODIFIED,
@@ -662,13 +662,13 @@ static void dates_are_compared_to_the_second(void **state)
         const char *date;
         vld_outcome modified, unmodified;
     } rows[] = {
-        {"Tue, 14 Nov 2023 22:13:19 GMT", VLD_PERFORM, VLD_FAILED},
+        {"Tue, 14 Nov 2023 22:13:19 GMT", VLD_PERFORM, VLD_PRECONDITION_FAILED},
         {LM_TEXT, VLD_NOT_MODIFIED, VLD_PERFORM},
         {"Tue, 14 Nov 2023 22:13:21 GMT", VLD_NOT_MODIFIED, VLD_PERFORM},
         {"Tuesday, 14-Nov-23 22:13:20 GMT", VLD_NOT_MODIFIED, VLD_PERFORM},
         {"Tue Nov 14 22:13:20 2023", VLD_NOT_MODIFIED, VLD_PERFORM},
-        {"Tue Nov 14 22:13:19 2023", VLD_PERFORM, VLD_FAILED},
-        {"Thu, 01 Jan 1970 00:00:00 GMT", VLD_PERFORM, VLD_FAILED},
+        {"Tue Nov 14 22:13:19 2023", VLD_PERFORM, VLD_PRECONDITION_FAILED},
+        {"Thu, 01 Jan 1970 00:00:00 GMT", VLD_PERFORM, VLD_PRECONDITION_FAILED},
     };
     vld_validators current = ours();
     size_t i;

@@ -6,9 +6,8 @@
 
 #include <sys/inotify.h>
 
-#include "index/beneath.h"
+#include "validators/content.h"
 #include "watch/folders.h"
-#include "index/record.h"
 
 static vld_folders *new_tree(place *t)
 {

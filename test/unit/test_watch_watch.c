@@ -4,7 +4,7 @@
  * while it runs is done in its own callbacks. */
 #include "index_test.h"
 
-#include "index/scan.h"
+#include "validators/scan.h"
 #include "watch/watch.h"
 
 #define PATIENCE_NS INT64_C(20000000000)

@@ -1,0 +1,215 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What a stat says of a file and when that can be trusted.  Never opens a
+ * file and never reads one. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "validators/content.h"
+
+#include <string.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include "validators/bytes.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define COARSE_MARGIN_NS (2 * NS_PER_S)
+#define LEAST_MARGIN_NS INT64_C(20000000)
+
+static int64_t ns_of(struct timespec ts)
+{
+    /* Dates beyond the years 1677 to 2262 end there. */
+    if (ts.tv_sec >= INT64_MAX / NS_PER_S) {
+        return INT64_MAX;
+    }
+    if (ts.tv_sec <= INT64_MIN / NS_PER_S) {
+        return INT64_MIN;
+    }
+    return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+void vld_identity_of(const struct stat *st, vld_identity *out)
+{
+    out->size = (uint64_t)st->st_size;
+    out->mtime_ns = ns_of(st->st_mtim);
+    out->ctime_ns = ns_of(st->st_ctim);
+    out->inode = (uint64_t)st->st_ino;
+}
+
+bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
+                        vld_compare verify)
+{
+    switch (verify) {
+    case VLD_COMPARE_NONE:
+        return true;
+    case VLD_COMPARE_MTIME:
+        return a->size == b->size && a->mtime_ns == b->mtime_ns;
+    default:
+        return a->size == b->size && a->mtime_ns == b->mtime_ns
+               && a->ctime_ns == b->ctime_ns && a->inode == b->inode;
+    }
+}
+
+/* Noon of a day is less than 27 h from any moment of it in any time zone
+ * (UTC-12 to UTC+14); these are wholly given up. */
+static bool is_around(int64_t ns, int64_t noon_s)
+{
+    const int64_t reach_ns = 27 * 3600 * NS_PER_S;
+    int64_t noon_ns = noon_s * NS_PER_S;
+
+    return ns > noon_ns - reach_ns && ns < noon_ns + reach_ns;
+}
+
+bool vld_identity_mtime_tells(const vld_identity *id)
+{
+    int64_t ns = id->mtime_ns;
+
+    return ns >= 2 * NS_PER_S && !is_around(ns, INT64_C(315576000))
+           && !is_around(ns, INT64_C(318254400))
+           && !is_around(ns, INT64_C(499176000));
+}
+
+int64_t vld_identity_settles_ns(const vld_identity *id, int64_t now_ns,
+                                int64_t margin_ns)
+{
+    int64_t settles = INT64_MIN;
+
+    /* ext3 and ext4 with small inodes cannot be told from ext4 by statfs,
+     * but they show no fractions of a second. */
+    if (id->ctime_ns % NS_PER_S == 0 && margin_ns < COARSE_MARGIN_NS) {
+        margin_ns = COARSE_MARGIN_NS;
+    }
+    if (id->ctime_ns > now_ns - margin_ns) {
+        settles = id->ctime_ns > INT64_MAX - margin_ns
+                      ? INT64_MAX
+                      : id->ctime_ns + margin_ns;
+    }
+    if (id->mtime_ns > now_ns - margin_ns && id->mtime_ns < now_ns + margin_ns
+        && id->mtime_ns + margin_ns > settles) {
+        settles = id->mtime_ns + margin_ns;
+    }
+    return settles == INT64_MIN ? now_ns : settles;
+}
+
+bool vld_identity_racy(const vld_identity *id, int64_t now_ns,
+                       int64_t margin_ns)
+{
+    return vld_identity_settles_ns(id, now_ns, margin_ns) > now_ns;
+}
+
+/* --- the margin ---------------------------------------------------------- */
+
+/* File systems whose change times come from this machine's own clock, at its
+ * tick or finer (statfs(2), linux/magic.h). */
+static bool is_fine_grained(unsigned long magic)
+{
+    switch (magic) {
+    case 0xef53:     /* ext2, ext3, ext4 */
+    case 0x58465342: /* xfs */
+    case 0x9123683e: /* btrfs */
+    case 0x01021994: /* tmpfs */
+    case 0x2fc12fc1: /* zfs */
+    case 0xf2f52010: /* f2fs */
+    case 0x794c7630: /* overlayfs */
+    case 0x858458f6: /* ramfs */
+    case 0xca451a4e: /* bcachefs */
+    case 0x3434:     /* nilfs2 */
+    case 0x73717368: /* squashfs, never written */
+    case 0xe0f5e1e2: /* erofs, never written */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int64_t local_margin_ns(void)
+{
+    struct timespec tick;
+    int64_t margin;
+
+    if (clock_getres(CLOCK_REALTIME_COARSE, &tick)) {
+        return COARSE_MARGIN_NS;
+    }
+    margin = 2 * ns_of(tick);
+    return margin < LEAST_MARGIN_NS ? LEAST_MARGIN_NS : margin;
+}
+
+static bool ask_fine_grained(int fd)
+{
+    struct statfs fs;
+
+    return !fstatfs(fd, &fs)
+           && is_fine_grained((unsigned long)fs.f_type & 0xffffffffUL);
+}
+
+/* Answers are kept in single words, so that no lock is needed:
+ *   device << 32 | second of the monotonic clock (30 bits) << 2 | class
+ * with class 2 fine, 3 coarse, so that a word in use is never 0.  They expire,
+ * because the number of an unmounted device is given to the next one. */
+#define SLOTS 64
+#define KEPT_S 10
+#define SECOND_MASK UINT64_C(0x3fffffff)
+static uint64_t kept[SLOTS];
+
+static uint64_t *slot_of(uint64_t dev)
+{
+    return &kept[(dev * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
+}
+
+static uint64_t monotonic_s(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (uint64_t)ts.tv_sec & SECOND_MASK;
+}
+
+static bool is_kept_fine_grained(int fd, uint64_t dev)
+{
+    uint64_t *slot = slot_of(dev);
+    uint64_t word = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    uint64_t now = monotonic_s();
+    bool fine;
+
+    if (word && word >> 32 == dev
+        && ((now - (word >> 2)) & SECOND_MASK) < KEPT_S) {
+        return (word & 1) == 0;
+    }
+    fine = ask_fine_grained(fd);
+    word = dev << 32 | now << 2 | (fine ? 2 : 3);
+    __atomic_store_n(slot, word, __ATOMIC_RELAXED);
+    return fine;
+}
+
+int64_t vld_identity_margin_ns(int fd, dev_t dev)
+{
+    bool fine = (uint64_t)dev <= UINT32_MAX
+                    ? is_kept_fine_grained(fd, (uint64_t)dev)
+                    : ask_fine_grained(fd);
+
+    return fine ? local_margin_ns() : COARSE_MARGIN_NS;
+}
+
+/* --- the provisional tag ------------------------------------------------- */
+
+apr_status_t vld_identity_etag(const vld_identity *id, const vld_tag_key *key,
+                               char out[VLD_WEAK_ETAG_SIZE])
+{
+    static const char label[16] = "vld identity v1";
+    unsigned char text[48];
+    vld_digest digest;
+    apr_status_t rv;
+
+    memcpy(text, label, sizeof(label));
+    vld_put64(text + 16, id->size);
+    vld_put64(text + 24, (uint64_t)id->mtime_ns);
+    vld_put64(text + 32, (uint64_t)id->ctime_ns);
+    vld_put64(text + 40, id->inode);
+    rv = vld_digest_bytes(text, sizeof(text), &digest);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    memcpy(out, "W/", 2);
+    return vld_content_etag(&digest, key, out + 2);
+}

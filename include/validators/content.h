@@ -1,0 +1,202 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What a file is: how it is opened and read, its identity and when that can be
+ * trusted, its digest, and the tags and dates that follow.  Knows no index.
+ * Part of content/. */
+#ifndef VALIDATORS_CONTENT_H
+#define VALIDATORS_CONTENT_H
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <apr_errno.h>
+
+#include "validators/types.h"
+
+/* errno as it stands, never APR_SUCCESS. */
+static inline apr_status_t vld_error_os(void)
+{
+    return errno ? APR_FROM_OS_ERROR(errno) : APR_EGENERAL;
+}
+
+/* --- clocks --------------------------------------------------------------- */
+
+/* Now by CLOCK_REALTIME, nanoseconds since 1970. */
+int64_t vld_now_ns(void);
+
+/* Now by CLOCK_MONOTONIC, nanoseconds: for waiting. */
+int64_t vld_monotonic_ns(void);
+
+/* --- files by real paths -----------------------------------------------------
+ * Opened and looked at name by name, so that no symbolic link leads elsewhere,
+ * and paths may be longer than the system's calls take. */
+
+/* The longest path that is taken, in octets. */
+#define VLD_PATH_MAX 65535
+
+/* Open what is at an absolute path without following a link anywhere; -1 and
+ * errno (ELOOP or ENOTDIR where a link stands in the way).  Search permission
+ * is enough for the folders above. O_CLOEXEC is set. */
+int vld_beneath_open(const char *path, int flags);
+
+/* lstat in the same way: 0, or -1 and errno. */
+int vld_beneath_stat(const char *path, struct stat *st);
+
+/* Whether errno means that nothing is at the path under its own name. */
+int vld_beneath_is_gone(int error);
+
+/* Whether what is open as fd lies on /proc or its like. */
+bool vld_beneath_is_virtual(int fd);
+
+/* --- identity ------------------------------------------------------------- */
+
+/* The identity that a stat of a regular file shows. */
+void vld_identity_of(const struct stat *st, vld_identity *out);
+
+/* Whether two identities are the same, as closely as `verify` asks
+ * (VLD_COMPARE_NONE: always). */
+bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
+                        vld_compare verify);
+
+/* Whether an mtime tells contents apart as far as mtimes ever do.  Not those
+ * that builds and packagers give to every file, whatever is in it: up to 1 s
+ * after 1970, 1980-01-01 (ZIP's first day), 1980-02-01 (Gradle), 1985-10-26
+ * (npm), each in any time zone. */
+bool vld_identity_mtime_tells(const vld_identity *id);
+
+/* How long after a change its timestamps may still be given to another
+ * change, in nanoseconds: two ticks of CLOCK_REALTIME_COARSE (20 ms at
+ * least) on local file systems, 2 s on FAT, NFS and all that are not known
+ * to be better.  fd is open on the file or its folder; dev its st_dev, under
+ * which the answer is kept for the process.  Thread-safe. */
+int64_t vld_identity_margin_ns(int fd, dev_t dev);
+
+/* Whether content read at or after now_ns may be followed by a change that
+ * leaves this same identity: a ctime less than margin_ns before now_ns or
+ * after it, or an mtime within margin_ns of it on either side.  (An mtime far
+ * in the future was set by somebody and tells nothing.)  An identity for which
+ * this is false is *settled*: as long as it is seen again, the content is what
+ * it was. */
+bool vld_identity_racy(const vld_identity *id, int64_t now_ns,
+                       int64_t margin_ns);
+
+/* When, if it is not changed again, an identity seen at now_ns is settled:
+ * at or before now_ns when it is already.  (racy: settles after now_ns.)  A
+ * ctime of whole seconds is taken for one of a file system that keeps no
+ * fractions, where the margin is 2 s at least. */
+int64_t vld_identity_settles_ns(const vld_identity *id, int64_t now_ns,
+                                int64_t margin_ns);
+
+/* --- digest and tags ------------------------------------------------------ */
+
+/* SHA-256 by OpenSSL's EVP.  APR_EGENERAL when OpenSSL refuses. Thread-safe. */
+apr_status_t vld_digest_bytes(const void *bytes, size_t len, vld_digest *out);
+
+/* SHA-256 of a descriptor from offset 0 to its end by pread (the offset is
+ * not moved); *size gets the octets read. errno's status on a read error. */
+apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size);
+
+/* `"` + base64url of the first 128 bits + `"` + NUL. */
+#define VLD_ETAG_SIZE 25
+void vld_digest_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE]);
+
+/* --- keyed tags -----------------------------------------------------------
+ * With a key, a tag is made from HMAC-SHA-256(key, digest): who does not have
+ * the key cannot tell by a tag whether a guess at the content is right. */
+#define VLD_TAG_KEY_LEAST 16
+#define VLD_TAG_KEY_MOST 4096
+typedef struct vld_tag_key {
+    size_t len;
+    unsigned char octets[VLD_TAG_KEY_MOST];
+} vld_tag_key;
+
+/* Read the key from the file at path; one newline at its end is not of the
+ * key.  NULL: *out is the key.  Else a sentence, written to why, that says
+ * what is wrong and what to do, and *out is empty: no file, not a regular
+ * one, one that others can read or write or its group can write, or a key
+ * that is too short or too long. */
+const char *vld_tag_key_read(vld_tag_key *out, const char *path, char *why,
+                             size_t size);
+/* Overwrite the key. */
+void vld_tag_key_forget(vld_tag_key *key);
+
+/* HMAC-SHA-256 by OpenSSL.  APR_EGENERAL when OpenSSL refuses.
+ * Thread-safe. */
+apr_status_t vld_keyed_digest(const vld_tag_key *key, const void *octets,
+                              size_t len, vld_digest *out);
+
+/* The tag of a content: as vld_digest_etag, of the keyed digest where key is
+ * not NULL.  Statuses of vld_keyed_digest; without a key it cannot fail. */
+apr_status_t vld_content_etag(const vld_digest *digest,
+                              const vld_tag_key *key,
+                              char out[VLD_ETAG_SIZE]);
+
+/* The provisional tag of a settled identity: `W/` + the tag, as by
+ * vld_content_etag, of the SHA-256 over its fields + NUL.  Tells nothing of
+ * inode or times; with a key, not even to who can guess them. */
+#define VLD_WEAK_ETAG_SIZE 27
+apr_status_t vld_identity_etag(const vld_identity *id, const vld_tag_key *key,
+                               char out[VLD_WEAK_ETAG_SIZE]);
+
+/* Lower-case hex of a digest, 64 digits and NUL, and back (false when text
+ * is not exactly 64 hex digits, of either case). */
+#define VLD_HEX_SIZE 65
+void vld_digest_hex(const vld_digest *digest, char out[VLD_HEX_SIZE]);
+bool vld_digest_unhex(const char *text, vld_digest *out);
+
+/* --- Last-Modified -------------------------------------------------------
+ * The date of a content seen for the first time: the file's mtime in seconds;
+ * where that means nothing (0, 1, negative, or after now) the time now_s. */
+int64_t vld_lastmod_first(const vld_identity *id, int64_t now_s);
+
+/* The date of a content that differs from the one before, whose date was
+ * before_s: the latest of mtime, ctime and before_s + 1, never after now_s
+ * (unless before_s itself is: then before_s + 1). */
+int64_t vld_lastmod_next(const vld_identity *id, int64_t before_s,
+                         int64_t now_s);
+
+/* --- reading -------------------------------------------------------------- */
+
+/* What is known of a file's content.  A reading fills in all but the date. */
+typedef struct vld_record {
+    vld_digest digest;
+    vld_identity identity;
+    int64_t last_modified; /* seconds since 1970 */
+    int64_t indexed_ns;    /* when the content was read */
+} vld_record;
+
+/* Read the regular file at path (its real path: no link is followed) and fill
+ * in digest, identity and indexed_ns.  The identity was settled before the
+ * first octet was read and was the same after the last.
+ * APR_EBUSY: it is not settled yet, or changed meanwhile: try again at
+ * *again_ns (as vld_now_ns() counts).  APR_EINTR soon after *stop is set (an
+ * atomic int; NULL: never).  APR_EINVAL: no regular file. Others: errno's. */
+apr_status_t vld_file_read(const char *path, const int *stop,
+                           vld_record *out, int64_t *again_ns);
+
+/* One attempt to do that with an open file: for those who do the waiting
+ * themselves. */
+typedef enum vld_reading {
+    VLD_READ,    /* the record has digest, identity and indexed_ns */
+    VLD_ADOPTED, /* the same, without reading */
+    VLD_RACY,    /* must be looked at again in wait_ns */
+    VLD_CHANGED, /* while it was read */
+    VLD_PASSED,  /* not there any more, or no regular file */
+    VLD_READ_FAILED   /* rv */
+} vld_reading;
+
+typedef struct vld_attempt {
+    int fd;
+    const int *stop;    /* not 0: end soon, VLD_READ_FAILED with APR_EINTR */
+    uint64_t *progress; /* octets read are added; NULL: not */
+    vld_record *record;
+    int64_t wait_ns;    /* with VLD_RACY */
+    apr_status_t rv;    /* with VLD_READ_FAILED */
+    /* The content of a file of this size and mtime is known: its digest is
+     * taken over.  NULL: read. */
+    const vld_record *known;
+} vld_attempt;
+
+/* Look at the file open as fd, read it, and look again. */
+vld_reading vld_file_try(vld_attempt *a);
+
+#endif /* VALIDATORS_CONTENT_H */

@@ -1,0 +1,161 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Faults inside guarded reads become a return value.  It never touches a
+ * fault of anybody else's. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "index/fault.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The handler is installed so that no mask has to be restored, which would
+ * be a system call for every read; ThreadSanitizer blocks all signals. */
+#define SAVES_MASK 0
+#ifdef __SANITIZE_THREAD__
+#undef SAVES_MASK
+#define SAVES_MASK 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef SAVES_MASK
+#define SAVES_MASK 1
+#endif
+#endif
+
+/* One call into LMDB looks at one way through the tree, some times over when
+ * it writes; each page on it takes up to 12. */
+#define MOST_COMPARISONS (1U << 20)
+
+typedef struct guard {
+    sigjmp_buf out;
+    struct guard *outer;
+    unsigned comparisons;
+} guard;
+
+/* What decides is that this thread is in a guarded read, not the address: a
+ * wild offset in a damaged page faults anywhere. */
+static __thread guard *volatile innermost VLD_EARLY_TLS;
+
+static struct sigaction bus_before;
+static struct sigaction segv_before;
+
+static void leave(void)
+{
+    guard *g = innermost;
+
+    innermost = g->outer;
+    siglongjmp(g->out, 1);
+}
+
+/* With the old action back in force the faulting instruction runs again and
+ * faults again; a signal that somebody sent has to be sent again. */
+static void restore(int sig, const siginfo_t *info,
+                    const struct sigaction *before)
+{
+    sigaction(sig, before, NULL);
+    if (info->si_code <= 0) {
+        raise(sig);
+    }
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    const struct sigaction *before = sig == SIGBUS ? &bus_before
+                                                   : &segv_before;
+
+    if (innermost && info->si_code > 0) {
+        leave();
+    }
+    if (before->sa_flags & SA_SIGINFO) {
+        before->sa_sigaction(sig, info, context);
+    }
+    else if (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN) {
+        restore(sig, info, before);
+    }
+    else {
+        before->sa_handler(sig);
+    }
+}
+
+static void install(int sig, struct sigaction *before)
+{
+    struct sigaction action = {0};
+
+    /* NODEFER: the handler is left by a jump, which restores no mask. */
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    sigaction(sig, &action, before);
+}
+
+/* A handler that somebody put over this one stays: it may call this one, and
+ * then each would call the other for ever. */
+static void install_again(int sig, struct sigaction *before)
+{
+    struct sigaction now;
+
+    if (!sigaction(sig, NULL, &now) && !(now.sa_flags & SA_SIGINFO)
+        && now.sa_handler == SIG_DFL) {
+        install(sig, before);
+    }
+}
+
+void vld_fault_install(void)
+{
+    static bool done;
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&mutex);
+    if (!done) {
+        install(SIGBUS, &bus_before);
+        install(SIGSEGV, &segv_before);
+        done = true;
+    }
+    else {
+        install_again(SIGBUS, &bus_before);
+        install_again(SIGSEGV, &segv_before);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+bool vld_fault_run(void (*fn)(void *data), void *data)
+{
+    guard g;
+
+    g.outer = innermost;
+    g.comparisons = 0;
+    if (sigsetjmp(g.out, SAVES_MASK)) {
+        return false;
+    }
+    innermost = &g;
+    fn(data);
+    innermost = g.outer;
+    return true;
+}
+
+void vld_fault_assert(MDB_env *env, const char *message)
+{
+    (void)env;
+    (void)message;
+    if (innermost) {
+        leave();
+    }
+}
+
+int vld_fault_compare(const MDB_val *a, const MDB_val *b)
+{
+    guard *g = innermost;
+    size_t least = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
+    int order;
+
+    if (g && ++g->comparisons > MOST_COMPARISONS) {
+        leave();
+    }
+    order = memcmp(a->mv_data, b->mv_data, least);
+    return order ? order
+                 : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
+}

@@ -1,0 +1,161 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Access: whether what a response says may be said to others. Never decides on
+ * access itself.
+ *
+ * Authorization leaves no trace in a request that was let in.  So every
+ * authorization provider but `all` is registered again behind a wrapper that
+ * marks the request and calls the original: `Require all granted` is the same
+ * for every client, any other rule may not be.  One trampoline a provider,
+ * since a provider is not told its own name. */
+#include <apr_strings.h>
+
+#include <httpd.h>
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_auth.h>
+#include <mod_ssl.h>
+
+#include "server/access/access.h"
+#include "server/config.h"
+
+APLOG_USE_MODULE(validators);
+
+/* The note of a client's request for which such a rule was asked. */
+#define MARK "validators-access"
+
+/* --- the wrapped providers ----------------------------------------------- */
+
+#define MOST_PROVIDERS 64
+
+static const authz_provider *originals[MOST_PROVIDERS];
+static authz_provider wrappers[MOST_PROVIDERS];
+/* A provider stayed unwrapped: no answer can be known to be public. */
+static bool some_unwrapped;
+
+/* The request that the client made. */
+static request_rec *root_of(const request_rec *r)
+{
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    return (request_rec *)r;
+}
+
+static authz_status ask(int i, request_rec *r, const char *line,
+                        const void *parsed)
+{
+    apr_table_setn(root_of(r)->notes, MARK, "1");
+    return originals[i]->check_authorization(r, line, parsed);
+}
+
+#define T1(n)                                                               \
+    static authz_status ask_##n(request_rec *r, const char *line,           \
+                                const void *parsed)                         \
+    {                                                                       \
+        return ask(0##n, r, line, parsed);                                  \
+    }
+/* In octal, so that the numbers are made of digits. */
+#define T8(n) T1(n##0) T1(n##1) T1(n##2) T1(n##3) T1(n##4) T1(n##5) T1(n##6) \
+    T1(n##7)
+T8(0) T8(1) T8(2) T8(3) T8(4) T8(5) T8(6) T8(7)
+
+#define A8(n) ask_##n##0, ask_##n##1, ask_##n##2, ask_##n##3, ask_##n##4,   \
+    ask_##n##5, ask_##n##6, ask_##n##7
+static authz_status (*const trampolines[MOST_PROVIDERS])(request_rec *,
+                                                         const char *,
+                                                         const void *) = {
+    A8(0), A8(1), A8(2), A8(3), A8(4), A8(5), A8(6), A8(7)
+};
+
+static bool is_wrapper(const authz_provider *provider)
+{
+    return provider >= wrappers && provider < wrappers + MOST_PROVIDERS;
+}
+
+static void wrap(apr_pool_t *pconf, const char *name, int i)
+{
+    const authz_provider *provider
+        = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
+                             AUTHZ_PROVIDER_VERSION);
+
+    if (!provider || is_wrapper(provider)) {
+        return;
+    }
+    if (i >= MOST_PROVIDERS) {
+        some_unwrapped = true;
+        return;
+    }
+    originals[i] = provider;
+    wrappers[i].check_authorization = trampolines[i];
+    wrappers[i].parse_require_line = provider->parse_require_line;
+    ap_register_provider(pconf, AUTHZ_PROVIDER_GROUP, name,
+                         AUTHZ_PROVIDER_VERSION, &wrappers[i]);
+}
+
+void vld_access_pre_config(apr_pool_t *pconf)
+{
+    apr_array_header_t *names
+        = ap_list_provider_names(pconf, AUTHZ_PROVIDER_GROUP,
+                                 AUTHZ_PROVIDER_VERSION);
+    const ap_list_provider_names_t *name
+        = (const ap_list_provider_names_t *)names->elts;
+    int i;
+
+    some_unwrapped = false;
+    for (i = 0; i < names->nelts; i++) {
+        if (strcmp(name[i].provider_name, "all")) {
+            wrap(pconf, name[i].provider_name, i);
+        }
+    }
+}
+
+/* --- other traces -------------------------------------------------------- */
+
+static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *ssl_var;
+static bool lua_loaded;
+
+void vld_access_optional_fns(void)
+{
+    lua_loaded = ap_find_linked_module("mod_lua.c") != NULL;
+    ssl_var = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+}
+
+bool vld_access_has_certificate(request_rec *r)
+{
+    conn_rec *c = r->connection->master ? r->connection->master
+                                        : r->connection;
+    const char *verified;
+
+    if (!ssl_var || ap_http_scheme(r)[4] != 's') {
+        return false;
+    }
+    verified = ssl_var(r->pool, r->server, c, r, (char *)"SSL_CLIENT_VERIFY");
+    return verified && *verified && strcmp(verified, "NONE");
+}
+
+bool vld_access_anonymous(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return !r->user && !r->ap_auth_type
+           && !apr_table_get(r->headers_in, "Authorization")
+           && (!type || !strcasecmp(type, "None"))
+           && !vld_access_has_certificate(r);
+}
+
+bool vld_access_public(request_rec *r)
+{
+    const core_dir_config *core
+        = ap_get_core_module_config(r->per_dir_config);
+
+    /* An <If> may hide a `Require all denied` that was not for this client.
+     * mod_lua's hooks leave no trace at all. */
+    return !some_unwrapped && !lua_loaded && vld_foreign_hooks_all_known()
+           && !core->sec_if
+           && vld_config_of(r)->depends_on_client != VLD_ON
+           && !apr_table_get(root_of(r)->notes, MARK);
+}

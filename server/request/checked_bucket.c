@@ -1,0 +1,213 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* A bucket of a file's octets that are checked as they are read, so that what
+ * is sent under an entity tag is what the tag names.  Never maps the file. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_buckets.h>
+#include <apr_portable.h>
+
+#include <httpd.h>
+#include <http_log.h>
+
+#include "server/request/request.h"
+
+APLOG_USE_MODULE(validators);
+
+/* Octets read at once, between two looks at the file. */
+#define CHUNK 65536
+
+/* Up to this size, a file whose times have changed is hashed again to see
+ * whether its content has; above, its size and mtime tell. */
+#define REHASH_MOST (16 * 1024 * 1024)
+
+typedef struct guarded {
+    apr_bucket_refcount refcount;
+    apr_file_t *fd;
+    conn_rec *c;
+    vld_identity identity;
+    vld_digest digest;
+} guarded;
+
+static const apr_bucket_type_t guard_type;
+
+static apr_bucket *make(apr_bucket *b, guarded *g, apr_off_t offset,
+                        apr_size_t len)
+{
+    b = apr_bucket_shared_make(b, g, offset, len);
+    b->type = &guard_type;
+    return b;
+}
+
+static apr_bucket *raw(apr_bucket_alloc_t *list)
+{
+    apr_bucket *b = apr_bucket_alloc(sizeof(*b), list);
+
+    APR_BUCKET_INIT(b);
+    b->free = apr_bucket_free;
+    b->list = list;
+    return b;
+}
+
+apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
+                                    apr_off_t offset, apr_size_t len,
+                                    const vld_identity *identity,
+                                    const vld_digest *digest,
+                                    apr_bucket_alloc_t *list)
+{
+    guarded *g = apr_bucket_alloc(sizeof(*g), list);
+
+    g->fd = fd;
+    g->c = r->connection;
+    g->identity = *identity;
+    g->digest = *digest;
+    return make(raw(list), g, offset, len);
+}
+
+/* --- has it changed? ----------------------------------------------------- */
+
+static bool same_content(guarded *g, int fd, const vld_identity *now)
+{
+    vld_digest digest;
+    apr_uint64_t size;
+
+    if (now->size != g->identity.size) {
+        return false;
+    }
+    if (now->size > REHASH_MOST) {
+        return now->mtime_ns == g->identity.mtime_ns;
+    }
+    return vld_digest_fd(fd, &digest, &size) == APR_SUCCESS
+           && size == now->size
+           && !memcmp(&digest, &g->digest, sizeof(digest));
+}
+
+/* A touch, a chmod or a new hard link changes times and leaves the content:
+ * no reason to give a client's download up. */
+static bool still_true(guarded *g, int fd)
+{
+    struct stat st;
+    vld_identity now;
+
+    if (fstat(fd, &st) != 0) {
+        return false;
+    }
+    vld_identity_of(&st, &now);
+    if (vld_identity_equal(&now, &g->identity, VLD_COMPARE_STRICT)) {
+        return true;
+    }
+    if (!same_content(g, fd, &now)) {
+        return false;
+    }
+    g->identity = now;
+    return true;
+}
+
+static apr_status_t give_up(guarded *g)
+{
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, g->c,
+                  "a file changed while it was sent under an entity tag: the "
+                  "connection is closed, so that the client does not keep a "
+                  "mixture of two contents");
+    g->c->aborted = 1;
+    g->c->keepalive = AP_CONN_CLOSE;
+    return APR_ECONNABORTED;
+}
+
+/* --- the bucket type ----------------------------------------------------- */
+
+static apr_status_t read_exactly(int fd, char *buf, apr_size_t len,
+                                 apr_off_t at)
+{
+    while (len) {
+        ssize_t n = pread(fd, buf, len, at);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? errno : APR_EOF;
+        }
+        buf += n;
+        at += n;
+        len -= (apr_size_t)n;
+    }
+    return APR_SUCCESS;
+}
+
+/* As a file bucket does: this bucket becomes the octets read, the rest of the
+ * file follows it in a bucket of its own. */
+static apr_status_t guard_read(apr_bucket *b, const char **str,
+                               apr_size_t *len, apr_read_type_e block)
+{
+    guarded *g = b->data;
+    apr_size_t rest = b->length;
+    apr_size_t n = rest < CHUNK ? rest : CHUNK;
+    apr_off_t at = b->start;
+    char *buf;
+    int fd;
+
+    (void)block;
+    *str = NULL;
+    *len = 0;
+    if (apr_os_file_get(&fd, g->fd) != APR_SUCCESS) {
+        return give_up(g);
+    }
+    buf = apr_bucket_alloc(n ? n : 1, b->list);
+    if (read_exactly(fd, buf, n, at) != APR_SUCCESS || !still_true(g, fd)) {
+        apr_bucket_free(buf);
+        return give_up(g);
+    }
+    if (n < rest) {
+        apr_bucket *next = raw(b->list);
+
+        g->refcount.refcount++;
+        *next = *b;
+        next->start = at + (apr_off_t)n;
+        next->length = rest - n;
+        APR_BUCKET_INSERT_AFTER(b, next);
+    }
+    if (apr_bucket_shared_destroy(g)) {
+        apr_bucket_free(g);
+    }
+    b = apr_bucket_heap_make(b, buf, n, apr_bucket_free);
+    *str = buf;
+    *len = n;
+    return APR_SUCCESS;
+}
+
+static void guard_destroy(void *data)
+{
+    if (apr_bucket_shared_destroy(data)) {
+        apr_bucket_free(data);
+    }
+}
+
+/* Kept for after the request: the descriptor goes to the pool that lasts. */
+static apr_status_t guard_setaside(apr_bucket *b, apr_pool_t *pool)
+{
+    guarded *g = b->data, *own;
+    apr_file_t *fd;
+    apr_status_t rv;
+
+    if (apr_pool_is_ancestor(apr_file_pool_get(g->fd), pool)) {
+        return APR_SUCCESS;
+    }
+    rv = apr_file_dup(&fd, g->fd, pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    own = apr_bucket_alloc(sizeof(*own), b->list);
+    *own = *g;
+    own->fd = fd;
+    own->refcount.refcount = 1;
+    guard_destroy(g);
+    b->data = own;
+    return APR_SUCCESS;
+}
+
+static const apr_bucket_type_t guard_type = {
+    "GUARD", 5, APR_BUCKET_DATA, guard_destroy, guard_read, guard_setaside,
+    apr_bucket_shared_split, apr_bucket_shared_copy
+};

@@ -1,0 +1,363 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Remember: what of a full response is kept as a prepared answer, and which
+ * responses are not.  In doubt, nothing is kept. */
+#include <apr_lib.h>
+
+#include <httpd.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+
+#include "server/access/access.h"
+#include "server/config.h"
+#include "server/request/request.h"
+#include "server/shared.h"
+
+/* An answer is written again when it is this old, so that a busy file's is not
+ * written for every response. */
+#define FRESH_US APR_USEC_PER_SEC
+
+/* The fields of a 304 that are kept: those of RFC 9110 15.4.5, those by which
+ * caches and browsers judge the stored response, and policies, which a stored
+ * response takes over from a 304.  Of others it cannot be known that they say
+ * the same to each client; a 304 that leaves a field out leaves the stored one
+ * as it is (RFC 9111 3.2). */
+static const char *const kept[] = {
+    "Cache-Control", "Content-Location", "Expires", "Vary",
+    "CDN-Cache-Control", "Surrogate-Control", "TCN",
+    "Content-Security-Policy", "Content-Security-Policy-Report-Only",
+    "Cross-Origin-Embedder-Policy", "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy",
+    "Strict-Transport-Security", "Timing-Allow-Origin",
+    "X-Content-Type-Options", "X-Frame-Options", NULL
+};
+
+/* The first so many are needed. */
+#define NEEDED 4
+#define CORS "Access-Control-"
+
+static bool is_cors(const char *name)
+{
+    return !strncasecmp(name, CORS, sizeof(CORS) - 1);
+}
+
+static bool is_kept(const char *name)
+{
+    int i;
+
+    for (i = 0; kept[i]; i++) {
+        if (!strcasecmp(name, kept[i])) {
+            return true;
+        }
+    }
+    return is_cors(name);
+}
+
+/* mod_headers' %t and %D: the time of a request in microseconds since 1970, and
+ * what it took. */
+static bool has_clock(const char *value)
+{
+    const char *at;
+    bool first;
+
+    for (at = value; *at; at++) {
+        first = at == value || at[-1] == ' ';
+        if ((!strncmp(at, "t=", 2) && strspn(at + 2, "0123456789") >= 16)
+            || (first && !strncmp(at, "D=", 2) && apr_isdigit(at[2]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was made for one response: a nonce (the stored content has the stored
+ * one), its id, a time. */
+static bool is_of_one_response(const request_rec *r, const char *value)
+{
+    const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
+
+    return ap_strcasestr(value, "'nonce-") || (id && strstr(value, id))
+           || has_clock(value);
+}
+
+/* --- which responses ----------------------------------------------------- */
+
+/* Whether a directive stands in a Cache-Control value, with or without an
+ * argument.  A name inside a quoted string counts too: in doubt, it is
+ * there. */
+static bool has_directive(const char *value, const char *name)
+{
+    apr_size_t len = strlen(name);
+
+    for (; *value; value++) {
+        if (!strncasecmp(value, name, len) && !apr_isalnum(value[len])
+            && value[len] != '-') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Take every line of a field out: a 304 with some of them would replace all
+ * that is stored (RFC 9111 3.2). */
+static void leave_out(vld_answer *answer, const char *name)
+{
+    apr_uint32_t i, n = 0;
+
+    for (i = 0; i < answer->field_count; i++) {
+        if (strcasecmp(answer->fields[i].name.ptr, name)) {
+            answer->fields[n++] = answer->fields[i];
+        }
+    }
+    answer->field_count = n;
+}
+
+/* Without these a 304 is none (RFC 9110 15.4.5), or a browser's script does not
+ * get to see it. */
+static bool is_needed(const char *name)
+{
+    int i;
+
+    for (i = 0; i < NEEDED; i++) {
+        if (!strcasecmp(name, kept[i])) {
+            return true;
+        }
+    }
+    return is_cors(name);
+}
+
+/* False: a field that is needed is of one response, so no other can have it. */
+static bool leave_out_of_one_response(const request_rec *r,
+                                      vld_answer *answer)
+{
+    apr_uint32_t i = 0;
+
+    while (i < answer->field_count) {
+        if (!is_of_one_response(r, answer->fields[i].value.ptr)) {
+            i++;
+            continue;
+        }
+        if (is_needed(answer->fields[i].name.ptr)) {
+            return false;
+        }
+        leave_out(answer, answer->fields[i].name.ptr);
+        i = 0;
+    }
+    return true;
+}
+
+/* Goes through the fields of one table; false: not to be remembered. */
+static bool collect(vld_answer *answer, const apr_table_t *table)
+{
+    const apr_array_header_t *all = apr_table_elts(table);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)all->elts;
+    vld_field *field;
+    int i;
+
+    for (i = 0; i < all->nelts; i++, e++) {
+        if (!strncasecmp(e->key, "Set-Cookie", 10)
+            || (!strcasecmp(e->key, "Cache-Control")
+                && (has_directive(e->val, "private")
+                    || has_directive(e->val, "no-store")))) {
+            return false;
+        }
+        if (!is_kept(e->key)) {
+            continue;
+        }
+        if (answer->field_count == VLD_ANSWER_MAX_FIELDS) {
+            return false;
+        }
+        field = &answer->fields[answer->field_count++];
+        field->name.ptr = e->key;
+        field->name.len = strlen(e->key);
+        field->value.ptr = e->val;
+        field->value.len = strlen(e->val);
+    }
+    return true;
+}
+
+/* --- what they depend on ------------------------------------------------- */
+
+static bool add_vary(const request_rec *r, vld_answer *answer,
+                     const char *name)
+{
+    vld_field *field;
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->vary_count; i++) {
+        if (!strcasecmp(answer->vary[i].name.ptr, name)) {
+            return true;
+        }
+    }
+    if (answer->vary_count == VLD_ANSWER_MAX_VARY) {
+        return false;
+    }
+    field = &answer->vary[answer->vary_count++];
+    field->name.ptr = name;
+    field->name.len = strlen(name);
+    field->value.ptr = apr_table_get(r->headers_in, name);
+    field->value.len = field->value.ptr ? strlen(field->value.ptr) : 0;
+    return true;
+}
+
+/* Every field that Vary names; `*` is not to be remembered. */
+static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
+{
+    const char *name;
+
+    while (*value) {
+        name = ap_get_token(r->pool, &value, 0);
+        if (!strcmp(name, "*")) {
+            return false;
+        }
+        if (*name && !add_vary(r, answer, name)) {
+            return false;
+        }
+        /* Over what a token cannot hold, and over the comma. */
+        while (*value && *value != ',') {
+            value++;
+        }
+        while (*value == ',' || apr_isspace(*value)) {
+            value++;
+        }
+    }
+    return true;
+}
+
+static bool collect_vary(request_rec *r, vld_answer *answer)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->field_count; i++) {
+        if (!strcasecmp(answer->fields[i].name.ptr, "Vary")
+            && !read_vary(r, answer, answer->fields[i].value.ptr)) {
+            return false;
+        }
+    }
+    /* A grant to one origin may be another for the next, or none, whether or
+     * not Vary says so. */
+    return add_vary(r, answer, "Origin");
+}
+
+/* --- remembering --------------------------------------------------------- */
+
+/* An answer of this very content that is young enough to stand. */
+static bool stands(const request_rec *r, const vld_request *rq)
+{
+    const vld_memory *m = &rq->memory;
+
+    return m->variant && r->request_time - m->born_us < FRESH_US
+           && rq->txn == m->txn && rq->date == m->date
+           && !memcmp(&m->digest, &rq->digest, sizeof(rq->digest))
+           && vld_identity_equal(&m->identity, &rq->identity,
+                                 VLD_COMPARE_STRICT);
+}
+
+static bool is_one_tag(const char *etag)
+{
+    vld_span text = { etag, strlen(etag) };
+    vld_etag parsed;
+
+    return vld_etag_parse(text, &parsed);
+}
+
+static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
+                             const char *etag)
+{
+    apr_uint32_t flags = is_one_tag(etag) ? VLD_ANSWER_TAGGED : 0;
+
+    /* The target of an internal redirect is not always this URL's. */
+    if (r->prev) {
+        return VLD_ANSWER_INERT;
+    }
+    if (rq->conf->quick == VLD_ON && vld_access_public(r)) {
+        flags |= VLD_ANSWER_QUICK;
+    }
+    if (rq->source == VLD_SOURCE_RECORD) {
+        flags |= VLD_ANSWER_INDEXED;
+    }
+    if (rq->source == VLD_SOURCE_PROVISIONAL) {
+        flags |= VLD_ANSWER_UNKNOWN;
+    }
+    return flags;
+}
+
+/* Whether the date is still what was set: mod_headers may have had its say. */
+static bool says_date(const request_rec *r, apr_int64_t date)
+{
+    const char *text = apr_table_get(r->headers_out, "Last-Modified");
+    vld_span span = { text, text ? strlen(text) : 0 };
+    int64_t said;
+
+    return text && vld_date_parse(span, apr_time_sec(r->request_time), &said)
+           && said == date;
+}
+
+static void fill(vld_answer *answer, const request_rec *r,
+                 const vld_request *rq, const char *etag)
+{
+    answer->verify = rq->conf->verify == VLD_UNSET
+                         ? VLD_COMPARE_STRICT
+                         : (apr_uint32_t)rq->conf->verify;
+    answer->born_us = r->request_time;
+    answer->index_txn = rq->txn;
+    answer->identity = rq->identity;
+    answer->digest = rq->digest;
+    answer->last_modified = rq->date;
+    answer->date_sent = rq->date_sent && says_date(r, rq->date);
+    answer->path.ptr = r->filename;
+    answer->path.len = strlen(r->filename);
+    answer->etag.ptr = etag;
+    answer->etag.len = strlen(etag);
+    answer->vary_count = 0;
+    answer->field_count = 0;
+}
+
+/* Another child may have remembered another content at the same moment: of
+ * two such, the later to look sees the other. */
+static bool is_latest(request_rec *r, vld_request *rq)
+{
+    vld_answer_memory(r, rq);
+    return vld_memory_floor(&rq->memory, &rq->digest) <= rq->date;
+}
+
+static bool remember(request_rec *r, vld_request *rq)
+{
+    vld_answers *answers = vld_shared_answers();
+    const char *etag;
+    vld_answer answer;
+
+    if (!answers || !rq->key.len || !rq->settled || rq->keeps_provisional
+        || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE) {
+        return false;
+    }
+    if (stands(r, rq)) {
+        return true;
+    }
+    etag = apr_table_get(r->headers_out, "ETag");
+    if (!etag || !vld_access_anonymous(r)) {
+        return false;
+    }
+    answer.flags = flags_of(r, rq, etag);
+    fill(&answer, r, rq, etag);
+    /* In the order in which core sends them. */
+    if (!collect(&answer, r->err_headers_out)
+        || !collect(&answer, r->headers_out)
+        || !collect_vary(r, &answer)
+        || !leave_out_of_one_response(r, &answer)) {
+        vld_answers_forget(answers, rq->key.hash, rq->key.octets,
+                           rq->key.len);
+        return false;
+    }
+    return vld_answers_put(answers, rq->key.hash, rq->key.octets,
+                           rq->key.len, &answer, r->request_time)
+           && is_latest(r, rq);
+}
+
+void vld_remember(request_rec *r, vld_request *rq)
+{
+    if (!remember(r, rq) && rq->date_needs_memory) {
+        rq->date = vld_date_of_change(r, &rq->identity);
+        vld_date_send(r, rq);
+    }
+}

@@ -1,0 +1,334 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Replay: 304 from a prepared answer, in the quick handler or after access
+ * control.  Says nothing that a full response has not said, and only while
+ * the file is as it was; declines everything else. */
+#include <sys/stat.h>
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+
+#include "server/access/access.h"
+#include "server/config.h"
+#include "server/index/index.h"
+#include "server/note.h"
+#include "server/request/request.h"
+#include "server/shared.h"
+
+APLOG_USE_MODULE(validators);
+
+/* --- is the answer still true? ------------------------------------------- */
+
+static bool file_unchanged(const vld_answer *answer)
+{
+    struct stat st;
+    vld_identity now;
+
+    if (answer->verify == VLD_COMPARE_NONE) {
+        return true;
+    }
+    if (stat(answer->path.ptr, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    vld_identity_of(&st, &now);
+    return vld_identity_equal(&now, &answer->identity,
+                              (vld_compare)answer->verify);
+}
+
+/* The index has had no transaction since (0: that is not known); or it says the
+ * same of the file; or it says nothing of a content that was hashed as it was
+ * sent. */
+static bool index_agrees(request_rec *r, const vld_answer *answer)
+{
+    bool indexed = (answer->flags & VLD_ANSWER_INDEXED) != 0;
+    vld_lookup found;
+
+    if (vld_index_txn_lately(r->request_time) == answer->index_txn
+        && (answer->index_txn || !indexed)) {
+        return true;
+    }
+    if (!vld_index_find(r->request_time, answer->path.ptr, &found)) {
+        return !indexed;
+    }
+    return !(answer->flags & VLD_ANSWER_UNKNOWN)
+           && !memcmp(&found.record.digest, &answer->digest,
+                      sizeof(answer->digest));
+}
+
+static bool is_star(vld_span value)
+{
+    return value.ptr && memchr(value.ptr, '*', value.len)
+           && !memchr(value.ptr, '"', value.len);
+}
+
+/* What nearly every client says: the tag that it was given, as it was given.
+ * It is one entity tag, and equal (13.1.2); there is no If-Match and no
+ * If-Unmodified-Since before it (13.2.2). */
+static bool says_just_the_tag(const vld_preconditions *asked,
+                              const vld_answer *answer)
+{
+    return (answer->flags & VLD_ANSWER_TAGGED) && !asked->if_match.ptr
+           && !asked->if_unmodified_since.ptr && asked->if_none_match.ptr
+           && asked->if_none_match.len == answer->etag.len
+           && !memcmp(asked->if_none_match.ptr, answer->etag.ptr,
+                      answer->etag.len);
+}
+
+static bool says_304(const request_rec *r, const vld_fields *fields,
+                     const vld_answer *answer, bool quick)
+{
+    vld_validators known = { answer->etag, answer->date_sent,
+                             answer->date_sent, answer->last_modified };
+
+    if (says_just_the_tag(&fields->asked, answer)) {
+        return true;
+    }
+    if (quick && is_star(fields->asked.if_none_match)) {
+        return false;
+    }
+    return vld_precond_evaluate(&fields->asked, &known,
+                                apr_time_sec(r->request_time))
+               .outcome == VLD_NOT_MODIFIED;
+}
+
+static bool is_young(const request_rec *r, const vld_answer *answer)
+{
+    return r->request_time - answer->born_us < vld_config_global()->ttl_us;
+}
+
+/* Why a prepared answer is not given; NULL: it may be. The cheap questions
+ * come first. */
+static const char *objection(request_rec *r, const vld_fields *fields,
+                             const vld_answer *answer, bool quick)
+{
+    if (quick && !(answer->flags & VLD_ANSWER_QUICK)) {
+        return "the answer may not be given before access control";
+    }
+    if (!is_young(r, answer)) {
+        return "the answer is older than ValidatorsAnswerTTL";
+    }
+    if (!says_304(r, fields, answer, quick)) {
+        return "the answer would not be 304";
+    }
+    if (!index_agrees(r, answer)) {
+        return "the index has changed its mind about the file";
+    }
+    if (!file_unchanged(answer)) {
+        return "the file is not as it was";
+    }
+    return NULL;
+}
+
+/* A prepared answer that may be given now.  buf is where it stands. */
+static bool find_true(request_rec *r, const vld_fields *fields,
+                      const vld_answer_key *key, bool quick, void *buf,
+                      vld_answer *out)
+{
+    const char *why = "nothing is prepared for this request";
+
+    if (vld_answers_find(vld_shared_answers(), key->hash, key->octets,
+                         key->len, vld_answer_fits_request, r, buf, out)) {
+        why = objection(r, fields, out, quick);
+    }
+    if (why) {
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
+                      "%s %s: no replay %s: %s", r->method, r->unparsed_uri,
+                      quick ? "from the quick handler"
+                            : "after access control", why);
+    }
+    return !why;
+}
+
+/* --- giving it ----------------------------------------------------------- */
+
+/* Nothing has been said in this response yet. */
+static bool is_blank(const request_rec *r)
+{
+    return apr_is_empty_table(r->headers_out)
+           && apr_is_empty_table(r->err_headers_out);
+}
+
+/* The texts that outlive the handler, out of its buffer: a whole slot of the
+ * request's memory would be more than APR has at hand. */
+static void keep_texts(request_rec *r, vld_answer *answer)
+{
+    vld_field *fields = answer->fields, *last;
+    apr_size_t path_len = answer->path.len + 1;
+    apr_size_t etag_len = answer->etag.len + 1, fields_len = 0;
+    apr_uint32_t i;
+    char *at;
+
+    if (answer->field_count) {
+        last = &fields[answer->field_count - 1];
+        fields_len = (apr_size_t)(last->value.ptr - fields[0].name.ptr)
+                     + last->value.len + 1;
+    }
+    at = apr_palloc(r->pool, path_len + etag_len + fields_len);
+    answer->path.ptr = memcpy(at, answer->path.ptr, path_len);
+    at += path_len;
+    answer->etag.ptr = memcpy(at, answer->etag.ptr, etag_len);
+    at += etag_len;
+    if (fields_len) {
+        memcpy(at, fields[0].name.ptr, fields_len);
+    }
+    for (i = 0; i < answer->field_count; i++) {
+        fields[i].name.ptr = at;
+        at += fields[i].name.len + 1;
+        fields[i].value.ptr = at;
+        at += fields[i].value.len + 1;
+    }
+}
+
+static void unset_fields(request_rec *r, const vld_answer *answer)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->field_count; i++) {
+        apr_table_unset(r->err_headers_out, answer->fields[i].name.ptr);
+        apr_table_unset(r->headers_out, answer->fields[i].name.ptr);
+    }
+    apr_table_unset(r->headers_out, "ETag");
+}
+
+static void set_fields(request_rec *r, const vld_answer *answer)
+{
+    apr_uint32_t i;
+
+    if (!is_blank(r)) {
+        unset_fields(r, answer);
+    }
+    for (i = 0; i < answer->field_count; i++) {
+        apr_table_addn(r->headers_out, answer->fields[i].name.ptr,
+                       answer->fields[i].value.ptr);
+    }
+    apr_table_addn(r->headers_out, "ETag", answer->etag.ptr);
+    r->status = HTTP_NOT_MODIFIED;
+}
+
+/* Filters of the protocol that have to do with content alone. */
+static ap_filter_rec_t *byterange, *content_length;
+
+void vld_replay_resolve(void)
+{
+    byterange = ap_get_output_filter_handle("BYTERANGE");
+    content_length = ap_get_output_filter_handle("CONTENT_LENGTH");
+}
+
+/* From a filter on, past those that look for content: there is none, and who
+ * sends the header unsets the length of it. */
+static void send_304(request_rec *r, ap_filter_t *f)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    while (f->frec == byterange || f->frec == content_length) {
+        f = f->next;
+    }
+    r->output_filters = f;
+    ap_pass_brigade(f, bb);
+    apr_brigade_cleanup(bb);
+}
+
+/* --- the quick handler --------------------------------------------------- */
+
+/* The client's own GET or HEAD, with a condition, without credentials and
+ * without content of its own. */
+static bool quick_may(request_rec *r, vld_fields *fields)
+{
+    if (r->method_number != M_GET || r->main || r->prev
+        || r->status != HTTP_OK || r->proxyreq || r->assbackwards) {
+        return false;
+    }
+    vld_fields_read(r, fields);
+    return fields->conditional && !fields->credentials && !fields->late
+           && !vld_access_has_certificate(r);
+}
+
+int vld_replay_quick(request_rec *r, int lookup)
+{
+    apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
+    vld_answer answer;
+    vld_fields fields;
+    vld_answer_key key;
+
+    if (!lookup && (vld_config_global()->uses_socache
+                    || vld_config_global()->if_none_match_edited)) {
+        vld_fields_keep(r);
+    }
+    if (lookup || !vld_config_global()->any_quick_on || !vld_shared_answers()
+        || !quick_may(r, &fields) || !vld_answer_key_of(r, &key)) {
+        return DECLINED;
+    }
+    if (!find_true(r, &fields, &key, true, buf, &answer)) {
+        return DECLINED;
+    }
+    keep_texts(r, &answer);
+    set_fields(r, &answer);
+    r->filename = (char *)answer.path.ptr;
+    vld_note(r, VLD_WORD_QUICK, NULL);
+    send_304(r, r->output_filters);
+    return OK;
+}
+
+/* --- after access control ------------------------------------------------ */
+
+static bool has_field(const request_rec *r, const char *name)
+{
+    return apr_table_get(r->headers_out, name)
+           || apr_table_get(r->err_headers_out, name);
+}
+
+/* The preconditions are mod_cache's, about its own copy: what it asked for it
+ * must get, through its filter. */
+bool vld_replay_asked_by_cache(const request_rec *r)
+{
+    const ap_filter_t *f;
+
+    for (f = r->output_filters; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
+         f = f->next) {
+        if (!strcasecmp(f->frec->name, "cache_save")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Only for the file that will be sent, and not where an <If> may have said
+ * otherwise for this client, or another module has. */
+static bool fixups_may(const request_rec *r)
+{
+    const core_dir_config *core
+        = ap_get_core_module_config(r->per_dir_config);
+
+    return !r->prev && vld_scope_is_plain_file(r) && !core->sec_if
+           && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie")
+           && !has_field(r, "Cache-Control");
+}
+
+int vld_replay_fixups(request_rec *r, vld_request *rq,
+                      const vld_fields *fields)
+{
+    apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
+    vld_answer answer;
+
+    if (!rq->conditional || fields->late || !rq->key.len || !fixups_may(r)
+        || !vld_access_anonymous(r)) {
+        return DECLINED;
+    }
+    if (!find_true(r, fields, &rq->key, false, buf, &answer)
+        || strcmp(answer.path.ptr, r->filename)) {
+        return DECLINED;
+    }
+    keep_texts(r, &answer);
+    set_fields(r, &answer);
+    vld_note(r, VLD_WORD_REPLAY, NULL);
+    /* Past the content filters: the fields are those with which the full
+     * response left. */
+    send_304(r, r->proto_output_filters);
+    return DONE;
+}

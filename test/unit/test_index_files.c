@@ -1,0 +1,321 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Tests of index/files.c: which files are taken for an index, and how new
+ * ones look. */
+#include "index_test.h"
+
+#include <grp.h>
+
+#include "index/files.h"
+
+#ifndef VLD_SERVER_GROUP
+#define VLD_SERVER_GROUP "www-data"
+#endif
+
+#define NOBODY 65534
+
+static bool can_give(void)
+{
+    return is_root() && getgrnam(VLD_SERVER_GROUP);
+}
+
+static apr_status_t prepare(const char *path, vld_store_mode mode)
+{
+    struct stat st;
+
+    return vld_index_files_prepare(path, mode, &st);
+}
+
+/* What passes for an index as long as nobody looks inside. */
+static void write_marked(const char *path)
+{
+    unsigned char page[64] = {0};
+    uint32_t mark = 0xBEEFC0DEu;
+
+    memcpy(page + (sizeof(size_t) > 4 ? 16 : 12), &mark, sizeof(mark));
+    write_octets(path, page, sizeof(page));
+}
+
+static void make(place *t)
+{
+    assert_int_equal(prepare(t->index, VLD_STORE_CREATE), APR_SUCCESS);
+}
+
+static const char *lock_of(const place *t)
+{
+    static char lock[160];
+
+    sprintf(lock, "%s-lock", t->index);
+    return lock;
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static gid_t group_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_gid;
+}
+
+static void absent(void **state)
+{
+    place *t = *state;
+
+    assert_true(APR_STATUS_IS_ENOENT(prepare(t->index, VLD_STORE_READ)));
+    assert_true(APR_STATUS_IS_ENOENT(prepare(t->index, VLD_STORE_WRITE)));
+    assert_int_equal(access(below(t->dir, "index"), F_OK), -1);
+}
+
+static void made(void **state)
+{
+    place *t = *state;
+    mode_t before = umask(077);
+
+    make(t);
+    umask(before);
+    assert_int_equal(mode_of(below(t->dir, "index")), 0750);
+    assert_int_equal(mode_of(t->index), 0640);
+    assert_int_equal(mode_of(lock_of(t)), 0660);
+    make(t);
+}
+
+static void one_level(void **state)
+{
+    place *t = *state;
+    const char *path = below(t->dir, "a/b/v.mdb");
+
+    assert_true(APR_STATUS_IS_ENOENT(prepare(path, VLD_STORE_CREATE)));
+}
+
+static void servers_group(void **state)
+{
+    place *t = *state;
+    gid_t expected = getgrnam(VLD_SERVER_GROUP)->gr_gid;
+
+    make(t);
+    assert_int_equal(group_of(below(t->dir, "index")), expected);
+    assert_int_equal(group_of(t->index), expected);
+    assert_int_equal(group_of(lock_of(t)), expected);
+}
+
+static void roots_folder(void **state)
+{
+    place *t = *state;
+    gid_t expected = getgrnam(VLD_SERVER_GROUP)->gr_gid;
+
+    assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
+    make(t);
+    assert_int_equal(group_of(t->index), expected);
+    assert_int_equal(group_of(below(t->dir, "index")), 0);
+    assert_int_equal(mode_of(below(t->dir, "index")), 0755);
+}
+
+static void folders_group(void **state)
+{
+    place *t = *state;
+    const char *folder = below(t->dir, "index");
+
+    assert_int_equal(mkdir(folder, 0755), 0);
+    assert_int_equal(chown(folder, 0, 1234), 0);
+    make(t);
+    assert_int_equal(group_of(t->index), 1234);
+    assert_int_equal(group_of(lock_of(t)), 1234);
+}
+
+static void no_regular_file(void **state)
+{
+    place *t = *state;
+    const vld_store_mode modes[] = {VLD_STORE_READ, VLD_STORE_WRITE,
+                                    VLD_STORE_CREATE};
+    const char *fifo = below(t->dir, "fifo");
+    const char *nowhere = below(t->dir, "nowhere");
+    const char *to_folder = below(t->dir, "to_folder");
+
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(symlink("there-is-none", nowhere), 0);
+    assert_int_equal(symlink("root", to_folder), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(prepare(t->root, modes[i]), VLD_E_NOT_INDEX);
+        assert_int_equal(prepare(fifo, modes[i]), VLD_E_NOT_INDEX);
+        assert_int_equal(prepare(nowhere, modes[i]), VLD_E_NOT_INDEX);
+        assert_int_equal(prepare(to_folder, modes[i]), VLD_E_NOT_INDEX);
+        assert_int_equal(prepare("/dev/null", modes[i]), VLD_E_NOT_INDEX);
+    }
+    assert_int_equal(access(below(t->dir, "there-is-none"), F_OK), -1);
+}
+
+static void empty_file(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), VLD_E_NOT_INDEX);
+}
+
+static void linked(void **state)
+{
+    place *t = *state;
+    const char *link = below(t->dir, "link");
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(rename(lock_of(t), link), 0);
+    assert_int_equal(symlink(link, lock_of(t)), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
+}
+
+static void other_file_without_lock(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    write_text(t->index, "something else, long enough to have a mark");
+    assert_int_equal(unlink(lock_of(t)), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_NOT_INDEX);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), VLD_E_NOT_INDEX);
+    assert_int_equal(access(lock_of(t), F_OK), -1);
+}
+
+static void no_lock(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(unlink(lock_of(t)), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
+    assert_int_equal(access(lock_of(t), F_OK), -1);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), APR_SUCCESS);
+    assert_int_equal(mode_of(lock_of(t)), 0660);
+}
+
+static void odd_lock(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(unlink(lock_of(t)), 0);
+    assert_int_equal(mkfifo(lock_of(t), 0666), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
+}
+
+static void as_nobody(place *t)
+{
+    if (geteuid()) {
+        return;
+    }
+    if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)
+        || chdir(t->dir)) {
+        _exit(99);
+    }
+}
+
+static void read_as_nobody(void *data)
+{
+    place *t = data;
+
+    as_nobody(t);
+    _exit(prepare(t->index, VLD_STORE_READ) == VLD_E_LOCKED ? 7 : 8);
+}
+
+static void locked_lock(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(chmod(t->dir, 0755), 0);
+    assert_int_equal(chmod(below(t->dir, "index"), 0755), 0);
+    assert_int_equal(chmod(t->index, 0644), 0);
+    assert_int_equal(chmod(lock_of(t), 0444), 0);
+    assert_int_equal(in_child(read_as_nobody, t), 7);
+}
+
+static void owners(void **state)
+{
+    place *t = *state;
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(chmod(t->index, 0646), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ),
+                     VLD_E_OWNER);
+    assert_int_equal(chmod(t->index, 0640), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
+    if (geteuid()) {
+        return;
+    }
+    assert_int_equal(chown(t->index, NOBODY, NOBODY), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ),
+                     VLD_E_OWNER);
+    assert_int_equal(chown(below(t->dir, "index"), NOBODY, NOBODY), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
+}
+
+static void folder_of_everybody(void **state)
+{
+    place *t = *state;
+    const char *folder = below(t->dir, "index");
+
+    make(t);
+    write_marked(t->index);
+    assert_int_equal(chmod(folder, 01777), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_OWNER);
+    assert_int_equal(prepare(t->index, VLD_STORE_CREATE), VLD_E_OWNER);
+    assert_int_equal(unlink(t->index), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_CREATE), VLD_E_OWNER);
+    assert_int_equal(access(t->index, F_OK), -1);
+}
+
+static void long_names(void **state)
+{
+    char *path = long_path(5000, 'z');
+
+    (void)state;
+    assert_int_not_equal(prepare(path, VLD_STORE_CREATE), APR_SUCCESS);
+    path[4090] = '\0';
+    assert_int_not_equal(prepare(path, VLD_STORE_CREATE), APR_SUCCESS);
+    free(path);
+    assert_int_not_equal(prepare("", VLD_STORE_CREATE), APR_SUCCESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(absent, "an index that is absent is not made by readers"),
+        TEST(made, "a new index has its modes whatever the umask"),
+        TEST(one_level, "no more than one folder is made"),
+        TEST_IF(can_give, servers_group,
+                "what root makes is the server's group's"),
+        TEST_IF(can_give, roots_folder,
+                "in root's folders the files are the server's "
+                           "group's"),
+        TEST_IF(is_root, folders_group,
+                "elsewhere the files are the folder's group's"),
+        TEST(no_regular_file, "fifos, folders, devices and links to nowhere "
+                              "are refused"),
+        TEST(empty_file, "an empty file is no index"),
+        TEST(linked, "a lock file that is a link is refused"),
+        TEST(other_file_without_lock,
+             "another file is no index, lock file or not"),
+        TEST(no_lock, "a reader makes no lock file, a writer does"),
+        TEST(odd_lock, "a lock file that is none is refused"),
+        TEST(locked_lock, "a reader who may not write the lock file is told"),
+        TEST(owners, "an index that strangers could write is refused"),
+        TEST(folder_of_everybody, "a folder that everybody may write is "
+                                  "refused"),
+        TEST(long_names, "names that are too long are an error"),
+    };
+
+    return RUN(tests);
+}
