@@ -83,8 +83,7 @@ static void register_hooks(apr_pool_t *p)
 #endif
     ap_hook_optional_fn_retrieve(vld_access_optional_fns, NULL, NULL,
                                  APR_HOOK_MIDDLE);
-    ap_hook_quick_handler(vld_replay_quick, NULL, cache,
-                          APR_HOOK_FIRST);
+    ap_hook_quick_handler(vld_replay_quick, NULL, cache, APR_HOOK_FIRST);
     /* After mod_dir's and mod_rewrite's fixups, which change what the
      * request is. */
     ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -108,8 +108,7 @@ extern const cli_command cli_watch;
 cli_exit cli_parse(cli *c, int *argc, char ***argv);
 
 /* A whole decimal number from least to most; false for anything else. */
-bool cli_number(const char *text, unsigned least, unsigned most,
-                unsigned *out);
+bool cli_number(const char *text, unsigned least, unsigned most, unsigned *out);
 
 /* --- owner.c ------------------------------------------------------------- */
 
@@ -154,8 +153,10 @@ bool cli_is_below(const char *path, const char *folder);
 
 /* The option `--tag-key FILE` of commands that show tags. */
 #define CLI_KEY_TAG_KEY (CLI_KEY_OWN + 90)
-#define CLI_OPTION_TAG_KEY \
-    {CLI_KEY_TAG_KEY, "tag-key", "FILE", "the key of ValidatorsTagKey"}
+#define CLI_OPTION_TAG_KEY                                                     \
+    {                                                                          \
+        CLI_KEY_TAG_KEY, "tag-key", "FILE", "the key of ValidatorsTagKey"      \
+    }
 
 /* Make tags with the key in this file from now on (NULL: without).  False
  * after a message. */
@@ -183,8 +184,7 @@ void cli_json_number(json_t *object, const char *key, uint64_t value);
 void cli_json_path(json_t *object, const char *path, size_t len);
 
 /* The fields of a record, as `show` and `list` write them. */
-json_t *cli_json_record(const char *path, size_t len,
-                        const vld_record *record);
+json_t *cli_json_record(const char *path, size_t len, const vld_record *record);
 
 /* "1.2 MiB" */
 #define CLI_SIZE 16
@@ -216,7 +216,7 @@ typedef struct cli_entry {
     const char *why;  /* it is none, because; NULL: it is one */
     const char *name; /* NUL-terminated; until the next entry is read */
     vld_digest digest;
-    bool has_facts;   /* the three below */
+    bool has_facts; /* the three below */
     int64_t last_modified;
     uint64_t size;
     int64_t mtime_ns;

@@ -62,6 +62,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_compact = {
-    "compact", "", "give back the room that the index does not use",
-    CLI_NEEDS_WRITE, 0, 0, NULL, NULL, run,
+    "compact",
+    "",
+    "give back the room that the index does not use",
+    CLI_NEEDS_WRITE,
+    0,
+    0,
+    NULL,
+    NULL,
+    run,
 };

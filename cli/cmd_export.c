@@ -11,8 +11,8 @@
 #define KEY_ROOT CLI_KEY_OWN
 
 static const cli_option options[] = {
-    {KEY_ROOT, "root", "DIR", "write names relative to DIR"},
-    {0, NULL, NULL, NULL},
+    { KEY_ROOT, "root", "DIR", "write names relative to DIR" },
+    { 0, NULL, NULL, NULL },
 };
 
 static const char *root_given;
@@ -66,7 +66,7 @@ static apr_status_t put(void *baton, const char *path, size_t len,
 
 static cli_exit export_below(cli *c, const char *prefix, size_t skip)
 {
-    exporting e = {c, skip, 0};
+    exporting e = { c, skip, 0 };
     apr_status_t rv;
 
     cli_put_manifest_head(stdout);
@@ -149,6 +149,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_export = {
-    "export", "[PREFIX]", "write a manifest, as sha256sum and import read it",
-    CLI_NEEDS_READ, 0, 1, options, set, run,
+    "export",
+    "[PREFIX]",
+    "write a manifest, as sha256sum and import read it",
+    CLI_NEEDS_READ,
+    0,
+    1,
+    options,
+    set,
+    run,
 };

@@ -33,15 +33,13 @@ static apr_status_t collect(void *baton, const char *path, size_t len,
     if (h->paths->nelts >= BATCH_RECORDS || h->octets >= BATCH_OCTETS) {
         return APR_EOF;
     }
-    APR_ARRAY_PUSH(h->paths, const char *) = apr_pstrmemdup(h->pool, path,
-                                                           len);
+    APR_ARRAY_PUSH(h->paths, const char *) = apr_pstrmemdup(h->pool, path, len);
     h->octets += len;
     return APR_SUCCESS;
 }
 
-static apr_status_t delete_all(vld_batch *batch,
-                               const apr_array_header_t *paths,
-                               uint64_t *deleted)
+static apr_status_t
+delete_all(vld_batch *batch, const apr_array_header_t *paths, uint64_t *deleted)
 {
     int i;
 
@@ -81,7 +79,7 @@ static apr_status_t commit_deletion(vld_store *store,
 static apr_status_t forget_some(cli *c, apr_pool_t *p, const char *prefix,
                                 uint64_t *deleted)
 {
-    harvest h = {p, NULL, 0};
+    harvest h = { p, NULL, 0 };
     apr_status_t rv;
 
     h.paths = apr_array_make(p, 256, sizeof(const char *));
@@ -176,6 +174,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_forget = {
-    "forget", "PREFIX...", "delete the records at or below PREFIX",
-    CLI_NEEDS_WRITE, 1, -1, NULL, NULL, run,
+    "forget",
+    "PREFIX...",
+    "delete the records at or below PREFIX",
+    CLI_NEEDS_WRITE,
+    1,
+    -1,
+    NULL,
+    NULL,
+    run,
 };

@@ -28,9 +28,9 @@
 #define REPLACED_MOST 5
 
 static const cli_option options[] = {
-    {KEY_ROOT, "root", "DIR", "names are relative to DIR; default: here"},
-    {KEY_TRUST, "trust", NULL, "do not read files that cannot be compared"},
-    {0, NULL, NULL, NULL},
+    { KEY_ROOT, "root", "DIR", "names are relative to DIR; default: here" },
+    { KEY_TRUST, "trust", NULL, "do not read files that cannot be compared" },
+    { 0, NULL, NULL, NULL },
 };
 
 static const char *root_given = ".";
@@ -52,11 +52,11 @@ typedef struct counts {
     uint64_t unchanged; /* the record says it already */
     uint64_t different;
     uint64_t missing;
-    uint64_t skipped;   /* no regular files */
+    uint64_t skipped; /* no regular files */
     uint64_t unsettled;
     uint64_t failed;
     uint64_t malformed;
-    uint64_t bytes;     /* read */
+    uint64_t bytes; /* read */
 } counts;
 
 /* One entry on its way into the index. */
@@ -82,8 +82,8 @@ typedef struct importing {
     apr_array_header_t *later; /* to be looked at again */
     bool last_round;
     apr_pool_t *folder_pool;
-    const char *folder;        /* the last one, as it was named */
-    const char *folder_real;   /* NULL: it has none */
+    const char *folder;      /* the last one, as it was named */
+    const char *folder_real; /* NULL: it has none */
     int folder_fd;
 } importing;
 
@@ -121,8 +121,9 @@ static void report_absence(importing *im, const item *it, apr_status_t rv)
 static void report_difference(importing *im, const item *it)
 {
     im->n.different++;
-    report(im, it, "its content is not that of the manifest; it was not "
-                   "recorded");
+    report(im, it,
+           "its content is not that of the manifest; it was not "
+           "recorded");
 }
 
 static void skip(importing *im, const item *it, bool is_link)
@@ -158,14 +159,14 @@ static vld_last_sent heard_of(const item *it, const vld_record *known)
 {
     int64_t now_s = vld_now_ns() / 1000000000;
     int64_t date = it->entry.last_modified;
-    vld_last_sent heard = {true, it->entry.digest, 0};
+    vld_last_sent heard = { true, it->entry.digest, 0 };
 
     if (!it->entry.has_facts || date <= 1 || date > now_s) {
         return heard;
     }
-    if (known == NULL || is_same(&known->digest, &it->entry.digest) ||
-        date > vld_lastmod_next(&it->record.identity, known->last_modified,
-                                now_s)) {
+    if (known == NULL || is_same(&known->digest, &it->entry.digest)
+        || date > vld_lastmod_next(&it->record.identity, known->last_modified,
+                                   now_s)) {
         heard.date = date;
     }
     return heard;
@@ -187,9 +188,9 @@ static apr_status_t put(importing *im, vld_batch *batch, item *it, counts *n)
     size_t len = strlen(it->path);
     vld_record known;
     bool has = vld_batch_get(batch, it->path, len, &known) == APR_SUCCESS;
-    bool fresh = has && vld_identity_equal(&known.identity,
-                                           &it->record.identity,
-                                           VLD_COMPARE_STRICT);
+    bool fresh = has
+                 && vld_identity_equal(&known.identity, &it->record.identity,
+                                       VLD_COMPARE_STRICT);
     vld_last_sent heard = heard_of(it, has ? &known : NULL);
     bool same;
     apr_status_t rv;
@@ -199,8 +200,8 @@ static apr_status_t put(importing *im, vld_batch *batch, item *it, counts *n)
         report_difference(im, it);
         return APR_SUCCESS;
     }
-    if (fresh && is_same(&known.digest, &it->entry.digest) &&
-        known.last_modified >= heard.date) {
+    if (fresh && is_same(&known.digest, &it->entry.digest)
+        && known.last_modified >= heard.date) {
         n->unchanged++;
         return APR_SUCCESS;
     }
@@ -283,7 +284,7 @@ static apr_status_t make_ready(importing *im, const item *it)
 
 /* How the identity stands to what is known of the content. */
 typedef enum verdict {
-    VERDICT_FRESH,     /* the index says the same already */
+    VERDICT_FRESH, /* the index says the same already */
     VERDICT_TRUST,
     VERDICT_READ,
     VERDICT_DIFFERENT, /* the size says so */
@@ -315,9 +316,9 @@ static verdict judge(importing *im, item *it, apr_status_t *rv)
     vld_record known;
 
     *rv = vld_store_get(im->c->store, it->path, strlen(it->path), &known);
-    if (*rv == APR_SUCCESS &&
-        vld_identity_equal(&known.identity, &it->record.identity,
-                           VLD_COMPARE_STRICT)) {
+    if (*rv == APR_SUCCESS
+        && vld_identity_equal(&known.identity, &it->record.identity,
+                              VLD_COMPARE_STRICT)) {
         if (!is_same(&known.digest, &it->entry.digest)) {
             return VERDICT_READ;
         }
@@ -325,8 +326,8 @@ static verdict judge(importing *im, item *it, apr_status_t *rv)
         it->trusted = true;
         return VERDICT_FRESH;
     }
-    if (*rv != APR_SUCCESS && *rv != APR_NOTFOUND && *rv != VLD_E_DAMAGED &&
-        !APR_STATUS_IS_EINVAL(*rv)) {
+    if (*rv != APR_SUCCESS && *rv != APR_NOTFOUND && *rv != VLD_E_DAMAGED
+        && !APR_STATUS_IS_EINVAL(*rv)) {
         return VERDICT_ERROR;
     }
     *rv = APR_SUCCESS;
@@ -354,8 +355,7 @@ static apr_status_t put_off(importing *im, const item *it)
 static apr_status_t compare_content(importing *im, item *it)
 {
     const int *stop = (const int *)(uintptr_t)&cli_stopped;
-    apr_status_t rv = vld_file_read(it->path, stop, &it->record,
-                                    &it->again_ns);
+    apr_status_t rv = vld_file_read(it->path, stop, &it->record, &it->again_ns);
 
     if (APR_STATUS_IS_EBUSY(rv)) {
         return put_off(im, it);
@@ -385,9 +385,10 @@ static apr_status_t trust(importing *im, item *it, dev_t dev)
     vld_record *record = &it->record;
 
     record->indexed_ns = vld_now_ns();
-    it->again_ns = vld_identity_settles_ns(
-        &record->identity, record->indexed_ns,
-        vld_identity_margin_ns(im->folder_fd, dev));
+    it->again_ns = vld_identity_settles_ns(&record->identity,
+                                           record->indexed_ns,
+                                           vld_identity_margin_ns(im->folder_fd,
+                                                                  dev));
     if (it->again_ns > record->indexed_ns) {
         return put_off(im, it);
     }
@@ -402,17 +403,11 @@ static apr_status_t look_at(importing *im, item *it, const struct stat *st)
 
     vld_identity_of(st, &it->record.identity);
     switch (judge(im, it, &rv)) {
-    case VERDICT_FRESH:
-        return make_ready(im, it);
-    case VERDICT_TRUST:
-        return trust(im, it, st->st_dev);
-    case VERDICT_READ:
-        return compare_content(im, it);
-    case VERDICT_DIFFERENT:
-        report_difference(im, it);
-        return APR_SUCCESS;
-    default:
-        return rv;
+    case VERDICT_FRESH: return make_ready(im, it);
+    case VERDICT_TRUST: return trust(im, it, st->st_dev);
+    case VERDICT_READ: return compare_content(im, it);
+    case VERDICT_DIFFERENT: report_difference(im, it); return APR_SUCCESS;
+    default: return rv;
     }
 }
 
@@ -491,7 +486,7 @@ static apr_status_t wait_until(int64_t when_ns)
     int64_t left = when_ns - vld_now_ns();
 
     while (left > 0 && !cli_stopped) {
-        struct timespec ts = {0, (long)(left < slice ? left : slice)};
+        struct timespec ts = { 0, (long)(left < slice ? left : slice) };
 
         nanosleep(&ts, NULL);
         left = when_ns - vld_now_ns();
@@ -663,9 +658,9 @@ static cli_exit judge_counts(const importing *im)
         cli_error("%s: it has no entry", im->file_shown);
         return CLI_FOUND;
     }
-    return n->different + n->missing + n->skipped + n->unsettled + n->failed +
-                       n->malformed >
-                   0
+    return n->different + n->missing + n->skipped + n->unsettled + n->failed
+                       + n->malformed
+                   > 0
                ? CLI_FOUND
                : CLI_DONE;
 }
@@ -784,6 +779,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_import = {
-    "import", "FILE", "record what a manifest says, where the files agree",
-    CLI_NEEDS_CREATE, 1, 1, options, set, run,
+    "import",
+    "FILE",
+    "record what a manifest says, where the files agree",
+    CLI_NEEDS_CREATE,
+    1,
+    1,
+    options,
+    set,
+    run,
 };

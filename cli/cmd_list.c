@@ -10,9 +10,9 @@
 #define KEY_SHA256SUM CLI_KEY_OWN
 
 static const cli_option options[] = {
-    {KEY_SHA256SUM, "sha256sum", NULL, "write the format of sha256sum"},
+    { KEY_SHA256SUM, "sha256sum", NULL, "write the format of sha256sum" },
     CLI_OPTION_TAG_KEY,
-    {0, NULL, NULL, NULL},
+    { 0, NULL, NULL, NULL },
 };
 
 static bool as_sha256sum;
@@ -54,8 +54,8 @@ static void report_damage(listing *list, const char *path, size_t len)
     }
     cli_error("%s: its record does not check and is left out; "
               "`htvalidators scan` makes a new one",
-              cli_shown(list->c->pool, apr_pstrmemdup(list->c->pool, path,
-                                                      len)));
+              cli_shown(list->c->pool,
+                        apr_pstrmemdup(list->c->pool, path, len)));
 }
 
 static apr_status_t put(void *baton, const char *path, size_t len,
@@ -80,7 +80,7 @@ static apr_status_t put(void *baton, const char *path, size_t len,
 
 static cli_exit list_below(cli *c, const char *prefix)
 {
-    listing list = {c, 0};
+    listing list = { c, 0 };
     apr_status_t rv = vld_store_each(c->store, prefix, put, &list);
 
     if (ferror(stdout)) {
@@ -117,14 +117,20 @@ static cli_exit run(cli *c, int argc, char **argv)
         return cli_index_error(c, rv);
     }
     if (prefix == NULL) {
-        cli_error("%s: no records at or below it",
-                  cli_shown(c->pool, argv[0]));
+        cli_error("%s: no records at or below it", cli_shown(c->pool, argv[0]));
         return CLI_FOUND;
     }
     return list_below(c, prefix);
 }
 
 const cli_command cli_list = {
-    "list", "[PREFIX]", "write every record, or those at or below PREFIX",
-    CLI_NEEDS_READ, 0, 1, options, set, run,
+    "list",
+    "[PREFIX]",
+    "write every record, or those at or below PREFIX",
+    CLI_NEEDS_READ,
+    0,
+    1,
+    options,
+    set,
+    run,
 };

@@ -20,10 +20,11 @@
 #define KEY_PRUNE (CLI_KEY_OWN + 1)
 
 static const cli_option options[] = {
-    {'j', "jobs", "N", "read N files at once; default: one a core"},
-    {KEY_ADOPT, "adopt", NULL, "do not read copies of the same size and mtime"},
-    {KEY_PRUNE, "prune", NULL, "forget files below PATH that have vanished"},
-    {0, NULL, NULL, NULL},
+    { 'j', "jobs", "N", "read N files at once; default: one a core" },
+    { KEY_ADOPT, "adopt", NULL,
+      "do not read copies of the same size and mtime" },
+    { KEY_PRUNE, "prune", NULL, "forget files below PATH that have vanished" },
+    { 0, NULL, NULL, NULL },
 };
 
 static unsigned jobs;
@@ -168,8 +169,8 @@ static void put_text(const vld_scan_totals *t, double seconds)
                t->adopted, t->not_adopted);
     }
     if (prunes) {
-        printf(", %" PRIu64 " pruned, %" PRIu64 " vanished but kept",
-               t->pruned, t->kept);
+        printf(", %" PRIu64 " pruned, %" PRIu64 " vanished but kept", t->pruned,
+               t->kept);
     }
     printf("; %.2f s\n", seconds);
 }
@@ -299,6 +300,7 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_scan = {
-    "scan", "PATH...", "index the files at or below PATH",
-    CLI_NEEDS_CREATE, 1, -1, options, set, run,
+    "scan",           "PATH...", "index the files at or below PATH",
+    CLI_NEEDS_CREATE, 1,         -1,
+    options,          set,       run,
 };

@@ -15,7 +15,7 @@
 
 static const cli_option options[] = {
     CLI_OPTION_TAG_KEY,
-    {0, NULL, NULL, NULL},
+    { 0, NULL, NULL, NULL },
 };
 
 static const char *tag_key_file;
@@ -165,8 +165,8 @@ static void put_text(const char *path, const vld_record *record,
     printf("fresh          %s%s\n", why ? "no: " : "yes", why ? why : "");
 }
 
-static void put_record(const cli *c, const char *path,
-                       const vld_record *record, const char *why)
+static void put_record(const cli *c, const char *path, const vld_record *record,
+                       const char *why)
 {
     json_t *object;
 
@@ -208,8 +208,8 @@ static cli_exit show(cli *c, const char *path)
 
     if (rv == APR_NOTFOUND || rv == VLD_E_DAMAGED) {
         if (!c->quiet) {
-            put_absence(c, key, rv == APR_NOTFOUND ? "no record"
-                                                   : "a damaged record");
+            put_absence(c, key,
+                        rv == APR_NOTFOUND ? "no record" : "a damaged record");
         }
         return CLI_FOUND;
     }
@@ -240,6 +240,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_show = {
-    "show", "PATH...", "show records in full, and whether they are fresh",
-    CLI_NEEDS_READ, 1, -1, options, set, run,
+    "show",
+    "PATH...",
+    "show records in full, and whether they are fresh",
+    CLI_NEEDS_READ,
+    1,
+    -1,
+    options,
+    set,
+    run,
 };

@@ -18,9 +18,9 @@
 #define KEY_STRICT CLI_KEY_OWN
 
 static const cli_option options[] = {
-    {'j', "jobs", "N", "read N files at once; default: one a core"},
-    {KEY_STRICT, "strict", NULL, "stale and missing files are failures, too"},
-    {0, NULL, NULL, NULL},
+    { 'j', "jobs", "N", "read N files at once; default: one a core" },
+    { KEY_STRICT, "strict", NULL, "stale and missing files are failures, too" },
+    { 0, NULL, NULL, NULL },
 };
 
 static unsigned jobs;
@@ -36,8 +36,8 @@ typedef enum finding {
     FINDING_NONE     /* stopped before, or there is no record any more */
 } finding;
 
-static const char *const words[] = {"good",    "corrupt", "stale", "missing",
-                                    "damaged", "failed",  NULL};
+static const char *const words[] = { "good",    "corrupt", "stale", "missing",
+                                     "damaged", "failed",  NULL };
 
 typedef struct task {
     struct task *next;
@@ -85,8 +85,8 @@ static finding finding_of(apr_status_t rv)
         return FINDING_NONE;
     }
     /* Changed this moment, or no file any more. */
-    return APR_STATUS_IS_EBUSY(rv) || APR_STATUS_IS_EINVAL(rv) ||
-                   rv == APR_FROM_OS_ERROR(ELOOP)
+    return APR_STATUS_IS_EBUSY(rv) || APR_STATUS_IS_EINVAL(rv)
+                   || rv == APR_FROM_OS_ERROR(ELOOP)
                ? FINDING_STALE
                : FINDING_FAILED;
 }
@@ -104,9 +104,9 @@ static finding look(const task *t, bool *is_same, apr_status_t *rv)
         return finding_of(*rv);
     }
     vld_identity_of(&st, &now);
-    *is_same = S_ISREG(st.st_mode) &&
-               vld_identity_equal(&now, &t->record.identity,
-                                  VLD_COMPARE_STRICT);
+    *is_same = S_ISREG(st.st_mode)
+               && vld_identity_equal(&now, &t->record.identity,
+                                     VLD_COMPARE_STRICT);
     return *is_same ? FINDING_GOOD : FINDING_STALE;
 }
 
@@ -155,8 +155,8 @@ static finding check(vld_store *store, task *t, uint64_t *bytes,
     if (APR_STATUS_IS_NOTFOUND(got)) {
         return FINDING_NONE;
     }
-    if (got != APR_SUCCESS ||
-        (t->has_record && now.indexed_ns == t->record.indexed_ns)) {
+    if (got != APR_SUCCESS
+        || (t->has_record && now.indexed_ns == t->record.indexed_ns)) {
         return found;
     }
     t->has_record = true;
@@ -313,8 +313,8 @@ static unsigned start_threads(verifying *v, pthread_t *threads, unsigned n)
     sigdelset(&all, SIGBUS);
     sigdelset(&all, SIGSEGV);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    while (started < n &&
-           pthread_create(&threads[started], NULL, run_thread, v) == 0) {
+    while (started < n
+           && pthread_create(&threads[started], NULL, run_thread, v) == 0) {
         started++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -394,8 +394,8 @@ static void put_summary(const verifying *v, bool complete)
 
 static cli_exit judge(const verifying *v)
 {
-    uint64_t bad = v->found[FINDING_CORRUPT] + v->found[FINDING_DAMAGED] +
-                   v->found[FINDING_FAILED];
+    uint64_t bad = v->found[FINDING_CORRUPT] + v->found[FINDING_DAMAGED]
+                   + v->found[FINDING_FAILED];
 
     if (is_strict) {
         bad += v->found[FINDING_STALE] + v->found[FINDING_MISSING];
@@ -418,9 +418,9 @@ static cli_exit finish(verifying *v, apr_status_t rv)
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
-    static verifying v = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-                          .work = PTHREAD_COND_INITIALIZER,
-                          .room = PTHREAD_COND_INITIALIZER};
+    static verifying v = { .mutex = PTHREAD_MUTEX_INITIALIZER,
+                           .work = PTHREAD_COND_INITIALIZER,
+                           .room = PTHREAD_COND_INITIALIZER };
     const char *prefix = "/";
     apr_status_t rv = APR_SUCCESS;
 
@@ -434,8 +434,7 @@ static cli_exit run(cli *c, int argc, char **argv)
         return cli_index_error(c, rv);
     }
     if (prefix == NULL) {
-        cli_error("%s: no records at or below it",
-                  cli_shown(c->pool, argv[0]));
+        cli_error("%s: no records at or below it", cli_shown(c->pool, argv[0]));
         return CLI_FOUND;
     }
     cli_catch_signals();
@@ -447,6 +446,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_verify = {
-    "verify", "[PREFIX]", "read files again and compare them with the index",
-    CLI_NEEDS_READ, 0, 1, options, set, run,
+    "verify",
+    "[PREFIX]",
+    "read files again and compare them with the index",
+    CLI_NEEDS_READ,
+    0,
+    1,
+    options,
+    set,
+    run,
 };

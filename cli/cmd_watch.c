@@ -16,10 +16,10 @@
 #define MOST_INTERVAL 86400
 
 static const cli_option options[] = {
-    {'j', "jobs", "N", "read N files at once in scans; default: one a core"},
-    {KEY_INTERVAL, "interval", "S",
-     "scan what cannot be watched every S seconds; default: 10"},
-    {0, NULL, NULL, NULL},
+    { 'j', "jobs", "N", "read N files at once in scans; default: one a core" },
+    { KEY_INTERVAL, "interval", "S",
+      "scan what cannot be watched every S seconds; default: 10" },
+    { 0, NULL, NULL, NULL },
 };
 
 static unsigned jobs;
@@ -62,8 +62,8 @@ static void on_alive(void *baton)
 }
 
 static const char *const events[] = {
-    [VLD_WATCH_READY] = "ready",       [VLD_WATCH_BATCH] = "batch",
-    [VLD_WATCH_RESCAN] = "rescan",     [VLD_WATCH_STOPPING] = "stopping",
+    [VLD_WATCH_READY] = "ready",     [VLD_WATCH_BATCH] = "batch",
+    [VLD_WATCH_RESCAN] = "rescan",   [VLD_WATCH_STOPPING] = "stopping",
     [VLD_WATCH_STOPPED] = "stopped",
 };
 
@@ -96,8 +96,7 @@ static void notify(vld_watch_news news, const vld_watch_totals *t)
     }
 }
 
-static void on_news(void *baton, vld_watch_news news,
-                    const vld_watch_totals *t)
+static void on_news(void *baton, vld_watch_news news, const vld_watch_totals *t)
 {
     const cli *c = baton;
 
@@ -151,8 +150,8 @@ static bool all_folders(const cli *c, int argc, char **argv)
             why = "not a folder; watch the one that it is in";
         }
         if (why != NULL) {
-            cli_error("%s: %s; nothing is watched",
-                      cli_shown(c->pool, argv[i]), why);
+            cli_error("%s: %s; nothing is watched", cli_shown(c->pool, argv[i]),
+                      why);
             all = false;
         }
     }
@@ -240,6 +239,13 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_watch = {
-    "watch", "PATH...", "index the files below PATH and follow their changes",
-    CLI_NEEDS_CREATE, 1, -1, options, set, run,
+    "watch",
+    "PATH...",
+    "index the files below PATH and follow their changes",
+    CLI_NEEDS_CREATE,
+    1,
+    -1,
+    options,
+    set,
+    run,
 };

@@ -7,18 +7,18 @@
 #include "cli.h"
 
 const cli_option cli_global_options[] = {
-    {'i', "index", "FILE", "the index to use"},
-    {CLI_KEY_JSON, "json", NULL, "write JSON, one object a line"},
-    {'q', "quiet", NULL, "no progress, no summary; show: the exit status only"},
-    {'h', "help", NULL, "print help, of the command if there is one"},
-    {'V', "version", NULL, "print the version"},
-    {0, NULL, NULL, NULL},
+    { 'i', "index", "FILE", "the index to use" },
+    { CLI_KEY_JSON, "json", NULL, "write JSON, one object a line" },
+    { 'q', "quiet", NULL,
+      "no progress, no summary; show: the exit status only" },
+    { 'h', "help", NULL, "print help, of the command if there is one" },
+    { 'V', "version", NULL, "print the version" },
+    { 0, NULL, NULL, NULL },
 };
 
 static const cli_command *const commands[] = {
-    &cli_scan,   &cli_watch,  &cli_show,   &cli_list,    &cli_verify,
-    &cli_export, &cli_import, &cli_forget, &cli_compact, &cli_stat,
-    NULL,
+    &cli_scan,   &cli_watch,  &cli_show,    &cli_list, &cli_verify, &cli_export,
+    &cli_import, &cli_forget, &cli_compact, &cli_stat, NULL,
 };
 
 const cli_command *cli_find_command(const char *name)
@@ -65,8 +65,7 @@ void cli_print_help(FILE *out)
     for (row = commands; *row != NULL; row++) {
         char usage[48];
 
-        snprintf(usage, sizeof(usage), "%s %s", (*row)->name,
-                 (*row)->operands);
+        snprintf(usage, sizeof(usage), "%s %s", (*row)->name, (*row)->operands);
         fprintf(out, "  %-20s  %s\n", usage, (*row)->help);
     }
     fprintf(out, "  %-20s  %s\n", "help [COMMAND]",
@@ -82,8 +81,8 @@ void cli_print_help(FILE *out)
 void cli_print_usage(FILE *out, const cli_command *command)
 {
     fprintf(out, "usage: htvalidators %s [OPTION...]%s%s\n\n%s\n\nOptions:\n",
-            command->name, command->operands[0] ? " " : "",
-            command->operands, command->help);
+            command->name, command->operands[0] ? " " : "", command->operands,
+            command->help);
     print_options(out, command->options);
     print_options(out, cli_global_options);
     print_default(out);

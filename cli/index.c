@@ -16,8 +16,8 @@ static apr_status_t true_cause(const cli *c, apr_status_t rv)
 {
     struct statvfs fs;
 
-    if (rv == APR_FROM_OS_ERROR(EIO) && statvfs(c->index, &fs) == 0 &&
-        fs.f_bavail == 0) {
+    if (rv == APR_FROM_OS_ERROR(EIO) && statvfs(c->index, &fs) == 0
+        && fs.f_bavail == 0) {
         return APR_FROM_OS_ERROR(ENOSPC);
     }
     return rv;
@@ -42,12 +42,9 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
 static vld_store_mode mode_of(const cli_command *command)
 {
     switch (command->needs) {
-    case CLI_NEEDS_CREATE:
-        return VLD_STORE_CREATE;
-    case CLI_NEEDS_WRITE:
-        return VLD_STORE_WRITE;
-    default:
-        return VLD_STORE_READ;
+    case CLI_NEEDS_CREATE: return VLD_STORE_CREATE;
+    case CLI_NEEDS_WRITE: return VLD_STORE_WRITE;
+    default: return VLD_STORE_READ;
     }
 }
 

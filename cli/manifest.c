@@ -22,14 +22,10 @@
 static const char *escape_of(char octet)
 {
     switch (octet) {
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    default:
-        return NULL;
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    default: return NULL;
     }
 }
 
@@ -89,7 +85,7 @@ struct cli_manifest {
     size_t at, filled; /* of octets */
     size_t len;        /* of text */
     bool too_long;
-    bool has_facts;    /* of the line before */
+    bool has_facts; /* of the line before */
     char of[FACTS_DIGITS + 1];
     int64_t last_modified, size, mtime_ns;
     char octets[65536];
@@ -108,7 +104,7 @@ cli_manifest *cli_manifest_read(int fd)
 /* Waits by poll, which a signal ends: a pipe may stay silent for long. */
 static apr_status_t fill(cli_manifest *m)
 {
-    struct pollfd on = {m->fd, POLLIN, 0};
+    struct pollfd on = { m->fd, POLLIN, 0 };
     ssize_t n;
 
     do {
@@ -267,8 +263,8 @@ static const char *read_tagged(char *text, char **name, vld_digest *digest)
     size_t least = sizeof("SHA256 () = ") - 1 + VLD_HEX_SIZE - 1;
     char *hex = len < least ? NULL : text + len - (VLD_HEX_SIZE - 1);
 
-    if (hex == NULL || strncmp(hex - 4, ") = ", 4) != 0 ||
-        !vld_digest_unhex(hex, digest)) {
+    if (hex == NULL || strncmp(hex - 4, ") = ", 4) != 0
+        || !vld_digest_unhex(hex, digest)) {
         return "it does not end with ') = ' and 64 hexadecimal digits";
     }
     hex[-4] = '\0';

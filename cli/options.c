@@ -64,23 +64,12 @@ static void reset_getopt(void)
 static bool set_global(cli *c, int key)
 {
     switch (key) {
-    case 'i':
-        c->index = optarg;
-        return true;
-    case CLI_KEY_JSON:
-        c->json = true;
-        return true;
-    case 'q':
-        c->quiet = true;
-        return true;
-    case 'h':
-        c->want_help = true;
-        return true;
-    case 'V':
-        c->want_version = true;
-        return true;
-    default:
-        return false;
+    case 'i': c->index = optarg; return true;
+    case CLI_KEY_JSON: c->json = true; return true;
+    case 'q': c->quiet = true; return true;
+    case 'h': c->want_help = true; return true;
+    case 'V': c->want_version = true; return true;
+    default: return false;
     }
 }
 
@@ -96,8 +85,8 @@ static cli_exit complain(const cli *c, int result, char *const *argv)
                   cli_shown(c->pool, last), what, gap, name);
         return CLI_ERROR;
     }
-    cli_error("option -%c %s; see `htvalidators%s%s --help`", optopt, what,
-              gap, name);
+    cli_error("option -%c %s; see `htvalidators%s%s --help`", optopt, what, gap,
+              name);
     return CLI_ERROR;
 }
 
@@ -109,21 +98,20 @@ static cli_exit parse_options(cli *c, const char *how, int argc, char **argv)
 
     make_tables(&tables, how, command ? command->options : NULL);
     reset_getopt();
-    while ((key = getopt_long(argc, argv, tables.letters, tables.names,
-                              NULL)) != -1) {
+    while ((key = getopt_long(argc, argv, tables.letters, tables.names, NULL))
+           != -1) {
         if (key == ':' || key == '?') {
             return complain(c, key, argv);
         }
-        if (!set_global(c, key) &&
-            (command == NULL || !command->set(key, optarg))) {
+        if (!set_global(c, key)
+            && (command == NULL || !command->set(key, optarg))) {
             return CLI_ERROR;
         }
     }
     return CLI_DONE;
 }
 
-bool cli_number(const char *text, unsigned least, unsigned most,
-                unsigned *out)
+bool cli_number(const char *text, unsigned least, unsigned most, unsigned *out)
 {
     unsigned long value = 0;
     const char *digit;

@@ -36,11 +36,11 @@ static size_t utf8_length(const unsigned char *s, size_t left)
         unsigned char first, last, low, high; /* bounds of octets 1 and 2 */
         size_t octets;
     } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
+        { 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+        { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+        { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+        { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+        { 0xf4, 0xf4, 0x80, 0x8f, 4 },
     };
     size_t f, i;
 
@@ -51,8 +51,8 @@ static size_t utf8_length(const unsigned char *s, size_t left)
         if (forms[f].octets > left) {
             return 0;
         }
-        if (forms[f].octets > 1 &&
-            (s[1] < forms[f].low || s[1] > forms[f].high)) {
+        if (forms[f].octets > 1
+            && (s[1] < forms[f].low || s[1] > forms[f].high)) {
             return 0;
         }
         for (i = 2; i < forms[f].octets; i++) {
@@ -68,8 +68,8 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 /* C0, DEL and C1 move cursors and hide text. */
 static bool is_control(const unsigned char *s, size_t octets)
 {
-    return (octets == 1 && (s[0] < 0x20 || s[0] == 0x7f)) ||
-           (octets == 2 && s[0] == 0xc2 && s[1] < 0xa0);
+    return (octets == 1 && (s[0] < 0x20 || s[0] == 0x7f))
+           || (octets == 2 && s[0] == 0xc2 && s[1] < 0xa0);
 }
 
 /* Writes the text form of one character, or of one octet that is none, to
@@ -80,7 +80,9 @@ static size_t escape_one(const unsigned char *s, size_t left, char out[9])
 
     if (s[0] == '\\' || s[0] == '\n' || s[0] == '\t') {
         snprintf(out, 9, "\\%c",
-                 s[0] == '\n' ? 'n' : s[0] == '\t' ? 't' : '\\');
+                 s[0] == '\n'   ? 'n'
+                 : s[0] == '\t' ? 't'
+                                : '\\');
         return 1;
     }
     if (octets == 0 || (octets == 1 && is_control(s, 1))) {
@@ -129,9 +131,9 @@ const char *cli_shown(apr_pool_t *p, const char *path)
 
 void cli_put_json(json_t *object)
 {
-    if (object == NULL ||
-        json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) != 0 ||
-        fputc('\n', stdout) == EOF) {
+    if (object == NULL
+        || json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) != 0
+        || fputc('\n', stdout) == EOF) {
         if (!ferror(stdout)) {
             cli_error("out of memory");
             exit(CLI_ERROR);
@@ -202,8 +204,7 @@ static void set_string(json_t *object, const char *key, const char *value)
     json_object_set_new(object, key, json_string(value));
 }
 
-json_t *cli_json_record(const char *path, size_t len,
-                        const vld_record *record)
+json_t *cli_json_record(const char *path, size_t len, const vld_record *record)
 {
     json_t *object = json_object();
     char etag[VLD_ETAG_SIZE], hex[VLD_HEX_SIZE], date[VLD_DATE_SIZE];
@@ -230,8 +231,8 @@ json_t *cli_json_record(const char *path, size_t len,
 
 const char *cli_size(uint64_t octets, char out[CLI_SIZE])
 {
-    static const char *const units[] = {"KiB", "MiB", "GiB",
-                                        "TiB", "PiB", "EiB"};
+    static const char *const units[] = { "KiB", "MiB", "GiB",
+                                         "TiB", "PiB", "EiB" };
     double value = (double)octets / 1024.0;
     size_t u = 0;
 

@@ -35,8 +35,7 @@ static bool become(uid_t uid, gid_t folder_gid)
 {
     const struct passwd *user = getpwuid(uid);
     gid_t gid = user != NULL ? user->pw_gid : folder_gid;
-    int rv = user != NULL ? initgroups(user->pw_name, gid)
-                          : setgroups(1, &gid);
+    int rv = user != NULL ? initgroups(user->pw_name, gid) : setgroups(1, &gid);
 
     return rv == 0 && setresgid(gid, gid, gid) == 0
            && setresuid(uid, uid, uid) == 0;

@@ -23,8 +23,8 @@ const char *cli_absolute(apr_pool_t *p, const char *path)
 {
     char *merged;
 
-    if (apr_filepath_merge(&merged, NULL, path, APR_FILEPATH_NOTRELATIVE, p) !=
-        APR_SUCCESS) {
+    if (apr_filepath_merge(&merged, NULL, path, APR_FILEPATH_NOTRELATIVE, p)
+        != APR_SUCCESS) {
         return NULL;
     }
     return without_slash_at_end(merged);
@@ -76,6 +76,6 @@ bool cli_is_below(const char *path, const char *folder)
     if (len > 0 && folder[len - 1] == '/') {
         len--;
     }
-    return strncmp(path, folder, len) == 0 &&
-           (path[len] == '/' || path[len] == '\0');
+    return strncmp(path, folder, len) == 0
+           && (path[len] == '/' || path[len] == '\0');
 }

@@ -11,13 +11,13 @@
 #include "cli.h"
 
 #define REDRAW_US (APR_USEC_PER_SEC / 10)
-#define BAR 10       /* columns of the bar */
-#define COLUMNS 80   /* of a terminal that does not say */
+#define BAR 10     /* columns of the bar */
+#define COLUMNS 80 /* of a terminal that does not say */
 
 struct cli_progress {
     bool on;
     int columns;
-    int drawn;  /* columns in use by what stands there */
+    int drawn; /* columns in use by what stands there */
     unsigned step;
     apr_time_t started;
     apr_time_t last;
@@ -36,7 +36,7 @@ static int columns_of(int fd)
 
 cli_progress *cli_progress_start(const cli *c)
 {
-    static cli_progress progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    static cli_progress progress = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
     progress.on = !c->quiet && !c->json && isatty(STDERR_FILENO);
     progress.started = apr_time_now();

@@ -8,7 +8,7 @@
 
 volatile int cli_stopped;
 
-static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
+static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
 
 static void handle(int number)
 {
@@ -18,8 +18,7 @@ static void handle(int number)
     for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
         struct sigaction was;
 
-        if (sigaction(caught[i], NULL, &was) == 0 &&
-            was.sa_handler == handle) {
+        if (sigaction(caught[i], NULL, &was) == 0 && was.sa_handler == handle) {
             signal(caught[i], SIG_DFL);
         }
     }
@@ -36,8 +35,8 @@ void cli_catch_signals(void)
         now.sa_handler = handle;
         now.sa_flags = SA_RESTART;
         sigemptyset(&now.sa_mask);
-        if (sigaction(caught[i], NULL, &was) == 0 &&
-            was.sa_handler != SIG_IGN) {
+        if (sigaction(caught[i], NULL, &was) == 0
+            && was.sa_handler != SIG_IGN) {
             sigaction(caught[i], &now, NULL);
         }
     }

@@ -92,9 +92,7 @@ bool vld_beneath_is_virtual(int fd)
     case 0x6165676c: /* pstore */
     case 0xde5e81e4: /* efivarfs */
     case 0xcafe4a11: /* bpf */
-    case 0xf97cff8c: /* selinux */
-        return true;
-    default:
-        return false;
+    case 0xf97cff8c: /* selinux */ return true;
+    default: return false;
     }
 }

@@ -16,7 +16,6 @@
 #include <openssl/evp.h>
 #include <openssl/opensslv.h>
 
-
 #define CHUNK 131072
 #define READAHEAD_FROM (4 * CHUNK)
 
@@ -126,8 +125,8 @@ static void add(uint64_t *progress, ssize_t n)
     }
 }
 
-static apr_status_t feed(hasher *h, int fd, uint64_t expected,
-                         const int *stop, uint64_t *progress, uint64_t *size)
+static apr_status_t feed(hasher *h, int fd, uint64_t expected, const int *stop,
+                         uint64_t *progress, uint64_t *size)
 {
     uint64_t total = 0;
     ssize_t n;

@@ -41,8 +41,7 @@ bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
                         vld_compare verify)
 {
     switch (verify) {
-    case VLD_COMPARE_NONE:
-        return true;
+    case VLD_COMPARE_NONE: return true;
     case VLD_COMPARE_MTIME:
         return a->size == b->size && a->mtime_ns == b->mtime_ns;
     default:
@@ -116,10 +115,8 @@ static bool is_fine_grained(unsigned long magic)
     case 0xca451a4e: /* bcachefs */
     case 0x3434:     /* nilfs2 */
     case 0x73717368: /* squashfs, never written */
-    case 0xe0f5e1e2: /* erofs, never written */
-        return true;
-    default:
-        return false;
+    case 0xe0f5e1e2: /* erofs, never written */ return true;
+    default: return false;
     }
 }
 

@@ -16,8 +16,7 @@
 
 #define AGAIN_NS INT64_C(1000000) /* past the moment of settling */
 
-static vld_reading read_identity(vld_attempt *a, vld_identity *id,
-                                 dev_t *dev)
+static vld_reading read_identity(vld_attempt *a, vld_identity *id, dev_t *dev)
 {
     struct stat st;
 
@@ -76,8 +75,8 @@ vld_reading vld_file_try(vld_attempt *a)
     if (o != VLD_READ) {
         return o;
     }
-    return size == id->size && vld_identity_equal(id, &after,
-                                                  VLD_COMPARE_STRICT)
+    return size == id->size
+                   && vld_identity_equal(id, &after, VLD_COMPARE_STRICT)
                ? VLD_READ
                : VLD_CHANGED;
 }
@@ -95,25 +94,20 @@ static apr_status_t status_of(const vld_attempt *a, vld_reading o,
                               int64_t *again_ns)
 {
     switch (o) {
-    case VLD_READ:
-        return APR_SUCCESS;
+    case VLD_READ: return APR_SUCCESS;
     case VLD_RACY:
         *again_ns = vld_now_ns() + a->wait_ns + AGAIN_NS;
         return APR_EBUSY;
-    case VLD_CHANGED:
-        *again_ns = vld_now_ns() + AGAIN_NS;
-        return APR_EBUSY;
-    case VLD_PASSED:
-        return APR_EINVAL;
-    default:
-        return a->rv;
+    case VLD_CHANGED: *again_ns = vld_now_ns() + AGAIN_NS; return APR_EBUSY;
+    case VLD_PASSED: return APR_EINVAL;
+    default: return a->rv;
     }
 }
 
-apr_status_t vld_file_read(const char *path, const int *stop,
-                           vld_record *out, int64_t *again_ns)
+apr_status_t vld_file_read(const char *path, const int *stop, vld_record *out,
+                           int64_t *again_ns)
 {
-    vld_attempt a = {.fd = open_file(path), .stop = stop, .record = out};
+    vld_attempt a = { .fd = open_file(path), .stop = stop, .record = out };
     apr_status_t rv;
 
     if (a.fd < 0) {

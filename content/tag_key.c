@@ -50,7 +50,8 @@ static const char *look_at(int fd, char *why, size_t size)
                    "name a file that holds the key");
     }
     if (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) {
-        return say(why, size, "it can be read or written by others, or "
+        return say(why, size,
+                   "it can be read or written by others, or "
                    "written by its group, and so is no secret",
                    "`chmod 0600` it, or 0640, and put a new key into it if "
                    "others may have read it");
@@ -77,8 +78,8 @@ static const char *take(int fd, vld_tag_key *out, char *why, size_t size)
         len--;
     }
     out->len = len;
-    memcpy(out->octets, octets, len < VLD_TAG_KEY_MOST ? len
-                                                       : VLD_TAG_KEY_MOST);
+    memcpy(out->octets, octets,
+           len < VLD_TAG_KEY_MOST ? len : VLD_TAG_KEY_MOST);
     OPENSSL_cleanse(octets, sizeof(octets));
     if (len < VLD_TAG_KEY_LEAST) {
         return say(why, size, "a key of less than 16 octets can be guessed",
@@ -94,8 +95,7 @@ const char *vld_tag_key_read(vld_tag_key *out, const char *path, char *why,
                              size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    const char *wrong = fd < 0 ? say_errno(why, size)
-                               : look_at(fd, why, size);
+    const char *wrong = fd < 0 ? say_errno(why, size) : look_at(fd, why, size);
 
     if (!wrong) {
         wrong = take(fd, out, why, size);
@@ -128,8 +128,8 @@ apr_status_t vld_keyed_digest(const vld_tag_key *key, const void *octets,
                : APR_EGENERAL;
 }
 
-apr_status_t vld_content_etag(const vld_digest *digest,
-                              const vld_tag_key *key, char out[VLD_ETAG_SIZE])
+apr_status_t vld_content_etag(const vld_digest *digest, const vld_tag_key *key,
+                              char out[VLD_ETAG_SIZE])
 {
     vld_digest keyed = *digest;
     apr_status_t rv = APR_SUCCESS;

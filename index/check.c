@@ -50,15 +50,15 @@ typedef struct check {
     vld_store *store;
     int fd;
     size_t page_size;
-    uint64_t last;       /* page */
-    unsigned char *seen; /* a bit a page */
-    unsigned char *used; /* an octet for each two of a page */
+    uint64_t last;        /* page */
+    unsigned char *seen;  /* a bit a page */
+    unsigned char *used;  /* an octet for each two of a page */
     unsigned char *pages; /* one for each depth, one for a look aside */
-    bool is_free;        /* the database of free pages: keys are numbers */
+    bool is_free;         /* the database of free pages: keys are numbers */
     unsigned char key[VLD_KEY_MAX];
-    size_t key_len;      /* of the key before; 0: none */
-    bool is_bound;       /* that key is a branch's, below which it may stand
-                          * again */
+    size_t key_len; /* of the key before; 0: none */
+    bool is_bound;  /* that key is a branch's, below which it may stand
+                     * again */
 } check;
 
 typedef struct node {
@@ -101,8 +101,8 @@ static bool take_page(check *c, uint64_t number)
 
 static bool read_page(const check *c, uint64_t number, unsigned char *page)
 {
-    return pread(c->fd, page, c->page_size,
-                 (off_t)(number * c->page_size)) == (ssize_t)c->page_size;
+    return pread(c->fd, page, c->page_size, (off_t)(number * c->page_size))
+           == (ssize_t)c->page_size;
 }
 
 static bool read_as(const check *c, uint64_t number, unsigned kind,
@@ -117,8 +117,8 @@ static bool read_as(const check *c, uint64_t number, unsigned kind,
 static bool take_octets(check *c, size_t at, size_t len)
 {
     len += len % 2;
-    if (at % 2 || at + len > c->page_size || memchr(c->used + at / 2, 1,
-                                                    len / 2)) {
+    if (at % 2 || at + len > c->page_size
+        || memchr(c->used + at / 2, 1, len / 2)) {
         return false;
     }
     memset(c->used + at / 2, 1, len / 2);
@@ -144,8 +144,7 @@ static bool read_node(check *c, const unsigned char *page, unsigned i,
         out->number |= (uint64_t)out->flags << 32;
         return take_octets(c, at, len);
     }
-    return take_octets(c, at, len + (out->flags == NODE_BIG ? 8
-                                                            : out->number));
+    return take_octets(c, at, len + (out->flags == NODE_BIG ? 8 : out->number));
 }
 
 static int compare(const check *c, const node *n)
@@ -159,7 +158,7 @@ static int compare(const check *c, const node *n)
         return now > before ? 1 : now < before ? -1 : 0;
     }
     order = memcmp(n->key, c->key, least);
-    return order                      ? order
+    return order                     ? order
            : n->key_len > c->key_len ? 1
                                      : -(n->key_len < c->key_len);
 }
@@ -248,8 +247,9 @@ static bool take_data(check *c, const node *n)
     }
     first = get64(n->data);
     return take_big(c, first, n->number)
-           && (!c->is_free || is_list(c, first * c->page_size + PAGE_HEAD,
-                                      NULL, n->number));
+           && (!c->is_free
+               || is_list(c, first * c->page_size + PAGE_HEAD, NULL,
+                          n->number));
 }
 
 /* --- trees --------------------------------------------------------------- */
@@ -401,8 +401,8 @@ static void check_snapshot(void *data)
     for (int i = 0; c->rv == APR_SUCCESS && gone && i < TRIES; i++) {
         c->rv = vld_error_mdb(vld_store_enter(c->store, &txn));
         if (c->rv == APR_SUCCESS) {
-            c->rv = take_all(c, mdb_txn_id(txn), &gone) || (gone
-                                                            && i < TRIES - 1)
+            c->rv = take_all(c, mdb_txn_id(txn), &gone)
+                            || (gone && i < TRIES - 1)
                         ? APR_SUCCESS
                         : VLD_E_DAMAGED;
             vld_store_leave(c->store);
@@ -412,7 +412,7 @@ static void check_snapshot(void *data)
 
 apr_status_t vld_store_check(vld_store *store)
 {
-    check c = {0};
+    check c = { 0 };
 
     if (sizeof(size_t) != sizeof(uint64_t)) {
         return APR_SUCCESS;

@@ -50,10 +50,8 @@ static apr_status_t make_new(compact_call *call)
         return vld_error_os();
     }
     call->fd = open(call->name,
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    0600);
-    if (call->fd < 0
-        || fchown(call->fd, call->old.st_uid, call->old.st_gid)
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (call->fd < 0 || fchown(call->fd, call->old.st_uid, call->old.st_gid)
         || fchmod(call->fd, call->old.st_mode & 07777)) {
         return vld_error_os();
     }
@@ -96,7 +94,8 @@ static apr_status_t put_in_place(compact_call *call)
 static apr_status_t replace(compact_call *call)
 {
     int held;
-    apr_status_t rv = vld_index_files_hold(call->store->path, true, HOLD_MS, &held);
+    apr_status_t rv = vld_index_files_hold(call->store->path, true, HOLD_MS,
+                                           &held);
 
     if (rv == APR_SUCCESS) {
         rv = put_in_place(call);
@@ -129,7 +128,7 @@ static apr_status_t make_and_replace(compact_call *call)
 
 apr_status_t vld_store_compact(vld_store *store)
 {
-    compact_call call = {.store = store, .fd = -1};
+    compact_call call = { .store = store, .fd = -1 };
     vld_batch *batch;
     apr_status_t rv = name_it(&call);
 

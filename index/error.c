@@ -21,32 +21,22 @@
 apr_status_t vld_error_mdb(int rc)
 {
     switch (rc) {
-    case MDB_SUCCESS:
-        return APR_SUCCESS;
-    case MDB_NOTFOUND:
-        return APR_NOTFOUND;
+    case MDB_SUCCESS: return APR_SUCCESS;
+    case MDB_NOTFOUND: return APR_NOTFOUND;
     case MDB_INVALID:
-    case MDB_INCOMPATIBLE:
-        return VLD_E_NOT_INDEX;
-    case MDB_VERSION_MISMATCH:
-        return VLD_E_VERSION;
+    case MDB_INCOMPATIBLE: return VLD_E_NOT_INDEX;
+    case MDB_VERSION_MISMATCH: return VLD_E_VERSION;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_CURSOR_FULL: /* pages that go round in a circle */
     case MDB_BAD_TXN:     /* one of these came before, in the same one */
-    case MDB_PANIC:
-        return VLD_E_DAMAGED;
+    case MDB_PANIC: return VLD_E_DAMAGED;
     case MDB_MAP_FULL:
-    case MDB_MAP_RESIZED:
-        return VLD_E_FULL;
-    case MDB_READERS_FULL:
-        return VLD_E_READERS;
-    case MDB_TXN_FULL:
-        return APR_ENOMEM;
-    case MDB_BAD_VALSIZE:
-        return APR_EINVAL;
-    default:
-        return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
+    case MDB_MAP_RESIZED: return VLD_E_FULL;
+    case MDB_READERS_FULL: return VLD_E_READERS;
+    case MDB_TXN_FULL: return APR_ENOMEM;
+    case MDB_BAD_VALSIZE: return APR_EINVAL;
+    default: return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
     }
 }
 
@@ -69,28 +59,21 @@ apr_status_t vld_error_mdb_write(int rc, int fd)
 static const char *sentence(apr_status_t rv)
 {
     switch (rv) {
-    case VLD_E_NOT_INDEX:
-        return "the file is not an index of mod_validators";
-    case VLD_E_VERSION:
-        return "the index is of another format version";
+    case VLD_E_NOT_INDEX: return "the file is not an index of mod_validators";
+    case VLD_E_VERSION: return "the index is of another format version";
     case VLD_E_DAMAGED:
         return "the index is damaged: it is cut short, or its pages or "
                "records do not check";
-    case VLD_E_FULL:
-        return "the index has grown to the most that it may";
-    case VLD_E_READERS:
-        return "all slots for readers of the index are taken";
+    case VLD_E_FULL: return "the index has grown to the most that it may";
+    case VLD_E_READERS: return "all slots for readers of the index are taken";
     case VLD_E_LOCKED:
         return "the index's lock file is missing or may not be written";
     case VLD_E_OWNER:
         return "the index belongs to a user who is not trusted here, or it or "
                "its folder may be written by everybody";
-    case VLD_E_REPLACED:
-        return "the index has been replaced or removed";
-    case VLD_E_STALE:
-        return "the index's lock file belongs to another index";
-    default:
-        break;
+    case VLD_E_REPLACED: return "the index has been replaced or removed";
+    case VLD_E_STALE: return "the index's lock file belongs to another index";
+    default: break;
     }
     if (APR_STATUS_IS_ENOENT(rv)) {
         return "no such file or folder";
@@ -132,8 +115,9 @@ static const char *cure(apr_status_t rv)
                "`htvalidators -i \"@\" stat` clears the slots of those that "
                "have ended and counts the rest";
     case VLD_E_LOCKED:
-        return "readers must be able to write \"@-lock\": run `chgrp "
-               VLD_SERVER_GROUP " \"@-lock\" && chmod 0660 \"@-lock\"`, or, "
+        return "readers must be able to write \"@-lock\": run "
+               "`chgrp " VLD_SERVER_GROUP
+               " \"@-lock\" && chmod 0660 \"@-lock\"`, or, "
                "where it is missing, `htvalidators -i \"@\" scan FOLDER` as "
                "the owner of the index";
     case VLD_E_OWNER:
@@ -146,8 +130,7 @@ static const char *cure(apr_status_t rv)
                "which makes a new lock file, or remove \"@-lock\"";
     case VLD_E_REPLACED:
         return "do it again: another file stands at \"@\" now, or none";
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
@@ -158,8 +141,9 @@ static const char *cure_os(apr_status_t rv)
                "\"@\" scan FOLDER`";
     }
     if (APR_STATUS_IS_EACCES(rv)) {
-        return "\"@\" and the folders above it must be accessible: run `chgrp "
-               VLD_SERVER_GROUP " \"@\" \"@-lock\"` and look at the modes of "
+        return "\"@\" and the folders above it must be accessible: run "
+               "`chgrp " VLD_SERVER_GROUP
+               " \"@\" \"@-lock\"` and look at the modes of "
                "the folders, or run the command as root";
     }
     if (APR_STATUS_IS_ENOSPC(rv)) {

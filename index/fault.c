@@ -64,8 +64,7 @@ static void restore(int sig, const siginfo_t *info,
 
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
-    const struct sigaction *before = sig == SIGBUS ? &bus_before
-                                                   : &segv_before;
+    const struct sigaction *before = sig == SIGBUS ? &bus_before : &segv_before;
 
     if (innermost && info->si_code > 0) {
         leave();
@@ -83,7 +82,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 static void install(int sig, struct sigaction *before)
 {
-    struct sigaction action = {0};
+    struct sigaction action = { 0 };
 
     /* NODEFER: the handler is left by a jump, which restores no mask. */
     action.sa_sigaction = on_fault;

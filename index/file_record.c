@@ -29,13 +29,14 @@ static void set_date(vld_record *record, const vld_record *known,
     int64_t now_s = vld_now_ns() / 1000000000;
     vld_last_sent last;
 
-    *same = known && !memcmp(&known->digest, &record->digest,
-                             sizeof(record->digest));
+    *same = known
+            && !memcmp(&known->digest, &record->digest, sizeof(record->digest));
     if (!before(known, heard, &last)) {
         record->last_modified = vld_lastmod_first(&record->identity, now_s);
     }
-    else if (last.has_digest && !memcmp(&last.digest, &record->digest,
-                                        sizeof(record->digest))) {
+    else if (last.has_digest
+             && !memcmp(&last.digest, &record->digest,
+                        sizeof(record->digest))) {
         record->last_modified = last.date;
     }
     else {

@@ -118,8 +118,8 @@ apr_status_t vld_index_files_make_folder(const char *path)
  * the mode to the umask. */
 static apr_status_t make_file(const char *path, mode_t mode, gid_t group)
 {
-    int fd = open(path,
-                  O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                  mode);
 
     if (fd < 0) {
         return errno == EEXIST ? APR_SUCCESS : vld_error_os();
@@ -266,8 +266,7 @@ static bool is_read_only(const char *path)
     char folder[PATH_MAX];
 
     return folder_of(path, folder) == APR_SUCCESS
-           && faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS)
-           && errno == EROFS;
+           && faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS) && errno == EROFS;
 }
 
 /* Asks without opening: to close a lock file gives up all locks that this
@@ -289,7 +288,7 @@ static apr_status_t check_lock(const char *path)
 }
 
 apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
-                               struct stat *st)
+                                     struct stat *st)
 {
     apr_status_t rv = check_data(path, mode, st);
 
@@ -312,7 +311,7 @@ apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
 
 static bool try_hold(int fd, int how, long wait_ms)
 {
-    const struct timespec nap = {0, NAP_NS};
+    const struct timespec nap = { 0, NAP_NS };
     int64_t left = wait_ms * INT64_C(1000000);
 
     while (flock(fd, how | LOCK_NB)) {
@@ -329,7 +328,7 @@ static bool try_hold(int fd, int how, long wait_ms)
 }
 
 apr_status_t vld_index_files_hold(const char *path, bool alone, long wait_ms,
-                            int *held)
+                                  int *held)
 {
     char folder[PATH_MAX];
     apr_status_t rv = folder_of(path, folder);

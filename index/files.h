@@ -15,7 +15,7 @@
  * mode: make them (and the folder) in VLD_STORE_CREATE, and refuse what is
  * no regular file, empty, or somebody else's.  *st is the file's. */
 apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
-                               struct stat *st);
+                                     struct stat *st);
 
 /* Make the index's folder, where there is none. */
 apr_status_t vld_index_files_make_folder(const char *path);
@@ -25,7 +25,7 @@ apr_status_t vld_index_files_make_folder(const char *path);
  * is opened with its own lock file.  Waits for wait_ms at most, then
  * APR_EAGAIN.  Where folders cannot be held APR_SUCCESS with *held -1. */
 apr_status_t vld_index_files_hold(const char *path, bool alone, long wait_ms,
-                            int *held);
+                                  int *held);
 void vld_index_files_release(int held);
 
 /* Put a new lock file in the place of one that belongs to another index. Only

@@ -25,7 +25,7 @@ typedef struct grow_call {
 
 static bool wait_for_quiet(vld_store *store)
 {
-    const struct timespec nap = {0, NAP_NS};
+    const struct timespec nap = { 0, NAP_NS };
     int64_t left = WAIT_NS;
 
     while (vld_store_is_busy(store)
@@ -84,7 +84,7 @@ static void enlarge(void *data)
 
 bool vld_store_grow(vld_store *store)
 {
-    grow_call call = {store, 0};
+    grow_call call = { store, 0 };
     bool grown = false;
 
     if (pthread_mutex_trylock(&store->grow_mutex)) {

@@ -16,12 +16,7 @@
 #define CHUNK_OCTETS 262144
 
 /* Keys come in this order: hashed ones, the prefix itself, what is below. */
-typedef enum part {
-    PART_HASHED,
-    PART_ITSELF,
-    PART_BELOW,
-    PART_NONE
-} part;
+typedef enum part { PART_HASHED, PART_ITSELF, PART_BELOW, PART_NONE } part;
 
 typedef struct entry {
     size_t at; /* of the path in text */
@@ -62,8 +57,7 @@ static bool is_in_part(const walk *w, const MDB_val *key)
     const char *k = key->mv_data;
 
     switch (w->part) {
-    case PART_HASHED:
-        return k[0] == '\0';
+    case PART_HASHED: return k[0] == '\0';
     case PART_ITSELF:
         return key->mv_size == w->prefix_len
                && !memcmp(k, w->prefix, w->prefix_len);
@@ -75,7 +69,7 @@ static bool is_in_part(const walk *w, const MDB_val *key)
 
 static void start_of_part(const walk *w, MDB_val *key)
 {
-    key->mv_data = w->part == PART_HASHED ? (char *)(uintptr_t)"" : w->prefix;
+    key->mv_data = w->part == PART_HASHED ? (char *)(uintptr_t) "" : w->prefix;
     key->mv_size = w->part == PART_ITSELF ? w->prefix_len : w->prefix_len + 1;
     if (w->part == PART_HASHED) {
         key->mv_size = 1;
@@ -142,8 +136,8 @@ static apr_status_t copy(walk *w, const MDB_val *key, const MDB_val *val)
     w->text[e->at + len] = '\0';
     w->text_len += len + 1;
     e->good = known
-              && !vld_record_decode(val->mv_data, val->mv_size,
-                                    w->text + e->at, len, &e->record);
+              && !vld_record_decode(val->mv_data, val->mv_size, w->text + e->at,
+                                    len, &e->record);
     w->count++;
     return APR_SUCCESS;
 }
@@ -336,18 +330,18 @@ static void read_meta(vld_store *store, MDB_txn *txn, vld_store_info *out)
     static char format[] = "format";
     static char created[] = "created";
     static char tool[] = "tool";
-    MDB_val key = {6, format};
+    MDB_val key = { 6, format };
     MDB_val val;
     size_t len;
 
     if (!mdb_get(txn, store->meta, &key, &val) && val.mv_size == 4) {
         out->format = vld_get32(val.mv_data);
     }
-    key = (MDB_val){7, created};
+    key = (MDB_val){ 7, created };
     if (!mdb_get(txn, store->meta, &key, &val) && val.mv_size == 8) {
         out->created_ns = (int64_t)vld_get64(val.mv_data);
     }
-    key = (MDB_val){4, tool};
+    key = (MDB_val){ 4, tool };
     if (!mdb_get(txn, store->meta, &key, &val)) {
         len = val.mv_size < sizeof(out->tool) ? val.mv_size
                                               : sizeof(out->tool) - 1;
@@ -400,7 +394,7 @@ static void read_stat(void *data)
 
 apr_status_t vld_store_stat(vld_store *store, vld_store_info *out)
 {
-    stat_call call = {APR_SUCCESS, store, out};
+    stat_call call = { APR_SUCCESS, store, out };
     struct stat st;
 
     memset(out, 0, sizeof(*out));

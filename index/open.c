@@ -24,7 +24,7 @@
 
 /* One size for all, so that no map has to grow under a reader; it is address
  * space, not memory. */
-#define MAP_MOST \
+#define MAP_MOST                                                               \
     (sizeof(size_t) > 4 ? (size_t)((uint64_t)16 << 30) : (size_t)1 << 30)
 #define MAP_LEAST ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
 #define MAX_READERS 4096
@@ -104,8 +104,7 @@ static int64_t born_ns(int fd)
 
     if (!statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st)
         && st.stx_mask & STATX_BTIME) {
-        return st.stx_btime.tv_sec * INT64_C(1000000000)
-               + st.stx_btime.tv_nsec;
+        return st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec;
     }
 #else
     (void)fd;
@@ -165,7 +164,7 @@ static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
 
 static MDB_val text_val(const char *text)
 {
-    MDB_val val = {strlen(text), (void *)(uintptr_t)text};
+    MDB_val val = { strlen(text), (void *)(uintptr_t)text };
 
     return val;
 }
@@ -174,7 +173,7 @@ static int put_meta(vld_store *store, MDB_txn *txn, const char *name,
                     const void *data, size_t size)
 {
     MDB_val key = text_val(name);
-    MDB_val val = {size, (void *)(uintptr_t)data};
+    MDB_val val = { size, (void *)(uintptr_t)data };
 
     return mdb_put(txn, store->meta, &key, &val, 0);
 }
@@ -461,7 +460,7 @@ static void drop_env(vld_store *store)
 
 static apr_status_t open_files(vld_store *store)
 {
-    open_call call = {APR_SUCCESS, store, 0};
+    open_call call = { APR_SUCCESS, store, 0 };
     struct stat st;
     apr_status_t rv = vld_index_files_prepare(store->path, store->mode, &st);
 
@@ -488,7 +487,8 @@ static apr_status_t open_holding(vld_store *store, bool alone)
     bool reads = store->mode == VLD_STORE_READ;
     int held;
     apr_status_t rv = vld_index_files_hold(store->path, alone,
-                                     reads ? READER_HOLD_MS : HOLD_MS, &held);
+                                           reads ? READER_HOLD_MS : HOLD_MS,
+                                           &held);
 
     if (rv != APR_SUCCESS && (!reads || alone)) {
         return rv;

@@ -146,8 +146,8 @@ static bool is_made_for(const unsigned char *value, size_t size,
     return !is_long(len) || !memcmp(value + AT_PATH, path, len);
 }
 
-apr_status_t vld_record_decode(const void *data, size_t size,
-                               const char *path, size_t len, vld_record *out)
+apr_status_t vld_record_decode(const void *data, size_t size, const char *path,
+                               size_t len, vld_record *out)
 {
     const unsigned char *value = data;
     vld_record r;

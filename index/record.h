@@ -36,9 +36,8 @@ apr_status_t vld_record_encode(const vld_record *record, const char *path,
 /* Read the value found for a path: APR_SUCCESS only if its length, version,
  * flags, ranges and checksum are right and it was made for this path; else
  * VLD_E_DAMAGED with *out untouched. */
-apr_status_t vld_record_decode(const void *value, size_t size,
-                               const char *path, size_t len,
-                               vld_record *out);
+apr_status_t vld_record_decode(const void *value, size_t size, const char *path,
+                               size_t len, vld_record *out);
 
 /* The path that a key and its value stand for: points into one of them.
  * False when the value is too short to say. */

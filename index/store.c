@@ -40,8 +40,7 @@ static void mark_dead(vld_store *store)
     __atomic_store_n(&store->dead, 1, __ATOMIC_RELAXED);
 }
 
-apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call),
-                           void *call)
+apr_status_t vld_store_run(vld_store *store, void (*fn)(void *call), void *call)
 {
     if (vld_store_is_dead(store)) {
         return VLD_E_DAMAGED;
@@ -305,7 +304,7 @@ static uint64_t mark_of(const vld_store *store)
 
 uint64_t vld_store_txn(vld_store *store)
 {
-    number_call call = {APR_SUCCESS, store, 0};
+    number_call call = { APR_SUCCESS, store, 0 };
 
     return vld_store_run(store, read_number, &call) || !call.number
                ? 0
@@ -369,7 +368,7 @@ static void get_as_reader(void *data)
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out)
 {
-    get_call call = {APR_SUCCESS, store, NULL, path, len, out};
+    get_call call = { APR_SUCCESS, store, NULL, path, len, out };
 
     return vld_store_run(store, get_as_reader, &call);
 }
@@ -470,7 +469,7 @@ static void free_batch(vld_batch *batch)
 apr_status_t vld_batch_begin(vld_store *store, vld_batch **out)
 {
     vld_batch *batch;
-    batch_call call = {APR_SUCCESS, NULL, NULL, 0, false};
+    batch_call call = { APR_SUCCESS, NULL, NULL, 0, false };
     apr_status_t rv;
 
     if (store->mode == VLD_STORE_READ) {
@@ -496,8 +495,8 @@ static void put_value(void *data)
 {
     batch_call *call = data;
     vld_batch *batch = call->batch;
-    MDB_val key = {call->key->size, (void *)(uintptr_t)call->key->data};
-    MDB_val val = {call->size, batch->value};
+    MDB_val key = { call->key->size, (void *)(uintptr_t)call->key->data };
+    MDB_val val = { call->size, batch->value };
 
     call->rv = vld_error_mdb(
         mdb_put(batch->txn, batch->store->files, &key, &val, 0));
@@ -507,7 +506,7 @@ apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record)
 {
     vld_store_key key;
-    batch_call call = {APR_SUCCESS, batch, &key, vld_value_size(len), false};
+    batch_call call = { APR_SUCCESS, batch, &key, vld_value_size(len), false };
     apr_status_t rv = vld_record_encode(record, path, len, batch->value);
 
     if (rv == APR_SUCCESS) {
@@ -520,7 +519,7 @@ apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
 apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
                            vld_record *out)
 {
-    get_call call = {APR_SUCCESS, batch->store, batch->txn, path, len, out};
+    get_call call = { APR_SUCCESS, batch->store, batch->txn, path, len, out };
 
     return vld_store_run(batch->store, get_in_batch, &call);
 }
@@ -529,7 +528,7 @@ static void delete_key(void *data)
 {
     batch_call *call = data;
     vld_batch *batch = call->batch;
-    MDB_val key = {call->key->size, (void *)(uintptr_t)call->key->data};
+    MDB_val key = { call->key->size, (void *)(uintptr_t)call->key->data };
 
     call->rv = vld_error_mdb(
         mdb_del(batch->txn, batch->store->files, &key, NULL));
@@ -538,7 +537,7 @@ static void delete_key(void *data)
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
 {
     vld_store_key key;
-    batch_call call = {APR_SUCCESS, batch, &key, 0, false};
+    batch_call call = { APR_SUCCESS, batch, &key, 0, false };
     apr_status_t rv = vld_store_key_of(path, len, &key);
 
     return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call)
@@ -560,7 +559,7 @@ static void commit(void *data)
 apr_status_t vld_batch_commit(vld_batch *batch)
 {
     vld_store *store = batch->store;
-    batch_call call = {VLD_E_DAMAGED, batch, NULL, 0, false};
+    batch_call call = { VLD_E_DAMAGED, batch, NULL, 0, false };
 
     /* Not through vld_store_run: whoever aborts must know whether LMDB has
      * ended the transaction. */

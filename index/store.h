@@ -30,11 +30,11 @@ struct vld_store {
     off_t least_size; /* an index never shrinks */
     uint64_t visible; /* atomic: a transaction that readers are known to see */
     int dead;         /* a fault was met: LMDB is not called any more */
-    vld_reader *readers; /* of all threads */
+    vld_reader *readers;        /* of all threads */
     pthread_mutex_t grow_mutex; /* over the map's size */
-    int growing; /* atomic: the map is about to move, stay out */
-    int writing; /* atomic: a batch is open */
-    int checked; /* atomic: every page has been looked at */
+    int growing;                /* atomic: the map is about to move, stay out */
+    int writing;                /* atomic: a batch is open */
+    int checked;                /* atomic: every page has been looked at */
 };
 
 /* Call fn under the guard; call points to its arguments, of which the first

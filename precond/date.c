@@ -7,9 +7,9 @@
 #include <string.h>
 
 #define DAY 86400
-#define YEAR_0 INT64_C(-62167219200)   /* 0000-01-01 00:00:00 */
+#define YEAR_0 INT64_C(-62167219200)    /* 0000-01-01 00:00:00 */
 #define YEAR_9999 INT64_C(253402300799) /* 9999-12-31 23:59:59 */
-#define AVERAGE_YEAR 31556952 /* seconds of 400 years / 400 */
+#define AVERAGE_YEAR 31556952           /* seconds of 400 years / 400 */
 
 /* What two() returns for what is not two digits: out of every range, even
  * with another pair of digits, and small enough to count with as hours. */
@@ -78,17 +78,16 @@ static bool is_day_at(const char *p)
     case NAME('W', 'e', 'd'):
     case NAME('T', 'h', 'u'):
     case NAME('F', 'r', 'i'):
-    case NAME('S', 'a', 't'):
-        return true;
+    case NAME('S', 'a', 't'): return true;
     }
     return false;
 }
 
 static bool is_long_day(const char *p, size_t len)
 {
-    static const char *const names[] = {"Sunday",   "Monday", "Tuesday",
-                                        "Wednesday", "Thursday", "Friday",
-                                        "Saturday"};
+    static const char *const names[] = { "Sunday",    "Monday",   "Tuesday",
+                                         "Wednesday", "Thursday", "Friday",
+                                         "Saturday" };
     size_t i;
 
     for (i = 0; i < sizeof names / sizeof *names; i++) {
@@ -105,8 +104,8 @@ static bool is_leap(int year)
 
 static int days_in_month(int year, int month)
 {
-    static const char days[] = {0,  31, 28, 31, 30, 31, 30,
-                                31, 31, 30, 31, 30, 31};
+    static const char days[] = { 0,  31, 28, 31, 30, 31, 30,
+                                 31, 31, 30, 31, 30, 31 };
 
     return month == 2 && is_leap(year) ? 29 : days[month];
 }
@@ -163,8 +162,8 @@ static bool is_asctime(const char *p, civil *c)
     c->day = two(day);
     c->month = month_at(p + 4);
     c->year = four(p + 20);
-    return is_clock_at(p + 11, c) && is_day_at(p) && p[3] == ' '
-           && p[7] == ' ' && p[10] == ' ' && p[19] == ' ';
+    return is_clock_at(p + 11, c) && is_day_at(p) && p[3] == ' ' && p[7] == ' '
+           && p[10] == ' ' && p[19] == ' ';
 }
 
 /* The latest year with these two digits for which the date is not more than

@@ -6,11 +6,7 @@
 #include "validators/precond.h"
 
 /* What one field says.  MUTE: it is absent, or to be ignored. */
-typedef enum truth {
-    MUTE,
-    IS_TRUE,
-    IS_FALSE
-} truth;
+typedef enum truth { MUTE, IS_TRUE, IS_FALSE } truth;
 
 static bool is_present(vld_span field)
 {
@@ -26,7 +22,7 @@ static truth if_match(vld_span field, const vld_etag *tag)
         return MUTE;
     match = vld_etag_list_find(field, tag, true);
     return match == VLD_LIST_MATCH || match == VLD_LIST_ANY ? IS_TRUE
-                                                             : IS_FALSE;
+                                                            : IS_FALSE;
 }
 
 /* 13.1.2.  Malformed names nothing, and still silences If-Modified-Since:
@@ -39,7 +35,7 @@ static truth if_none_match(vld_span field, const vld_etag *tag)
         return MUTE;
     match = vld_etag_list_find(field, tag, false);
     return match == VLD_LIST_MATCH || match == VLD_LIST_ANY ? IS_FALSE
-                                                             : IS_TRUE;
+                                                            : IS_TRUE;
 }
 
 /* 13.1.4; and, with the sense turned, 13.1.3.  A date in the future is a
@@ -155,8 +151,9 @@ vld_decision vld_precond_evaluate(const vld_preconditions *request,
     if (is_lost(request, current, tag, now_s, &rule))
         return decide(VLD_PRECONDITION_FAILED, rule);
     if (is_known(request, current, tag, now_s, &rule))
-        return decide(request->method == VLD_METHOD_OTHER ? VLD_PRECONDITION_FAILED
-                                                          : VLD_NOT_MODIFIED,
+        return decide(request->method == VLD_METHOD_OTHER
+                          ? VLD_PRECONDITION_FAILED
+                          : VLD_NOT_MODIFIED,
                       rule);
     if (is_range_wanted(request, current, tag, now_s, &rule))
         return decide(VLD_PERFORM_RANGE, rule);

@@ -15,8 +15,8 @@
 #include "scan/scan.h"
 
 #define NS_PER_MS INT64_C(1000000)
-#define NAP_MOST_NS (100 * NS_PER_MS)     /* longer waits are put aside */
-#define WAIT_MOST_NS (10000 * NS_PER_MS)  /* and longer ones are not made */
+#define NAP_MOST_NS (100 * NS_PER_MS)    /* longer waits are put aside */
+#define WAIT_MOST_NS (10000 * NS_PER_MS) /* and longer ones are not made */
 #define TRIES 3
 #define ASIDES 3
 
@@ -46,7 +46,7 @@ static void nap(vld_run *run, int64_t ns)
 
     while (ns > 0 && !vld_queue_is_ending(run)) {
         int64_t part = ns < slice ? ns : slice;
-        struct timespec ts = {0, (long)part};
+        struct timespec ts = { 0, (long)part };
 
         nanosleep(&ts, NULL);
         ns -= part;
@@ -136,11 +136,13 @@ static void wait_for(attempt *a)
 
 static void process(vld_run *run, vld_job *job)
 {
-    attempt a = {run, job, {.fd = -1,
-                            .stop = &run->ending,
-                            .progress = &run->totals.bytes,
-                            .record = &job->record,
-                            .known = job->has_known ? &job->known : NULL}};
+    attempt a = { run,
+                  job,
+                  { .fd = -1,
+                    .stop = &run->ending,
+                    .progress = &run->totals.bytes,
+                    .record = &job->record,
+                    .known = job->has_known ? &job->known : NULL } };
     vld_reading o = hash(&a);
 
     if (vld_queue_is_ending(run) && o != VLD_READ && o != VLD_ADOPTED) {
@@ -158,18 +160,10 @@ static void process(vld_run *run, vld_job *job)
         vld_run_add(&run->totals.adopted, 1);
         finish(run, job);
         break;
-    case VLD_PASSED:
-        vld_queue_drop(run, job);
-        break;
-    case VLD_READ_FAILED:
-        fail(&a);
-        break;
-    case VLD_RACY:
-        wait_for(&a);
-        break;
-    default:
-        leave_out(&a, "it keeps changing while it is read");
-        break;
+    case VLD_PASSED: vld_queue_drop(run, job); break;
+    case VLD_READ_FAILED: fail(&a); break;
+    case VLD_RACY: wait_for(&a); break;
+    default: leave_out(&a, "it keeps changing while it is read"); break;
     }
 }
 

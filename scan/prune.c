@@ -27,9 +27,9 @@ typedef struct pruning {
     char *text; /* paths, each with its NUL */
     size_t used;
     size_t count;
-    size_t folder_len;             /* of the folder reported last */
+    size_t folder_len; /* of the folder reported last */
     char folder[VLD_PATH_MAX + 1];
-    char path[VLD_PATH_MAX + 1];   /* for cutting */
+    char path[VLD_PATH_MAX + 1]; /* for cutting */
 } pruning;
 
 /* --- what is there ------------------------------------------------------- */
@@ -111,8 +111,8 @@ static void keep(pruning *p, size_t folder_len, const char *why)
     vld_run_problem(p->run, folder_len ? p->folder : "/", why);
 }
 
-#define ARE_KEPT \
-    "is a file system not mounted? Their records are kept (`htvalidators " \
+#define ARE_KEPT                                                               \
+    "is a file system not mounted? Their records are kept (`htvalidators "     \
     "forget` drops them)"
 static const char not_changed[] =
     "it has not changed since files below it were indexed that are not there "

@@ -81,8 +81,7 @@ static bool is_outdated(vld_batch *batch, const vld_job *job)
 
     return job->adopted
            && (vld_batch_get(batch, job->path, job->len, &now)
-               || memcmp(&now.digest, &job->record.digest,
-                         sizeof(now.digest)));
+               || memcmp(&now.digest, &job->record.digest, sizeof(now.digest)));
 }
 
 static apr_status_t put(vld_run *run, vld_batch *batch, vld_job *job)
@@ -218,8 +217,7 @@ static size_t start_hashers(vld_run *run, pthread_t *threads, size_t n)
     size_t started = 0;
 
     while (started < n
-           && !pthread_create(&threads[started], NULL, vld_hash_thread,
-                              run)) {
+           && !pthread_create(&threads[started], NULL, vld_hash_thread, run)) {
         started++;
     }
     return started;
@@ -282,8 +280,8 @@ static apr_status_t open_root(vld_run *run, const char *root)
 }
 
 apr_status_t vld_scan(vld_store *store, const char *root,
-                      const vld_scan_options *options,
-                      vld_scan_totals *totals, apr_pool_t *p)
+                      const vld_scan_options *options, vld_scan_totals *totals,
+                      apr_pool_t *p)
 {
     vld_run run;
     apr_status_t rv;
@@ -293,8 +291,7 @@ apr_status_t vld_scan(vld_store *store, const char *root,
     memset(totals, 0, sizeof(*totals));
     run.store = store;
     run.options = options;
-    run.batch = options->batch_records ? options->batch_records
-                                       : BATCH_DEFAULT;
+    run.batch = options->batch_records ? options->batch_records : BATCH_DEFAULT;
     run.root_fd = -1;
     rv = open_root(&run, root);
     if (rv == APR_SUCCESS) {

@@ -32,15 +32,15 @@ void vld_dir_release(vld_dir *dir); /* NULL: nothing */
 /* One file that has to be read; then its result. */
 typedef struct vld_job {
     struct vld_job *next;
-    vld_dir *dir;       /* NULL: opened from the scan's root */
-    unsigned asides;    /* times put aside */
-    int64_t ready_ns;   /* monotonic: when to look again */
+    vld_dir *dir;     /* NULL: opened from the scan's root */
+    unsigned asides;  /* times put aside */
+    int64_t ready_ns; /* monotonic: when to look again */
     bool has_known;
-    bool adopted;       /* the digest is known's */
-    vld_record known;   /* the record before */
-    vld_record record;  /* the result: digest, identity, indexed_ns */
+    bool adopted;      /* the digest is known's */
+    vld_record known;  /* the record before */
+    vld_record record; /* the result: digest, identity, indexed_ns */
     size_t len;
-    size_t name_at;     /* the last name in path */
+    size_t name_at; /* the last name in path */
     char path[];
 } vld_job;
 
@@ -61,14 +61,14 @@ typedef struct vld_run {
     char *root;      /* the real path */
     size_t root_len; /* of it, 0 for "/" */
     bool root_is_file;
-    int root_fd;     /* the root, or the folder of a root that is a file */
+    int root_fd; /* the root, or the folder of a root that is a file */
     vld_scan_totals totals; /* atomic members */
     pthread_mutex_t problem_mutex;
 
-    int64_t next_tick_ns;   /* monotonic; of the caller's thread */
+    int64_t next_tick_ns; /* monotonic; of the caller's thread */
 
-    int ending;          /* atomic: leave as soon as possible */
-    apr_status_t rv;     /* why; under mutex */
+    int ending;      /* atomic: leave as soon as possible */
+    apr_status_t rv; /* why; under mutex */
 
     pthread_mutex_t mutex; /* over all that follows */
     pthread_cond_t work;   /* for hashers: jobs, or the end */

@@ -219,8 +219,7 @@ static void enter_fd(walk *w, int fd, dev_t above)
         return;
     }
     if (st.st_dev != above && vld_beneath_is_virtual(fd)) {
-        vld_run_problem(w->run, w->path,
-                        "a virtual file system is passed by");
+        vld_run_problem(w->run, w->path, "a virtual file system is passed by");
         close(fd);
         return;
     }
@@ -305,15 +304,10 @@ static void visit(walk *w, const frame *f, const struct dirent *e)
         return;
     }
     switch (e->d_type) {
-    case DT_DIR:
-        visit_folder(w, f, name);
-        break;
+    case DT_DIR: visit_folder(w, f, name); break;
     case DT_REG:
-    case DT_UNKNOWN:
-        visit_by_stat(w, f, name);
-        break;
-    default:
-        break;
+    case DT_UNKNOWN: visit_by_stat(w, f, name); break;
+    default: break;
     }
 }
 

@@ -48,7 +48,8 @@ vld_global_config *vld_config_edit(void)
 
 bool vld_config_auto(void)
 {
-    return global.any_engine_on && (global.any_auto_on || !global.auto_off_in_main);
+    return global.any_engine_on
+           && (global.any_auto_on || !global.auto_off_in_main);
 }
 
 apr_int64_t vld_config_auto_max(const vld_dir_config *conf)
@@ -56,7 +57,8 @@ apr_int64_t vld_config_auto_max(const vld_dir_config *conf)
     if (conf->auto_index == VLD_OFF) {
         return -1;
     }
-    return conf->auto_index == VLD_UNSET ? VLD_DEFAULT_AUTO_MAX : conf->auto_max;
+    return conf->auto_index == VLD_UNSET ? VLD_DEFAULT_AUTO_MAX
+                                         : conf->auto_max;
 }
 
 const vld_dir_config *vld_config_of(const request_rec *r)
@@ -80,7 +82,7 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     return conf;
 }
 
-#define MERGE(field) \
+#define MERGE(field)                                                           \
     conf->field = add->field != VLD_UNSET ? add->field : base->field
 
 void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
@@ -94,11 +96,12 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(auto_index);
     MERGE(auto_max);
     MERGE(socache);
-    conf->rewriters = !add->rewriters ? base->rewriters
-                      : !base->rewriters
-                          ? add->rewriters
-                          : apr_array_append(p, base->rewriters,
-                                             add->rewriters);
-    conf->depends_on_client = add->depends_on_client == VLD_ON ? VLD_ON : base->depends_on_client;
+    conf->rewriters = !add->rewriters    ? base->rewriters
+                      : !base->rewriters ? add->rewriters
+                                         : apr_array_append(p, base->rewriters,
+                                                            add->rewriters);
+    conf->depends_on_client = add->depends_on_client == VLD_ON
+                                  ? VLD_ON
+                                  : base->depends_on_client;
     return conf;
 }

@@ -25,13 +25,14 @@ extern module AP_MODULE_DECLARE_DATA validators_module;
 enum { VLD_UNSET = -1, VLD_OFF = 0, VLD_ON = 1 };
 
 typedef struct vld_dir_config {
-    int engine;  /* VLD_ON, VLD_OFF, VLD_UNSET */
+    int engine; /* VLD_ON, VLD_OFF, VLD_UNSET */
     int quick;
-    int verify;  /* vld_compare or VLD_UNSET */
+    int verify;           /* vld_compare or VLD_UNSET */
     int auto_index;       /* VLD_OFF: files are not posted to the indexer */
     apr_int64_t auto_max; /* octets; larger files are not; with auto_index */
-    int depends_on_client; /* VLD_ON: a directive of another module is in force that may
-                  * decide otherwise for another client; never unset again */
+    /* VLD_ON: a directive of another module is in force that may decide
+     * otherwise for another client; never unset again */
+    int depends_on_client;
     int socache; /* VLD_ON: mod_cache_socache keeps responses */
     apr_array_header_t *rewriters; /* filters.c's own */
 } vld_dir_config;
@@ -44,13 +45,13 @@ typedef struct vld_global_config {
     int any_engine_on;        /* some section says ValidatorsEngine On */
     int any_quick_on;         /* some section says ValidatorsQuickHandler On */
     int any_auto_on;          /* some section says ValidatorsAutoIndex On */
-    int auto_off_in_main;           /* the main server says Off */
-    int if_none_match_edited;          /* mod_headers edits If-None-Match somewhere */
-    int uses_socache;       /* some section has mod_cache_socache keep
-                             * responses */
+    int auto_off_in_main;     /* the main server says Off */
+    int if_none_match_edited; /* mod_headers edits If-None-Match somewhere */
+    int uses_socache;         /* some section has mod_cache_socache keep
+                               * responses */
     apr_array_header_t *vouched; /* of const char *: source files of modules,
                                   * filters */
-    const vld_tag_key *tag_key; /* NULL: none */
+    const vld_tag_key *tag_key;  /* NULL: none */
 } vld_global_config;
 
 void *vld_config_create_dir(apr_pool_t *p, char *dir);

@@ -52,8 +52,10 @@ static const char *set_verify(cmd_parms *cmd, void *conf_, const char *arg)
         conf->verify = VLD_COMPARE_NONE;
     }
     else {
-        return apr_psprintf(cmd->pool, "%s: \"%s\" is none of strict, mtime "
-                            "and none", cmd->cmd->name, arg);
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is none of strict, mtime "
+                            "and none",
+                            cmd->cmd->name, arg);
     }
     return NULL;
 }
@@ -96,18 +98,19 @@ static const char *set_auto(cmd_parms *cmd, void *conf_, const char *how,
                             cmd->cmd->name, how);
     }
     if (!on && size) {
-        return apr_psprintf(cmd->pool, "%s: Off takes no size",
-                            cmd->cmd->name);
+        return apr_psprintf(cmd->pool, "%s: Off takes no size", cmd->cmd->name);
     }
     conf->auto_index = on ? VLD_ON : VLD_OFF;
     conf->auto_max = VLD_DEFAULT_AUTO_MAX;
     if (size && !read_size(size, &conf->auto_max)) {
-        return apr_psprintf(cmd->pool, "%s: \"%s\" is no size: say a number "
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is no size: say a number "
                             "of octets, as 1000000, 512K, 256M or 4G",
                             cmd->cmd->name, size);
     }
     vld_config_edit()->any_auto_on |= on;
-    vld_config_edit()->auto_off_in_main |= !on && !cmd->path && !cmd->server->is_virtual;
+    vld_config_edit()->auto_off_in_main |= !on && !cmd->path
+                                           && !cmd->server->is_virtual;
     return NULL;
 }
 
@@ -122,9 +125,11 @@ static const char *set_index(cmd_parms *cmd, void *conf, const char *arg)
     }
     path = ap_server_root_relative(cmd->pool, arg);
     if (!path) {
-        return apr_psprintf(cmd->pool, "%s: \"%s\" is not a usable path; "
-                            "name the index's file, for example "
-                            VLD_DEFAULT_INDEX, cmd->cmd->name, arg);
+        return apr_psprintf(
+            cmd->pool,
+            "%s: \"%s\" is not a usable path; "
+            "name the index's file, for example " VLD_DEFAULT_INDEX,
+            cmd->cmd->name, arg);
     }
     vld_config_edit()->index_path = path;
     return NULL;
@@ -140,7 +145,8 @@ static const char *number(cmd_parms *cmd, const char *arg, apr_int64_t most,
     errno = 0;
     n = apr_strtoi64(arg, &end, 10);
     if (errno || end == arg || *end || n < 0 || n > most) {
-        return apr_psprintf(cmd->pool, "%s: \"%s\" is not a whole number "
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not a whole number "
                             "from 0 to %" APR_INT64_T_FMT,
                             cmd->cmd->name, arg, most);
     }
@@ -187,20 +193,20 @@ static apr_status_t forget_key(void *key)
 /* The configuration is read as root, so the children need not be able to read
  * the file. */
 static const char *use_tag_key(cmd_parms *cmd, const char *file,
-                            const vld_tag_key **out)
+                               const vld_tag_key **out)
 {
     const char *path = ap_server_root_relative(cmd->temp_pool, file);
     vld_tag_key *key = apr_palloc(cmd->pool, sizeof(*key));
     char why[512];
 
     if (!path) {
-        return apr_psprintf(cmd->pool, "%s: \"%s\" is not a usable path; name "
-                            "a file that holds the key", cmd->cmd->name,
-                            file);
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not a usable path; name "
+                            "a file that holds the key",
+                            cmd->cmd->name, file);
     }
     if (vld_tag_key_read(key, path, why, sizeof(why))) {
-        return apr_psprintf(cmd->pool, "%s: %s: %s", cmd->cmd->name, path,
-                            why);
+        return apr_psprintf(cmd->pool, "%s: %s: %s", cmd->cmd->name, path, why);
     }
     apr_pool_cleanup_register(cmd->pool, key, forget_key,
                               apr_pool_cleanup_null);
@@ -225,7 +231,8 @@ static const char *vouch_for(cmd_parms *cmd, void *conf, const char *arg)
         return err;
     }
     if (!vld_config_edit()->vouched) {
-        vld_config_edit()->vouched = apr_array_make(cmd->pool, 2, sizeof(const char *));
+        vld_config_edit()->vouched = apr_array_make(cmd->pool, 2,
+                                                    sizeof(const char *));
     }
     *(const char **)apr_array_push(vld_config_edit()->vouched) = arg;
     return NULL;
@@ -249,8 +256,7 @@ const command_rec vld_commands[] = {
                   "0 for none"),
     AP_INIT_TAKE1("ValidatorsAnswerTTL", set_ttl, NULL, RSRC_CONF,
                   "for how many seconds a prepared answer may be used"),
-    AP_INIT_TAKE1("ValidatorsVerify", set_verify, NULL,
-                  RSRC_CONF | ACCESS_CONF,
+    AP_INIT_TAKE1("ValidatorsVerify", set_verify, NULL, RSRC_CONF | ACCESS_CONF,
                   "strict, mtime or none: how closely a file is compared "
                   "with what is known of it"),
     AP_INIT_TAKE1("ValidatorsTagKey", set_tag_key, NULL, RSRC_CONF,
@@ -266,29 +272,22 @@ const command_rec vld_commands[] = {
                      OR_LIMIT, "see mod_access_compat"),
     AP_INIT_RAW_ARGS("Deny", vld_foreign_from, (void *)"mod_access_compat.c",
                      OR_LIMIT, "see mod_access_compat"),
-    AP_INIT_RAW_ARGS("Satisfy", vld_foreign_rule,
-                     (void *)"mod_access_compat.c", OR_AUTHCFG,
-                     "see mod_access_compat"),
+    AP_INIT_RAW_ARGS("Satisfy", vld_foreign_rule, (void *)"mod_access_compat.c",
+                     OR_AUTHCFG, "see mod_access_compat"),
     AP_INIT_RAW_ARGS("SSLRequire", vld_foreign_rule, (void *)"mod_ssl.c",
                      OR_AUTHCFG, "see mod_ssl"),
-    AP_INIT_RAW_ARGS("SSLCipherSuite", vld_foreign_ciphers,
-                     (void *)"mod_ssl.c", RSRC_CONF | OR_AUTHCFG,
-                     "see mod_ssl"),
-    AP_INIT_RAW_ARGS("SetEnvIf", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO,
-                     "see mod_setenvif"),
+    AP_INIT_RAW_ARGS("SSLCipherSuite", vld_foreign_ciphers, (void *)"mod_ssl.c",
+                     RSRC_CONF | OR_AUTHCFG, "see mod_ssl"),
+    AP_INIT_RAW_ARGS("SetEnvIf", vld_foreign_setenvif, (void *)"mod_setenvif.c",
+                     OR_FILEINFO, "see mod_setenvif"),
     AP_INIT_RAW_ARGS("SetEnvIfNoCase", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO,
-                     "see mod_setenvif"),
+                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
     AP_INIT_RAW_ARGS("SetEnvIfExpr", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO,
-                     "see mod_setenvif"),
+                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
     AP_INIT_RAW_ARGS("BrowserMatch", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO,
-                     "see mod_setenvif"),
+                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
     AP_INIT_RAW_ARGS("BrowserMatchNoCase", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO,
-                     "see mod_setenvif"),
+                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
     AP_INIT_RAW_ARGS("AddOutputFilterByType", vld_foreign_by_type,
                      (void *)"mod_filter.c", OR_FILEINFO, "see mod_filter"),
     AP_INIT_RAW_ARGS("FilterProvider", vld_foreign_provider,
@@ -305,13 +304,10 @@ const command_rec vld_commands[] = {
     AP_INIT_RAW_ARGS("RedirectPermanent", vld_foreign_expression,
                      (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
     AP_INIT_RAW_ARGS("RequestHeader", vld_foreign_request_header,
-                     (void *)"mod_headers.c", OR_FILEINFO,
-                     "see mod_headers"),
+                     (void *)"mod_headers.c", OR_FILEINFO, "see mod_headers"),
     AP_INIT_RAW_ARGS("RewriteRule", vld_foreign_expression,
-                     (void *)"mod_rewrite.c", OR_FILEINFO,
-                     "see mod_rewrite"),
+                     (void *)"mod_rewrite.c", OR_FILEINFO, "see mod_rewrite"),
     AP_INIT_RAW_ARGS("RewriteCond", vld_foreign_rewrite_cond,
-                     (void *)"mod_rewrite.c", OR_FILEINFO,
-                     "see mod_rewrite"),
+                     (void *)"mod_rewrite.c", OR_FILEINFO, "see mod_rewrite"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

@@ -7,19 +7,19 @@
 #include <httpd.h>
 
 /* Every word that the note can hold; docs/directives.md lists them. */
-#define VLD_WORDS(X)                                                        \
-    X(QUICK, "quick", "304 from the quick handler")                         \
-    X(REPLAY, "replay", "304 from a prepared answer, after access control") \
-    X(NOT_MODIFIED, "304", "304 by evaluating the full response")           \
-    X(FAILED, "412", "a precondition failed")                               \
-    X(OK, "200", "no precondition to answer")                               \
-    X(CHANGED, "200-changed", "the client's validators are out of date")    \
-    X(UNINDEXED, "200-unindexed", "the file has no record in the index")    \
-    X(STALE, "200-stale", "the file is not as its record says")             \
-    X(DECLINED_HANDLER, "declined-handler",                                 \
-      "the response is not a file's and has no validators")                 \
-    X(DECLINED_FILTER, "declined-filter",                                   \
-      "a filter rewrites the file's octets")                                \
+#define VLD_WORDS(X)                                                           \
+    X(QUICK, "quick", "304 from the quick handler")                            \
+    X(REPLAY, "replay", "304 from a prepared answer, after access control")    \
+    X(NOT_MODIFIED, "304", "304 by evaluating the full response")              \
+    X(FAILED, "412", "a precondition failed")                                  \
+    X(OK, "200", "no precondition to answer")                                  \
+    X(CHANGED, "200-changed", "the client's validators are out of date")       \
+    X(UNINDEXED, "200-unindexed", "the file has no record in the index")       \
+    X(STALE, "200-stale", "the file is not as its record says")                \
+    X(DECLINED_HANDLER, "declined-handler",                                    \
+      "the response is not a file's and has no validators")                    \
+    X(DECLINED_FILTER, "declined-filter",                                      \
+      "a filter rewrites the file's octets")                                   \
     X(DECLINED_STATUS, "declined-status", "the response is not a 200")
 
 typedef enum vld_word {

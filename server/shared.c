@@ -71,8 +71,7 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s)
 {
     const vld_global_config *conf = vld_config_global();
     apr_size_t size = 3 * LINE + vld_answers_size(conf->slots)
-                      + (vld_config_auto() ? vld_wanted_size(WANTED_SLOTS)
-                                           : 0);
+                      + (vld_config_auto() ? vld_wanted_size(WANTED_SLOTS) : 0);
     apr_shm_t *shm;
     apr_uint64_t seed;
     apr_status_t rv = apr_shm_create(&shm, size, NULL, pconf);

@@ -20,8 +20,8 @@
 
 #define LIMIT_LEAST 524288UL
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK)
-#define CHANGED                                                              \
-    (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM      \
+#define CHANGED                                                                \
+    (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM        \
      | IN_MOVED_TO | IN_DELETE)
 
 /* Folders that are watched and still to be listed. */
@@ -40,8 +40,7 @@ typedef struct filling {
 
 void vld_events_pend(vld_watch *w, vld_root *root, const char *path)
 {
-    if (!vld_pending_add(w->pending, path, strlen(path),
-                         vld_monotonic_ns())) {
+    if (!vld_pending_add(w->pending, path, strlen(path), vld_monotonic_ns())) {
         root->rescan = true;
     }
 }
@@ -141,8 +140,8 @@ static void fail(filling *f, const char *path, apr_status_t rv)
     }
 }
 
-static void watch_fd(filling *f, vld_folder *parent, const char *name,
-                     int fd, const char *path)
+static void watch_fd(filling *f, vld_folder *parent, const char *name, int fd,
+                     const char *path)
 {
     vld_folder *folder = vld_folders_child(f->w->folders, parent, name);
     int known = folder ? folder->wd : -1;
@@ -262,7 +261,7 @@ static void list_all(filling *f)
 
 void vld_events_fill(vld_watch *w, vld_root *root)
 {
-    filling f = {w, root, NULL, false, NULL};
+    filling f = { w, root, NULL, false, NULL };
     int fd = vld_beneath_open(root->path, OPEN_FOLDER);
     const char *name = strcmp(root->path, "/") ? root->path : "";
 
@@ -284,7 +283,7 @@ void vld_events_fill(vld_watch *w, vld_root *root)
 static void folder_came(vld_watch *w, vld_root *root, vld_folder *parent,
                         const char *name)
 {
-    filling f = {w, root, parent, true, NULL};
+    filling f = { w, root, parent, true, NULL };
 
     while (f.top->parent) {
         f.top = f.top->parent;

@@ -19,9 +19,9 @@
 
 #include "validators/content.h"
 
-#define EVENTS                                                               \
-    (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM      \
-     | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR  \
+#define EVENTS                                                                 \
+    (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM        \
+     | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR    \
      | IN_EXCL_UNLINK)
 
 #define DESCRIPTORS "/proc/self/fd"
@@ -109,8 +109,7 @@ vld_folder *vld_folders_child(vld_folders *t, const vld_folder *parent,
     return apr_hash_get(t->by_name, key, key_size(name));
 }
 
-vld_folder *vld_folders_at(vld_folders *t, vld_folder *root,
-                           const char *path)
+vld_folder *vld_folders_at(vld_folders *t, vld_folder *root, const char *path)
 {
     vld_folder *f = root;
 
@@ -223,8 +222,8 @@ static bool is_still_there(const vld_folder *f)
     return there;
 }
 
-static vld_folder *enter(vld_folders *t, vld_folder *parent,
-                         const char *name, int wd, const struct stat *st)
+static vld_folder *enter(vld_folders *t, vld_folder *parent, const char *name,
+                         int wd, const struct stat *st)
 {
     vld_folder *f = calloc(1, sizeof(*f) + strlen(name) + 1);
 

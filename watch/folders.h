@@ -47,8 +47,7 @@ vld_folder *vld_folders_by_wd(vld_folders *t, int wd);
 vld_folder *vld_folders_child(vld_folders *t, const vld_folder *parent,
                               const char *name);
 /* Below root, by the whole path. */
-vld_folder *vld_folders_at(vld_folders *t, vld_folder *root,
-                           const char *path);
+vld_folder *vld_folders_at(vld_folders *t, vld_folder *root, const char *path);
 
 /* Write the path (VLD_PATH_MAX + 1 octets of room) of a folder, or of a name
  * in it; its length, or 0 when it is too long. */

@@ -135,8 +135,7 @@ static void change(vld_pending *set, vld_pending_item *item)
 bool vld_pending_add(vld_pending *set, const char *path, size_t len,
                      int64_t now_ns)
 {
-    vld_pending_item *item = apr_hash_get(set->by_path, path,
-                                          (apr_ssize_t)len);
+    vld_pending_item *item = apr_hash_get(set->by_path, path, (apr_ssize_t)len);
 
     if (item) {
         change(set, item);
@@ -178,8 +177,7 @@ vld_pending_item *vld_pending_take(vld_pending *set, int64_t now_ns)
     return NULL;
 }
 
-void vld_pending_done(vld_pending *set, vld_pending_item *item,
-                      int64_t now_ns)
+void vld_pending_done(vld_pending *set, vld_pending_item *item, int64_t now_ns)
 {
     if (item->changed) {
         push(set, item, now_ns + VLD_PENDING_FIRST_NS);
@@ -198,8 +196,7 @@ static int64_t longer(vld_pending_item *item)
     return rest;
 }
 
-void vld_pending_rest(vld_pending *set, vld_pending_item *item,
-                      int64_t now_ns)
+void vld_pending_rest(vld_pending *set, vld_pending_item *item, int64_t now_ns)
 {
     item->resting = true;
     set->resting += !item->changed;

@@ -49,12 +49,10 @@ vld_pending_item *vld_pending_take(vld_pending *set, int64_t now_ns);
 
 /* Nothing to keep: its record was right, or it is gone.  (Where it has
  * changed since it was taken, it stays, as changed.) */
-void vld_pending_done(vld_pending *set, vld_pending_item *item,
-                      int64_t now_ns);
+void vld_pending_done(vld_pending *set, vld_pending_item *item, int64_t now_ns);
 /* It was read: a change from now on waits for the end of its rest, which
  * doubles each time. */
-void vld_pending_rest(vld_pending *set, vld_pending_item *item,
-                      int64_t now_ns);
+void vld_pending_rest(vld_pending *set, vld_pending_item *item, int64_t now_ns);
 /* It was not settled: look again at again_ns; later, from the second time
  * on. */
 void vld_pending_again(vld_pending *set, vld_pending_item *item,

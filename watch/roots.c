@@ -72,8 +72,7 @@ static bool is_below(const char *path, const char *folder)
 {
     size_t len = strcmp(folder, "/") ? strlen(folder) : 0;
 
-    return !strncmp(path, folder, len)
-           && (path[len] == '/' || !path[len]);
+    return !strncmp(path, folder, len) && (path[len] == '/' || !path[len]);
 }
 
 static bool is_covered(const vld_watch *w, const vld_root *root)
@@ -129,8 +128,8 @@ static void is_at(vld_watch *w, vld_root *root, char *path,
     bool moved = !root->path || strcmp(path, root->path);
 
     if (moved || root->missing || st->st_dev != root->dev
-        || st->st_ino != root->ino || (!root->covered && !folder_of(w, root)
-                                       && !root->polled)) {
+        || st->st_ino != root->ino
+        || (!root->covered && !folder_of(w, root) && !root->polled)) {
         if (!root->missing) {
             leave(w, root);
         }
@@ -265,8 +264,7 @@ static void set_up(vld_watch *w, vld_root *root)
     root->rescan = root->lost;
 }
 
-static void set_poll_time(const vld_watch *w, vld_root *root,
-                          int64_t began_ns)
+static void set_poll_time(const vld_watch *w, vld_root *root, int64_t began_ns)
 {
     int64_t now_ns = vld_monotonic_ns();
     int64_t pause_ns = POLL_SHARE * (now_ns - began_ns);

@@ -114,11 +114,11 @@ static int64_t next_ns(const vld_watch *w)
 static void wait_until(vld_watch *w, int64_t when_ns)
 {
     struct pollfd fds[2] = {
-        {vld_folders_fd(w->folders), POLLIN, 0},
-        {w->round->fd, POLLIN, 0},
+        { vld_folders_fd(w->folders), POLLIN, 0 },
+        { w->round->fd, POLLIN, 0 },
     };
     int64_t ns = when_ns - vld_monotonic_ns();
-    struct timespec ts = {0, 0};
+    struct timespec ts = { 0, 0 };
     sigset_t all, before;
 
     if (ns > 0) {
@@ -136,7 +136,7 @@ static void wait_until(vld_watch *w, int64_t when_ns)
 
 static bool has_ended(const vld_round *r, int64_t wait_ns)
 {
-    struct pollfd fd = {r->fd, POLLIN, 0};
+    struct pollfd fd = { r->fd, POLLIN, 0 };
 
     return poll(&fd, 1, (int)(wait_ns / 1000000)) > 0;
 }

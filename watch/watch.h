@@ -23,7 +23,7 @@
 /* One of the paths that were given. */
 typedef struct vld_root {
     const char *given;
-    char *path;      /* its real path; NULL: not known yet */
+    char *path; /* its real path; NULL: not known yet */
     dev_t dev;
     ino_t ino;
     bool missing;    /* is not there; was reported */
@@ -46,8 +46,8 @@ struct vld_watch {
     vld_round *round;
     vld_vanished vanished;
     vld_watch_totals totals;
-    int64_t tick_ns; /* the next look at the roots */
-    bool ready;      /* was reported */
+    int64_t tick_ns;             /* the next look at the roots */
+    bool ready;                  /* was reported */
     char path[VLD_PATH_MAX + 2]; /* a slash at its end, too */
 };
 

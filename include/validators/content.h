@@ -126,8 +126,7 @@ apr_status_t vld_keyed_digest(const vld_tag_key *key, const void *octets,
 
 /* The tag of a content: as vld_digest_etag, of the keyed digest where key is
  * not NULL.  Statuses of vld_keyed_digest; without a key it cannot fail. */
-apr_status_t vld_content_etag(const vld_digest *digest,
-                              const vld_tag_key *key,
+apr_status_t vld_content_etag(const vld_digest *digest, const vld_tag_key *key,
                               char out[VLD_ETAG_SIZE]);
 
 /* The provisional tag of a settled identity: `W/` + the tag, as by
@@ -170,18 +169,18 @@ typedef struct vld_record {
  * APR_EBUSY: it is not settled yet, or changed meanwhile: try again at
  * *again_ns (as vld_now_ns() counts).  APR_EINTR soon after *stop is set (an
  * atomic int; NULL: never).  APR_EINVAL: no regular file. Others: errno's. */
-apr_status_t vld_file_read(const char *path, const int *stop,
-                           vld_record *out, int64_t *again_ns);
+apr_status_t vld_file_read(const char *path, const int *stop, vld_record *out,
+                           int64_t *again_ns);
 
 /* One attempt to do that with an open file: for those who do the waiting
  * themselves. */
 typedef enum vld_reading {
-    VLD_READ,    /* the record has digest, identity and indexed_ns */
-    VLD_ADOPTED, /* the same, without reading */
-    VLD_RACY,    /* must be looked at again in wait_ns */
-    VLD_CHANGED, /* while it was read */
-    VLD_PASSED,  /* not there any more, or no regular file */
-    VLD_READ_FAILED   /* rv */
+    VLD_READ,       /* the record has digest, identity and indexed_ns */
+    VLD_ADOPTED,    /* the same, without reading */
+    VLD_RACY,       /* must be looked at again in wait_ns */
+    VLD_CHANGED,    /* while it was read */
+    VLD_PASSED,     /* not there any more, or no regular file */
+    VLD_READ_FAILED /* rv */
 } vld_reading;
 
 typedef struct vld_attempt {
@@ -189,8 +188,8 @@ typedef struct vld_attempt {
     const int *stop;    /* not 0: end soon, VLD_READ_FAILED with APR_EINTR */
     uint64_t *progress; /* octets read are added; NULL: not */
     vld_record *record;
-    int64_t wait_ns;    /* with VLD_RACY */
-    apr_status_t rv;    /* with VLD_READ_FAILED */
+    int64_t wait_ns; /* with VLD_RACY */
+    apr_status_t rv; /* with VLD_READ_FAILED */
     /* The content of a file of this size and mtime is known: its digest is
      * taken over.  NULL: read. */
     const vld_record *known;

@@ -21,11 +21,13 @@
 #define VLD_E_READERS (VLD_E_FIRST + 4)   /* no free reader slot */
 #define VLD_E_LOCKED (VLD_E_FIRST + 5)    /* the lock file is not usable */
 #define VLD_E_OWNER (VLD_E_FIRST + 6)     /* strangers could have written it */
-#define VLD_E_REPLACED (VLD_E_FIRST + 7)  /* another file stands at the path
-                                           * now: close the store, open it
-                                           * anew, do it again */
-#define VLD_E_STALE (VLD_E_FIRST + 8)     /* the lock file is of another
-                                           * index, and cannot be replaced */
+#define VLD_E_REPLACED                                                         \
+    (VLD_E_FIRST + 7) /* another file stands at the path
+                       * now: close the store, open it
+                       * anew, do it again */
+#define VLD_E_STALE                                                            \
+    (VLD_E_FIRST + 8) /* the lock file is of another
+                       * index, and cannot be replaced */
 
 /* A sentence for the status: one of the above or any other; written to buf
  * (and returned). */
@@ -158,7 +160,7 @@ bool vld_batch_is_well(const vld_batch *batch);
 typedef struct vld_last_sent {
     bool has_digest;
     vld_digest digest;
-    int64_t date;     /* seconds */
+    int64_t date; /* seconds */
 } vld_last_sent;
 
 /* Put the record of a file that has just been read, with its date: that of the
@@ -180,23 +182,23 @@ apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
  * returned.  No transaction is open while it is called: it may use the
  * store, batches too; and a long walk never pins old pages.  Records that
  * are committed during the walk may or may not be met. */
-typedef apr_status_t (*vld_record_cb)(void *baton, const char *path,
-                                      size_t len, const vld_record *record);
+typedef apr_status_t (*vld_record_cb)(void *baton, const char *path, size_t len,
+                                      const vld_record *record);
 apr_status_t vld_store_each(vld_store *store, const char *prefix,
                             vld_record_cb cb, void *baton);
 
 /* Figures for `stat` and the status page. */
 typedef struct vld_store_info {
-    uint64_t files;       /* records */
-    uint64_t file_bytes;  /* octets of the index file */
-    uint64_t used_bytes;  /* octets of it in use */
-    uint64_t map_bytes;   /* the most it may grow to */
+    uint64_t files;      /* records */
+    uint64_t file_bytes; /* octets of the index file */
+    uint64_t used_bytes; /* octets of it in use */
+    uint64_t map_bytes;  /* the most it may grow to */
     uint64_t txn;
-    uint32_t readers;     /* slots in use */
+    uint32_t readers; /* slots in use */
     uint32_t max_readers;
-    uint32_t format;      /* version */
+    uint32_t format; /* version */
     int64_t created_ns;
-    char tool[64];        /* version of the tool that made it */
+    char tool[64]; /* version of the tool that made it */
 } vld_store_info;
 apr_status_t vld_store_stat(vld_store *store, vld_store_info *out);
 

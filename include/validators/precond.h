@@ -30,10 +30,10 @@ bool vld_etag_equal_weak(const vld_etag *a, const vld_etag *b);
 
 /* What an If-Match or If-None-Match field value says of one tag. */
 typedef enum vld_list_match {
-    VLD_LIST_NO_MATCH,  /* well-formed, the tag is not in it (or *, no tag) */
-    VLD_LIST_MATCH,     /* well-formed list that has the tag */
-    VLD_LIST_ANY,       /* exactly "*" */
-    VLD_LIST_MALFORMED  /* neither "*" nor a list of entity tags */
+    VLD_LIST_NO_MATCH, /* well-formed, the tag is not in it (or *, no tag) */
+    VLD_LIST_MATCH,    /* well-formed list that has the tag */
+    VLD_LIST_ANY,      /* exactly "*" */
+    VLD_LIST_MALFORMED /* neither "*" nor a list of entity tags */
 } vld_list_match;
 
 /* Look for `tag` (NULL: the representation has none) in a field value that
@@ -83,7 +83,7 @@ typedef struct vld_preconditions {
 /* The selected representation's side.  etag is the field value as sent
  * (with quotes); one that does not parse counts as none. */
 typedef struct vld_validators {
-    vld_span etag;         /* ptr == NULL: none */
+    vld_span etag; /* ptr == NULL: none */
     bool has_last_modified;
     bool date_is_strong;   /* 8.8.2.2: it is known not to have changed twice
                             * in the second that last_modified names */
@@ -91,19 +91,19 @@ typedef struct vld_validators {
 } vld_validators;
 
 typedef enum vld_outcome {
-    VLD_PERFORM,        /* 200: Range, if any, is to be ignored */
-    VLD_PERFORM_RANGE,  /* as Range asks: 206, 416, or 200 where the server
-                         * does not do this range */
-    VLD_NOT_MODIFIED,   /* 304 */
-    VLD_PRECONDITION_FAILED          /* 412 */
+    VLD_PERFORM,            /* 200: Range, if any, is to be ignored */
+    VLD_PERFORM_RANGE,      /* as Range asks: 206, 416, or 200 where the server
+                             * does not do this range */
+    VLD_NOT_MODIFIED,       /* 304 */
+    VLD_PRECONDITION_FAILED /* 412 */
 } vld_outcome;
 
 /* The step of 13.2.2 that decided, for the log: the last one that applied.
  * A field that is to be ignored does not apply, Range without If-Range is no
  * precondition. */
 typedef enum vld_rule {
-    VLD_RULE_NONE,      /* no precondition applied */
-    VLD_RULE_METHOD,    /* 13.2.1: the method has none */
+    VLD_RULE_NONE,   /* no precondition applied */
+    VLD_RULE_METHOD, /* 13.2.1: the method has none */
     VLD_RULE_IF_MATCH,
     VLD_RULE_IF_UNMODIFIED_SINCE,
     VLD_RULE_IF_NONE_MATCH,
@@ -121,8 +121,7 @@ typedef struct vld_decision {
  * RFC 9110 13.1.1 to 13.1.5, 13.2.2, 14.2.
  * test/tables/ holds the rows that prove it. */
 vld_decision vld_precond_evaluate(const vld_preconditions *request,
-                                  const vld_validators *current,
-                                  int64_t now_s);
+                                  const vld_validators *current, int64_t now_s);
 
 /* The field's name as in the RFC ("If-None-Match"), else "method" or "none":
  * a constant. */

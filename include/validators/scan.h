@@ -17,20 +17,20 @@
 void vld_thread_block_signals(sigset_t *before);
 
 typedef struct vld_scan_totals {
-    uint64_t seen;       /* regular files met */
-    uint64_t unchanged;  /* record fresh, not read */
-    uint64_t hashed;     /* read; recorded when the scan returns success */
+    uint64_t seen;         /* regular files met */
+    uint64_t unchanged;    /* record fresh, not read */
+    uint64_t hashed;       /* read; recorded when the scan returns success */
     uint64_t same_content; /* of hashed: same content as the record before */
-    uint64_t unsettled;  /* kept changing while read; left out */
-    uint64_t failed;     /* files and folders that could not be read; each
-                          * was reported */
-    uint64_t bytes;      /* octets hashed */
-    uint64_t adopted;     /* as hashed, but taken over without reading */
-    uint64_t not_adopted; /* of hashed: had a record, but size or mtime were
-                           * others, or the mtime tells nothing */
-    uint64_t pruned;      /* records dropped */
-    uint64_t kept;        /* records of vanished files not dropped; each folder
-                           * was reported */
+    uint64_t unsettled;    /* kept changing while read; left out */
+    uint64_t failed;       /* files and folders that could not be read; each
+                            * was reported */
+    uint64_t bytes;        /* octets hashed */
+    uint64_t adopted;      /* as hashed, but taken over without reading */
+    uint64_t not_adopted;  /* of hashed: had a record, but size or mtime were
+                            * others, or the mtime tells nothing */
+    uint64_t pruned;       /* records dropped */
+    uint64_t kept;         /* records of vanished files not dropped; each folder
+                            * was reported */
 } vld_scan_totals;
 
 typedef struct vld_scan_options {
@@ -73,7 +73,7 @@ typedef struct vld_scan_options {
  * it.  ESTALE's status: another folder stands at the root than was scanned.
  * VLD_E_REPLACED may end a scan: open the store anew and scan again. */
 apr_status_t vld_scan(vld_store *store, const char *root,
-                      const vld_scan_options *options,
-                      vld_scan_totals *totals, apr_pool_t *p);
+                      const vld_scan_options *options, vld_scan_totals *totals,
+                      apr_pool_t *p);
 
 #endif /* VALIDATORS_SCAN_H */

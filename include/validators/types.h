@@ -21,9 +21,9 @@ typedef struct vld_span {
  * identities mean equal content only for a file that is not racy (see
  * validators/identity.h). */
 typedef struct vld_identity {
-    uint64_t size;     /* octets */
-    int64_t mtime_ns;  /* nanoseconds since 1970, may be negative */
-    int64_t ctime_ns;  /* nanoseconds since 1970 */
+    uint64_t size;    /* octets */
+    int64_t mtime_ns; /* nanoseconds since 1970, may be negative */
+    int64_t ctime_ns; /* nanoseconds since 1970 */
     uint64_t inode;
 } vld_identity;
 

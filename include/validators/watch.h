@@ -11,13 +11,13 @@ typedef struct vld_watch vld_watch;
 
 /* Counted since the start, but the last two. */
 typedef struct vld_watch_totals {
-    uint64_t indexed;    /* files read and recorded */
+    uint64_t indexed;      /* files read and recorded */
     uint64_t same_content; /* of indexed: same content as the record before */
-    uint64_t dropped;    /* records of files that are gone */
-    uint64_t failed;     /* files and folders that could not be read */
-    uint64_t rescans;    /* scans of a whole tree */
-    uint64_t pending;    /* paths that are to be looked at */
-    uint64_t folders;    /* watched */
+    uint64_t dropped;      /* records of files that are gone */
+    uint64_t failed;       /* files and folders that could not be read */
+    uint64_t rescans;      /* scans of a whole tree */
+    uint64_t pending;      /* paths that are to be looked at */
+    uint64_t folders;      /* watched */
 } vld_watch_totals;
 
 typedef enum vld_watch_news {

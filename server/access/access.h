@@ -33,16 +33,15 @@ const char *vld_foreign_from(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_foreign_by_type(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_foreign_provider(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_foreign_ciphers(cmd_parms *cmd, void *conf, const char *args);
-const char *vld_foreign_setenvif(cmd_parms *cmd, void *conf,
-                                const char *args);
+const char *vld_foreign_setenvif(cmd_parms *cmd, void *conf, const char *args);
 const char *vld_foreign_expression(cmd_parms *cmd, void *conf,
-                                  const char *args);
+                                   const char *args);
 const char *vld_foreign_cache_enable(cmd_parms *cmd, void *conf,
-                                    const char *args);
+                                     const char *args);
 const char *vld_foreign_request_header(cmd_parms *cmd, void *conf,
-                                      const char *args);
+                                       const char *args);
 const char *vld_foreign_rewrite_cond(cmd_parms *cmd, void *conf,
-                                    const char *args);
+                                     const char *args);
 
 /* --- foreign_hooks.c ------------------------------------------------------ */
 
@@ -54,9 +53,9 @@ bool vld_foreign_hooks_all_known(void);
 
 /* The filters after f that may rewrite the file's octets. */
 typedef struct vld_rewriting {
-    const char *name; /* one of them; NULL: none */
+    const char *name;   /* one of them; NULL: none */
     bool deterministic; /* what they make follows from the octets and the
-                       * configuration alone */
+                         * configuration alone */
 } vld_rewriting;
 
 /* False: none will, or only by a content coding. */
@@ -65,7 +64,6 @@ bool vld_filters_rewriting(const ap_filter_t *f, vld_rewriting *found);
 void vld_filters_resolve(apr_pool_t *pconf);
 /* Of directives of mod_filter; RAW_ARGS handlers behind vld_foreign_filter. */
 const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args);
-const char *vld_filters_provider(cmd_parms *cmd, void *conf,
-                                 const char *args);
+const char *vld_filters_provider(cmd_parms *cmd, void *conf, const char *args);
 
 #endif /* SERVER_ACCESS_ACCESS_H */

@@ -25,19 +25,32 @@ APLOG_USE_MODULE(validators);
 /* Filters before the protocol's that leave the octets as they are, or change
  * them by a content coding and say so in the entity tag. */
 static const char *const harmless[] = {
-    "deflate", "brotli_compress", "fixup_headers_out", "mod_expires",
-    "mod_session_out", "cache_save", "cache_save_subreq",
-    "cache_remove_url", "cache_invalidate", "cache", "cache_out",
-    "cache_out_subreq", "rate_limit", "buffer", "logio_ttfb_out",
+    "deflate",
+    "brotli_compress",
+    "fixup_headers_out",
+    "mod_expires",
+    "mod_session_out",
+    "cache_save",
+    "cache_save_subreq",
+    "cache_remove_url",
+    "cache_invalidate",
+    "cache",
+    "cache_out",
+    "cache_out_subreq",
+    "rate_limit",
+    "buffer",
+    "logio_ttfb_out",
     "proxy-html", /* steps aside for what is no proxy's */
-    "old_write", VLD_EVALUATE_FILTER, VLD_EVALUATE_LATE_FILTER, NULL
+    "old_write",
+    VLD_EVALUATE_FILTER,
+    VLD_EVALUATE_LATE_FILTER,
+    NULL
 };
 
 /* Filters whose output follows from the octets and the configuration alone;
  * mod_include says itself, by its directives, where that is so. */
-static const char *const deterministic[] = {
-    "substitute", "sed", "includes", NULL
-};
+static const char *const deterministic[] = { "substitute", "sed", "includes",
+                                             NULL };
 
 static bool is_among(const char *const *names, const char *name)
 {
@@ -150,16 +163,14 @@ const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args)
     for (name = apr_strtok(names, ";", &state); name;
          name = apr_strtok(NULL, ";", &state)) {
         if (!is_harmless(name)) {
-            add_provider(cmd, conf,
-                         apr_pstrcat(cmd->pool, BY_TYPE, name, NULL), name,
-                         types);
+            add_provider(cmd, conf, apr_pstrcat(cmd->pool, BY_TYPE, name, NULL),
+                         name, types);
         }
     }
     return NULL;
 }
 
-const char *vld_filters_provider(cmd_parms *cmd, void *conf,
-                                 const char *args)
+const char *vld_filters_provider(cmd_parms *cmd, void *conf, const char *args)
 {
     const char *harness = ap_getword_conf(cmd->pool, &args);
     const char *name = ap_getword_conf(cmd->pool, &args);
@@ -209,8 +220,7 @@ static void look_behind(const request_rec *r, const char *harness,
     for (i = 0; all && i < all->nelts; i++) {
         p = &APR_ARRAY_IDX(all, i, provider);
         if (!strcasecmp(p->harness, harness)
-            && (!p->types || has_type(r, p->types))
-            && !is_vouched(p->filter)) {
+            && (!p->types || has_type(r, p->types)) && !is_vouched(p->filter)) {
             note(found, p->filter);
         }
     }
@@ -226,8 +236,8 @@ static void tell_once(const request_rec *r, const char *name)
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
                       "the filter %s is not known to leave octets as they are: "
                       "what it is applied to has no validators, unless "
-                      "\"ValidatorsVouchFor %s\" says that it does", name,
-                      name);
+                      "\"ValidatorsVouchFor %s\" says that it does",
+                      name, name);
     }
 }
 
@@ -237,8 +247,7 @@ bool vld_filters_rewriting(const ap_filter_t *f, vld_rewriting *found)
 
     found->name = NULL;
     found->deterministic = true;
-    for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
-         f = f->next) {
+    for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL; f = f->next) {
         if (f->frec->providers) {
             look_behind(r, f->frec->name, found);
         }

@@ -18,7 +18,8 @@ static const char *unknown(const cmd_parms *cmd)
 {
     return apr_pstrcat(cmd->pool, "Invalid command '", cmd->cmd->name,
                        "', perhaps misspelled or defined by a module not "
-                       "included in the server configuration", NULL);
+                       "included in the server configuration",
+                       NULL);
 }
 
 const char *vld_foreign_rule(cmd_parms *cmd, void *conf, const char *args)
@@ -61,10 +62,14 @@ const char *vld_foreign_provider(cmd_parms *cmd, void *conf, const char *args)
 /* Variables that say the same to every client that sends this request target
  * to this host: the key of a prepared answer has them, or the server does. */
 static const char *const same_for_all[] = {
-    "DOCUMENT_ROOT", "HTTPS", "HTTP_HOST", "PATH_INFO", "QUERY_STRING",
-    "REQUEST_FILENAME", "REQUEST_SCHEME", "REQUEST_URI",
-    "SCRIPT_FILENAME", "SCRIPT_GROUP", "SCRIPT_USER", "SERVER_ADMIN",
-    "SERVER_NAME", "SERVER_PORT", "SERVER_SOFTWARE", NULL
+    "DOCUMENT_ROOT",   "HTTPS",
+    "HTTP_HOST",       "PATH_INFO",
+    "QUERY_STRING",    "REQUEST_FILENAME",
+    "REQUEST_SCHEME",  "REQUEST_URI",
+    "SCRIPT_FILENAME", "SCRIPT_GROUP",
+    "SCRIPT_USER",     "SERVER_ADMIN",
+    "SERVER_NAME",     "SERVER_PORT",
+    "SERVER_SOFTWARE", NULL
 };
 
 static bool is_same_for_all(const char *name, apr_size_t len)
@@ -100,8 +105,7 @@ static bool asks_for_client(const char *args, const char *test)
 
 /* RewriteRule, Alias, Redirect: what they make of the URL may have variables in
  * it.  A flag that sets a variable or a cookie by one counts too. */
-const char *vld_foreign_expression(cmd_parms *cmd, void *conf,
-                                  const char *args)
+const char *vld_foreign_expression(cmd_parms *cmd, void *conf, const char *args)
 {
     if (!ap_find_linked_module(cmd->info)) {
         return unknown(cmd);
@@ -113,7 +117,7 @@ const char *vld_foreign_expression(cmd_parms *cmd, void *conf,
 }
 
 const char *vld_foreign_cache_enable(cmd_parms *cmd, void *conf,
-                                    const char *args)
+                                     const char *args)
 {
     const char *rest = args;
 
@@ -130,7 +134,7 @@ const char *vld_foreign_cache_enable(cmd_parms *cmd, void *conf,
 /* Many sites take the suffix of mod_deflate out of If-None-Match, which httpd
  * could not match otherwise. */
 const char *vld_foreign_request_header(cmd_parms *cmd, void *conf,
-                                      const char *args)
+                                       const char *args)
 {
     (void)conf;
     if (!ap_find_linked_module(cmd->info)) {
@@ -147,9 +151,9 @@ const char *vld_foreign_request_header(cmd_parms *cmd, void *conf,
 static bool is_same_for_get_and_head(const char *pattern)
 {
     static const char *const methods[] = {
-        "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "TRACK", "OPTIONS",
-        "CONNECT", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE",
-        "LOCK", "UNLOCK", NULL
+        "GET",   "HEAD",    "POST",    "PUT",   "DELETE",   "TRACE",
+        "TRACK", "OPTIONS", "CONNECT", "PATCH", "PROPFIND", "PROPPATCH",
+        "MKCOL", "COPY",    "MOVE",    "LOCK",  "UNLOCK",   NULL
     };
     bool has[2] = { false, false };
     apr_size_t len;
@@ -194,15 +198,14 @@ const char *vld_foreign_setenvif(cmd_parms *cmd, void *conf, const char *args)
         return unknown(cmd);
     }
     if (ap_strcasestr(args, "prefer-language")
-        && strcasecmp(ap_getword_conf(cmd->temp_pool, &rest),
-                      "Request_URI")) {
+        && strcasecmp(ap_getword_conf(cmd->temp_pool, &rest), "Request_URI")) {
         ((vld_dir_config *)conf)->depends_on_client = VLD_ON;
     }
     return NULL;
 }
 
 const char *vld_foreign_rewrite_cond(cmd_parms *cmd, void *conf,
-                                    const char *args)
+                                     const char *args)
 {
     const char *rest = args;
     const char *test = ap_getword_conf(cmd->temp_pool, &rest);

@@ -15,12 +15,20 @@ APLOG_USE_MODULE(validators);
 
 /* httpd's own, of which is known what they depend on: see access.c and
  * shadows.c. */
-static const char *const known[] = {
-    "core.c", "mod_access_compat.c", "mod_allowmethods.c", "mod_auth_basic.c",
-    "mod_auth_digest.c", "mod_auth_form.c", "mod_authn_core.c",
-    "mod_authnz_fcgi.c", "mod_authz_core.c", "mod_log_debug.c", "mod_lua.c",
-    "mod_setenvif.c", "mod_ssl.c", NULL
-};
+static const char *const known[] = { "core.c",
+                                     "mod_access_compat.c",
+                                     "mod_allowmethods.c",
+                                     "mod_auth_basic.c",
+                                     "mod_auth_digest.c",
+                                     "mod_auth_form.c",
+                                     "mod_authn_core.c",
+                                     "mod_authnz_fcgi.c",
+                                     "mod_authz_core.c",
+                                     "mod_log_debug.c",
+                                     "mod_lua.c",
+                                     "mod_setenvif.c",
+                                     "mod_ssl.c",
+                                     NULL };
 
 static bool unknown_found;
 
@@ -65,8 +73,7 @@ static bool is_told(apr_array_header_t *told, const char *name)
     return false;
 }
 
-static void look_at(server_rec *s, apr_array_header_t *told,
-                    const char *name)
+static void look_at(server_rec *s, apr_array_header_t *told, const char *name)
 {
     name = name ? base_of(name) : "a module without a name";
     if (is_known(name)) {
@@ -79,25 +86,25 @@ static void look_at(server_rec *s, apr_array_header_t *told,
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                  "%s has an access hook that is not known to say the same to "
                  "every client: ValidatorsQuickHandler answers nothing, unless "
-                 "\"ValidatorsVouchFor %s\" says that it does", name, name);
+                 "\"ValidatorsVouchFor %s\" says that it does",
+                 name, name);
 }
 
 /* The lists differ in the type of their functions only. */
-#define LOOK_AT_ALL(hook)                                                   \
-    do {                                                                    \
-        apr_array_header_t *all = ap_hook_get_##hook();                     \
-        int i;                                                              \
-                                                                            \
-        for (i = 0; all && i < all->nelts; i++) {                           \
-            look_at(s, told,                                                \
-                    APR_ARRAY_IDX(all, i, ap_LINK_##hook##_t).szName);      \
-        }                                                                   \
+#define LOOK_AT_ALL(hook)                                                      \
+    do {                                                                       \
+        apr_array_header_t *all = ap_hook_get_##hook();                        \
+        int i;                                                                 \
+                                                                               \
+        for (i = 0; all && i < all->nelts; i++) {                              \
+            look_at(s, told,                                                   \
+                    APR_ARRAY_IDX(all, i, ap_LINK_##hook##_t).szName);         \
+        }                                                                      \
     } while (0)
 
 void vld_foreign_hooks_check(server_rec *s, apr_pool_t *ptemp)
 {
-    apr_array_header_t *told = apr_array_make(ptemp, 2,
-                                              sizeof(const char *));
+    apr_array_header_t *told = apr_array_make(ptemp, 2, sizeof(const char *));
 
     unknown_found = false;
     if (!vld_config_global()->any_quick_on) {

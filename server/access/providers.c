@@ -52,24 +52,28 @@ static authz_status ask(int i, request_rec *r, const char *line,
     return originals[i]->check_authorization(r, line, parsed);
 }
 
-#define T1(n)                                                               \
-    static authz_status ask_##n(request_rec *r, const char *line,           \
-                                const void *parsed)                         \
-    {                                                                       \
-        return ask(0##n, r, line, parsed);                                  \
+/* Macros that make functions, in lines of their own. */
+/* clang-format off */
+#define T1(n)                                                                  \
+    static authz_status ask_##n(request_rec *r, const char *line,              \
+                                const void *parsed)                            \
+    {                                                                          \
+        return ask(0##n, r, line, parsed);                                     \
     }
 /* In octal, so that the numbers are made of digits. */
-#define T8(n) T1(n##0) T1(n##1) T1(n##2) T1(n##3) T1(n##4) T1(n##5) T1(n##6) \
-    T1(n##7)
+#define T8(n)                                                                  \
+    T1(n##0) T1(n##1) T1(n##2) T1(n##3) T1(n##4) T1(n##5) T1(n##6) T1(n##7)
 T8(0) T8(1) T8(2) T8(3) T8(4) T8(5) T8(6) T8(7)
 
-#define A8(n) ask_##n##0, ask_##n##1, ask_##n##2, ask_##n##3, ask_##n##4,   \
-    ask_##n##5, ask_##n##6, ask_##n##7
+#define A8(n)                                                                  \
+    ask_##n##0, ask_##n##1, ask_##n##2, ask_##n##3, ask_##n##4, ask_##n##5,    \
+        ask_##n##6, ask_##n##7
 static authz_status (*const trampolines[MOST_PROVIDERS])(request_rec *,
                                                          const char *,
                                                          const void *) = {
     A8(0), A8(1), A8(2), A8(3), A8(4), A8(5), A8(6), A8(7)
 };
+/* clang-format on */
 
 static bool is_wrapper(const authz_provider *provider)
 {
@@ -78,9 +82,9 @@ static bool is_wrapper(const authz_provider *provider)
 
 static void wrap(apr_pool_t *pconf, const char *name, int i)
 {
-    const authz_provider *provider
-        = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name,
-                             AUTHZ_PROVIDER_VERSION);
+    const authz_provider *provider = ap_lookup_provider(AUTHZ_PROVIDER_GROUP,
+                                                        name,
+                                                        AUTHZ_PROVIDER_VERSION);
 
     if (!provider || is_wrapper(provider)) {
         return;
@@ -98,11 +102,11 @@ static void wrap(apr_pool_t *pconf, const char *name, int i)
 
 void vld_access_pre_config(apr_pool_t *pconf)
 {
-    apr_array_header_t *names
-        = ap_list_provider_names(pconf, AUTHZ_PROVIDER_GROUP,
-                                 AUTHZ_PROVIDER_VERSION);
-    const ap_list_provider_names_t *name
-        = (const ap_list_provider_names_t *)names->elts;
+    apr_array_header_t *names = ap_list_provider_names(pconf,
+                                                       AUTHZ_PROVIDER_GROUP,
+                                                       AUTHZ_PROVIDER_VERSION);
+    const ap_list_provider_names_t *name = (const ap_list_provider_names_t *)
+                                               names->elts;
     int i;
 
     some_unwrapped = false;
@@ -115,7 +119,7 @@ void vld_access_pre_config(apr_pool_t *pconf)
 
 /* --- other traces -------------------------------------------------------- */
 
-static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *ssl_var;
+static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) * ssl_var;
 static bool lua_loaded;
 
 void vld_access_optional_fns(void)
@@ -126,8 +130,7 @@ void vld_access_optional_fns(void)
 
 bool vld_access_has_certificate(request_rec *r)
 {
-    conn_rec *c = r->connection->master ? r->connection->master
-                                        : r->connection;
+    conn_rec *c = r->connection->master ? r->connection->master : r->connection;
     const char *verified;
 
     if (!ssl_var || ap_http_scheme(r)[4] != 's') {
@@ -149,13 +152,11 @@ bool vld_access_anonymous(request_rec *r)
 
 bool vld_access_public(request_rec *r)
 {
-    const core_dir_config *core
-        = ap_get_core_module_config(r->per_dir_config);
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     /* An <If> may hide a `Require all denied` that was not for this client.
      * mod_lua's hooks leave no trace at all. */
     return !some_unwrapped && !lua_loaded && vld_foreign_hooks_all_known()
-           && !core->sec_if
-           && vld_config_of(r)->depends_on_client != VLD_ON
+           && !core->sec_if && vld_config_of(r)->depends_on_client != VLD_ON
            && !apr_table_get(root_of(r)->notes, MARK);
 }

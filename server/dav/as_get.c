@@ -52,7 +52,8 @@ static void take_record(const vld_lookup *found, vld_shown *out)
     out->indexed = true;
     out->digest = found->record.digest;
     out->date = found->record.last_modified > found->link_mtime_s
-                    ? found->record.last_modified : found->link_mtime_s;
+                    ? found->record.last_modified
+                    : found->link_mtime_s;
     vld_tag_of_content(&out->digest, out->etag);
 }
 
@@ -68,8 +69,7 @@ static void look(request_rec *r, const char *path, int fd, vld_compare verify,
     }
     vld_identity_of(&st, &out->identity);
     if (vld_index_find(r->request_time, path, &found)
-        && vld_identity_equal(&found.record.identity, &out->identity,
-                              verify)) {
+        && vld_identity_equal(&found.record.identity, &out->identity, verify)) {
         take_record(&found, out);
     }
     else if (st.st_size <= VLD_SMALL_FILE) {
@@ -81,16 +81,16 @@ static void look(request_rec *r, const char *path, int fd, vld_compare verify,
     }
 }
 
-void vld_shown_now(request_rec *r, const char *path, int verify,
-                   vld_shown *out)
+void vld_shown_now(request_rec *r, const char *path, int verify, vld_shown *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     memset(out, 0, sizeof(*out));
     out->exists = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
     if (fd >= 0) {
-        look(r, path, fd, verify == VLD_COMPARE_MTIME ? VLD_COMPARE_MTIME
-                                                     : VLD_COMPARE_STRICT,
+        look(r, path, fd,
+             verify == VLD_COMPARE_MTIME ? VLD_COMPARE_MTIME
+                                         : VLD_COMPARE_STRICT,
              out);
         close(fd);
     }
@@ -157,9 +157,8 @@ static bool get_sends(request_rec *sub, const char *path)
     vld_rewriting rewriting;
     ap_filter_t before = { 0 };
 
-    if (vld_config_of(sub)->engine != VLD_ON
-        || sub->finfo.filetype != APR_REG || strcmp(sub->filename, path)
-        || (sub->path_info && *sub->path_info)
+    if (vld_config_of(sub)->engine != VLD_ON || sub->finfo.filetype != APR_REG
+        || strcmp(sub->filename, path) || (sub->path_info && *sub->path_info)
         || (sub->handler && strcmp(sub->handler, "default-handler"))) {
         return false;
     }
@@ -183,10 +182,10 @@ static void look_up(request_rec *r, const char *uri, vld_view *v)
         }
         find_date(sub, &rq, v);
     }
-    ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s: GET shows %s",
-                  escaped, !v->ours           ? "this client something else"
-                           : v->shown.etag[0] ? v->shown.etag
-                                              : "no tag");
+    ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s: GET shows %s", escaped,
+                  !v->ours           ? "this client something else"
+                  : v->shown.etag[0] ? v->shown.etag
+                                     : "no tag");
     ap_destroy_sub_req(sub);
 }
 

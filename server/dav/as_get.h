@@ -12,11 +12,11 @@
 
 /* What GET shows of a file, where it sends the file's octets as they are. */
 typedef struct vld_shown {
-    bool exists;             /* something is at the path */
-    bool indexed;            /* it has a fresh record */
-    vld_identity identity;   /* of a regular file that can be read */
-    vld_digest digest;       /* where the tag is strong */
-    apr_int64_t date;        /* of the record, seconds */
+    bool exists;                   /* something is at the path */
+    bool indexed;                  /* it has a fresh record */
+    vld_identity identity;         /* of a regular file that can be read */
+    vld_digest digest;             /* where the tag is strong */
+    apr_int64_t date;              /* of the record, seconds */
     char etag[VLD_WEAK_ETAG_SIZE]; /* "": none */
 } vld_shown;
 
@@ -30,9 +30,9 @@ typedef struct vld_view {
     apr_pool_t *pool;
     const char *path;
     bool ours;
-    bool date_shown;   /* GET has said date, or would */
-    apr_int64_t date;  /* seconds: at least that of any response with this
-                        * content */
+    bool date_shown;  /* GET has said date, or would */
+    apr_int64_t date; /* seconds: at least that of any response with this
+                       * content */
     vld_shown shown;
 } vld_view;
 

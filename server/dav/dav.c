@@ -53,8 +53,8 @@ static apr_global_mutex_t *mutex;
 /* What was asked of the resource, and what it was when that was judged. */
 typedef struct verdict {
     vld_preconditions asked;
-    bool by_tag;      /* `If` names entity tags */
-    bool ours;        /* GET shows our tag; else mod_dav's is the one */
+    bool by_tag; /* `If` names entity tags */
+    bool ours;   /* GET shows our tag; else mod_dav's is the one */
     bool exists;
     const char *etag; /* "": none */
     vld_identity identity;
@@ -108,7 +108,8 @@ static bool holds(request_rec *r, const verdict *of, apr_int64_t date)
         current.etag.len = strlen(of->etag);
     }
     return vld_precond_evaluate(&of->asked, &current,
-                                apr_time_sec(r->request_time)).outcome
+                                apr_time_sec(r->request_time))
+               .outcome
            != VLD_PRECONDITION_FAILED;
 }
 
@@ -134,7 +135,8 @@ static dav_error *refusal(request_rec *r, dav_resource *resource)
                                r->method_number == M_COPY
                                    ? DAV_VALIDATE_RESOURCE
                                          | DAV_VALIDATE_NO_MODIFY
-                                   : DAV_VALIDATE_RESOURCE, NULL);
+                                   : DAV_VALIDATE_RESOURCE,
+                               NULL);
     }
     if (err && !several && err->status != HTTP_PRECONDITION_FAILED) {
         return err;
@@ -204,14 +206,11 @@ static bool is_judged(const request_rec *r, const dav_resource *resource,
 {
     switch (r->method_number) {
     case M_PUT:
-    case M_LOCK:
-        return !resource->collection;
-    case M_MKCOL:
-        return !resource->exists;
+    case M_LOCK: return !resource->collection;
+    case M_MKCOL: return !resource->exists;
     case M_DELETE:
     case M_PROPPATCH:
-    case M_UNLOCK:
-        return resource->exists && !resource->collection;
+    case M_UNLOCK: return resource->exists && !resource->collection;
     case M_COPY:
     case M_MOVE:
         /* When the destination is known too. */
@@ -221,8 +220,8 @@ static bool is_judged(const request_rec *r, const dav_resource *resource,
 }
 
 static int precondition(request_rec *r, dav_resource *resource,
-                        const dav_resource *destination,
-                        const apr_xml_doc *doc, dav_error **err)
+                        const dav_resource *destination, const apr_xml_doc *doc,
+                        dav_error **err)
 {
     (void)doc;
     *err = NULL;
@@ -260,10 +259,11 @@ static bool is_same(const verdict *a, const verdict *b)
     if (a->exists != b->exists) {
         return false;
     }
-    return !a->exists || (a->ours && a->etag[0]
-                              ? !strcmp(a->etag, b->etag)
-                              : vld_identity_equal(&a->identity, &b->identity,
-                                                   VLD_COMPARE_STRICT));
+    return !a->exists
+           || (a->ours && a->etag[0]
+                   ? !strcmp(a->etag, b->etag)
+                   : vld_identity_equal(&a->identity, &b->identity,
+                                        VLD_COMPARE_STRICT));
 }
 
 /* The date of what has come since is later than any that a client can
@@ -431,8 +431,7 @@ static bool hook_into(apr_dso_handle_t *dav)
     void (*on_method)(dav_HOOK_method_precondition_t *, const char *const *,
                       const char *const *, int);
 
-    *(void **)&validate_request = vld_dav_function(dav,
-                                                   "dav_validate_request");
+    *(void **)&validate_request = vld_dav_function(dav, "dav_validate_request");
     *(void **)&on_method = vld_dav_function(dav,
                                             "dav_hook_method_precondition");
     if (!validate_request || !on_method || !vld_dav_props_hook(dav)) {
@@ -462,8 +461,7 @@ static void wrap(apr_pool_t *pconf, const dav_provider *original)
 
 void vld_dav_pre_config(apr_pool_t *pconf)
 {
-    const dav_provider *original = ap_lookup_provider("dav", "filesystem",
-                                                      "0");
+    const dav_provider *original = ap_lookup_provider("dav", "filesystem", "0");
     module *dav = ap_find_linked_module("mod_dav.c");
     apr_dso_handle_t *handle;
 
@@ -490,8 +488,9 @@ void vld_dav_pre_config(apr_pool_t *pconf)
 
 int vld_dav_post_config(apr_pool_t *pconf, server_rec *s)
 {
-    if (inner && ap_global_mutex_create(&mutex, NULL, MUTEX, NULL, s, pconf, 0)
-                     != APR_SUCCESS) {
+    if (inner
+        && ap_global_mutex_create(&mutex, NULL, MUTEX, NULL, s, pconf, 0)
+               != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;

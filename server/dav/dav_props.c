@@ -56,12 +56,12 @@ static const char *with_text(apr_pool_t *p, const char *element,
     if (!*text || !begin || !end || end <= begin) {
         return "";
     }
-    return apr_pstrcat(p, apr_pstrmemdup(p, element, begin + 1 - element),
-                       text, end, NULL);
+    return apr_pstrcat(p, apr_pstrmemdup(p, element, begin + 1 - element), text,
+                       end, NULL);
 }
 
-static dav_prop_insert insert_original(const dav_resource *resource,
-                                       int propid, dav_prop_insert what,
+static dav_prop_insert insert_original(const dav_resource *resource, int propid,
+                                       dav_prop_insert what,
                                        apr_text_header *to)
 {
     const dav_hooks_liveprop *props = __atomic_load_n(&inner_props,
@@ -124,21 +124,17 @@ static int is_writable(const dav_resource *resource, int propid)
 static const char *const namespaces[] = { "DAV:", NULL };
 
 /* What is left out is only asked of properties that can be written. */
-static const dav_hooks_liveprop etag_props = {
-    .insert_prop = insert_etag,
-    .is_writable = is_writable,
-    .namespace_uris = namespaces
-};
-static const dav_hooks_liveprop date_props = {
-    .insert_prop = insert_date,
-    .is_writable = is_writable,
-    .namespace_uris = namespaces
-};
+static const dav_hooks_liveprop etag_props = { .insert_prop = insert_etag,
+                                               .is_writable = is_writable,
+                                               .namespace_uris = namespaces };
+static const dav_hooks_liveprop date_props = { .insert_prop = insert_date,
+                                               .is_writable = is_writable,
+                                               .namespace_uris = namespaces };
 
 /* All others are asked about the resource as mod_dav_fs knows it: it does not
  * speak for those of another repository. */
-static int find(const dav_resource *resource, const char *ns,
-                const char *name, const dav_hooks_liveprop **props)
+static int find(const dav_resource *resource, const char *ns, const char *name,
+                const dav_hooks_liveprop **props)
 {
     dav_resource known = *resource;
     const dav_hooks_liveprop *ours;
@@ -224,8 +220,7 @@ bool vld_dav_props_hook(apr_dso_handle_t *dav)
 
     *(void **)&run_find = vld_dav_function(dav, "dav_run_find_liveprop");
     *(void **)&on_find = vld_dav_function(dav, "dav_hook_find_liveprop");
-    *(void **)&on_all = vld_dav_function(dav,
-                                         "dav_hook_insert_all_liveprops");
+    *(void **)&on_all = vld_dav_function(dav, "dav_hook_insert_all_liveprops");
     if (!run_find || !on_find || !on_all) {
         return false;
     }

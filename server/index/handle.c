@@ -42,8 +42,8 @@ APLOG_USE_MODULE(validators);
 typedef struct held {
     vld_store *store; /* NULL: free */
     bool writable;
-    int users;        /* atomic */
-    int closed;       /* atomic: nobody goes in */
+    int users;  /* atomic */
+    int closed; /* atomic: nobody goes in */
 } held;
 
 /* That in use, and such as somebody is still in. */
@@ -54,13 +54,13 @@ typedef struct held {
 #define LEAVE_NAP_US 500
 
 static struct {
-    apr_pool_t *pool;          /* pchild; used by one thread at a time */
+    apr_pool_t *pool; /* pchild; used by one thread at a time */
     server_rec *server;
-    held all[MOST_HELD];       /* changed by who is opening, alone */
-    held *current;             /* atomic; NULL: no usable index */
-    held *written;             /* in which the indexer is */
-    apr_int64_t next_look_us;  /* atomic */
-    int opening;               /* atomic: a thread is at it */
+    held all[MOST_HELD];      /* changed by who is opening, alone */
+    held *current;            /* atomic; NULL: no usable index */
+    held *written;            /* in which the indexer is */
+    apr_int64_t next_look_us; /* atomic */
+    int opening;              /* atomic: a thread is at it */
 } link_;
 
 /* --- before the children are made ---------------------------------------- */
@@ -107,8 +107,8 @@ static bool in_roots_folder(apr_pool_t *ptemp, const char *path)
     struct stat st;
 
     return slash && slash != path
-           && stat(apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path)),
-                   &st) == 0
+           && stat(apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path)), &st)
+                  == 0
            && st.st_uid == 0 && !(st.st_mode & S_IWOTH);
 }
 
@@ -208,8 +208,7 @@ static bool may_make_files(void)
     const char *slash = strrchr(path, '/');
     char folder[PATH_MAX];
 
-    return slash && slash != path
-           && (apr_size_t)(slash - path) < sizeof(folder)
+    return slash && slash != path && (apr_size_t)(slash - path) < sizeof(folder)
            && apr_cpystrn(folder, path, (apr_size_t)(slash - path) + 1)
            && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
 }
@@ -230,8 +229,8 @@ static bool is_being_made(apr_status_t rv)
  * wanted. */
 static bool will_be_made(apr_status_t rv)
 {
-    return (APR_STATUS_IS_ENOENT(rv) || is_being_made(rv))
-           && vld_indexer_runs() && may_make_files();
+    return (APR_STATUS_IS_ENOENT(rv) || is_being_made(rv)) && vld_indexer_runs()
+           && may_make_files();
 }
 
 /* One store a process, so it is opened for all that it will be used for: to be
@@ -451,8 +450,7 @@ apr_uint64_t vld_index_txn_lately(apr_time_t now)
 {
     static apr_uint64_t number;
     static apr_int64_t read_us;
-    apr_int64_t age = now
-                      - __atomic_load_n(&read_us, __ATOMIC_ACQUIRE);
+    apr_int64_t age = now - __atomic_load_n(&read_us, __ATOMIC_ACQUIRE);
 
     if (age < 0 || age > LATELY_US) {
         __atomic_store_n(&number, vld_index_txn(now), __ATOMIC_RELEASE);
@@ -493,8 +491,8 @@ static bool find_at(vld_store *store, const char *path, vld_record *out)
     apr_status_t rv = vld_store_get(store, path, strlen(path), out);
 
     /* Full: the map is being enlarged at this moment. */
-    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)
-        && rv != APR_NOTFOUND && rv != VLD_E_FULL) {
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv) && rv != APR_NOTFOUND
+        && rv != VLD_E_FULL) {
         complain_of_record(store, path, rv);
     }
     return rv == APR_SUCCESS;

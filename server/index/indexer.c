@@ -59,11 +59,11 @@ typedef struct job {
 } job;
 
 static struct {
-    bool runs;          /* mod_watchdog will call */
+    bool runs; /* mod_watchdog will call */
     server_rec *server;
-    int stop;           /* atomic */
-    int busy;           /* atomic: in a turn */
-    apr_uint64_t seen;  /* posted, when the list was last gone through */
+    int stop;             /* atomic */
+    int busy;             /* atomic: in a turn */
+    apr_uint64_t seen;    /* posted, when the list was last gone through */
     apr_int64_t next_us;  /* the next look without a post */
     apr_int64_t pause_us; /* nothing is done before */
     job jobs[BATCH];
@@ -95,14 +95,14 @@ static bool is_stopping(void)
 static void tell_rest(const job *j, apr_int64_t until_us, const char *why)
 {
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, indexer.server,
-                 "%s: %s; rests for %" APR_INT64_T_FMT " ms", j->item.path,
-                 why, (until_us - apr_time_now()) / 1000);
+                 "%s: %s; rests for %" APR_INT64_T_FMT " ms", j->item.path, why,
+                 (until_us - apr_time_now()) / 1000);
 }
 
 static void rest(const job *j, const char *why)
 {
-    tell_rest(j, vld_wanted_rest(vld_shared_wanted(), &j->item,
-                                 apr_time_now()), why);
+    tell_rest(j, vld_wanted_rest(vld_shared_wanted(), &j->item, apr_time_now()),
+              why);
 }
 
 static void rest_after(const job *j, apr_status_t rv)
@@ -117,8 +117,8 @@ static void look_again(const job *j, apr_int64_t again_ns)
 {
     apr_int64_t until_us, due_us = again_ns / 1000 + 1;
 
-    if (vld_wanted_delay(vld_shared_wanted(), &j->item, apr_time_now(),
-                         due_us, &until_us)) {
+    if (vld_wanted_delay(vld_shared_wanted(), &j->item, apr_time_now(), due_us,
+                         &until_us)) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, indexer.server,
                      "%s: changed just now, is looked at again", j->item.path);
     }
@@ -200,8 +200,8 @@ static unsigned collect(vld_store *store, bool *more)
     for (; n < BATCH && now_us < until_us && !is_stopping();
          now_us = apr_time_now()) {
         indexer.seen = vld_wanted_posted(vld_shared_wanted());
-        if (!vld_wanted_take(vld_shared_wanted(), now_us,
-                             &indexer.jobs[n].item, &next_us)) {
+        if (!vld_wanted_take(vld_shared_wanted(), now_us, &indexer.jobs[n].item,
+                             &next_us)) {
             indexer.next_us = next_us < now_us + LOOK_US ? next_us
                                                          : now_us + LOOK_US;
             return n;
@@ -268,8 +268,8 @@ static void say_not_written(apr_status_t rv)
     if (vld_shared_first_report(VLD_REPORT_WRITE)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, indexer.server,
                      "index %s cannot be written to: %s; %s (files that it "
-                     "does not know are indexed once that is done)", path,
-                     vld_strerror(rv, why, sizeof(why)),
+                     "does not know are indexed once that is done)",
+                     path, vld_strerror(rv, why, sizeof(why)),
                      vld_advice(rv, path, cure, sizeof(cure)));
     }
 }
@@ -324,7 +324,8 @@ static void say_read_only(void)
                      "lock file or its folder is not the server's to write "
                      "(the index is user %ld's); run `htvalidators -i %s scan "
                      "FOLDER` after each change, or give all three to the "
-                     "server's user and restart", path, owner, path);
+                     "server's user and restart",
+                     path, owner, path);
     }
 }
 
@@ -472,8 +473,8 @@ static apr_status_t end_turn(void *nothing)
 
     (void)nothing;
     vld_indexer_stop();
-    for (i = 0; i < WAIT_MOST_MS
-                && __atomic_load_n(&indexer.busy, __ATOMIC_SEQ_CST);
+    for (i = 0;
+         i < WAIT_MOST_MS && __atomic_load_n(&indexer.busy, __ATOMIC_SEQ_CST);
          i++) {
         apr_sleep(1000);
     }

@@ -127,8 +127,7 @@ void vld_answer_memory(request_rec *r, vld_request *rq)
     rq->memory.variant = false;
     rq->memory.lost = 0;
     if (rq->key.len) {
-        rq->memory.lost = vld_answers_floor(vld_shared_answers(),
-                                            rq->key.hash);
+        rq->memory.lost = vld_answers_floor(vld_shared_answers(), rq->key.hash);
         vld_answers_find(vld_shared_answers(), rq->key.hash, rq->key.octets,
                          rq->key.len, take_down, &s, buf, &answer);
     }
@@ -139,8 +138,7 @@ static bool is_of(const vld_remembered *one, const vld_digest *digest)
     return !memcmp(&one->digest, digest, sizeof(*digest));
 }
 
-apr_int64_t vld_memory_date(const vld_memory *memory,
-                            const vld_digest *digest)
+apr_int64_t vld_memory_date(const vld_memory *memory, const vld_digest *digest)
 {
     apr_int64_t date = 0;
     apr_uint32_t i;
@@ -167,15 +165,13 @@ void vld_memory_latest(const vld_memory *memory, vld_digest *digest,
     }
 }
 
-apr_int64_t vld_memory_floor(const vld_memory *memory,
-                             const vld_digest *digest)
+apr_int64_t vld_memory_floor(const vld_memory *memory, const vld_digest *digest)
 {
     apr_int64_t floor = 0;
     apr_uint32_t i;
 
     for (i = 0; i < memory->count; i++) {
-        if (!is_of(&memory->all[i], digest)
-            && memory->all[i].date >= floor) {
+        if (!is_of(&memory->all[i], digest) && memory->all[i].date >= floor) {
             floor = memory->all[i].date + 1;
         }
     }

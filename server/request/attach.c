@@ -31,12 +31,12 @@ APLOG_USE_MODULE(validators);
 
 /* The file in the brigade. */
 typedef struct file {
-    apr_bucket *first;    /* the first of its buckets */
+    apr_bucket *first; /* the first of its buckets */
     apr_file_t *fd;
     int os_fd;
     struct stat st;
     vld_identity identity;
-    char *octets;         /* of a file that has been read; a bucket's memory */
+    char *octets; /* of a file that has been read; a bucket's memory */
 } file;
 
 /* --- the file ------------------------------------------------------------ */
@@ -160,8 +160,8 @@ static void guard_whole(request_rec *r, vld_request *rq, file *of)
     for (e = of->first; APR_BUCKET_IS_FILE(e);) {
         apr_bucket *next = APR_BUCKET_NEXT(e);
         apr_bucket *b = vld_checked_bucket_create(r, of->fd, e->start,
-                                                e->length, &rq->identity,
-                                                &rq->digest, e->list);
+                                                  e->length, &rq->identity,
+                                                  &rq->digest, e->list);
 
         APR_BUCKET_INSERT_BEFORE(e, b);
         apr_bucket_delete(e);
@@ -191,8 +191,8 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
     }
     e->length -= TAIL_SIZE;
     b = vld_checked_bucket_create(r, fd, e->start + (apr_off_t)e->length,
-                                TAIL_SIZE, &rq->identity, &rq->digest,
-                                e->list);
+                                  TAIL_SIZE, &rq->identity, &rq->digest,
+                                  e->list);
     APR_BUCKET_INSERT_AFTER(e, b);
     for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
         ((apr_bucket_file *)e->data)->fd = plain;
@@ -226,8 +226,7 @@ static bool is_settled(const request_rec *r, const file *of)
     /* Seen from when the request came in, which is before any octet was
      * read. */
     return !vld_identity_racy(&of->identity, r->request_time * 1000,
-                              vld_identity_margin_ns(of->os_fd,
-                                                     of->st.st_dev));
+                              vld_identity_margin_ns(of->os_fd, of->st.st_dev));
 }
 
 static bool use_record(request_rec *r, vld_request *rq, file *of,
@@ -294,8 +293,7 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
 {
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
 
-    if (!is_settled(r, of)
-        || !vld_tag_of_identity(&of->identity, etag)) {
+    if (!is_settled(r, of) || !vld_tag_of_identity(&of->identity, etag)) {
         set_nothing(r, rq);
         return;
     }
@@ -312,7 +310,7 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
 static vld_compare verify_of(const vld_request *rq)
 {
     return rq->conf->verify == VLD_COMPARE_MTIME ? VLD_COMPARE_MTIME
-                                                : VLD_COMPARE_STRICT;
+                                                 : VLD_COMPARE_STRICT;
 }
 
 /* A small file is read first and looked at after: if it is then as the record
@@ -373,11 +371,12 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
         found = &found_;
     }
     rq->txn = found_.txn;
-    fresh = found && vld_identity_equal(&found->record.identity,
-                                        &of->identity, verify_of(rq));
+    fresh = found
+            && vld_identity_equal(&found->record.identity, &of->identity,
+                                  verify_of(rq));
     rq->stale_record = found && !fresh;
     rq->to_be_indexed = !fresh
-                 && of->st.st_size <= vld_config_auto_max(rq->conf);
+                        && of->st.st_size <= vld_config_auto_max(rq->conf);
     if (of->st.st_size <= VLD_SMALL_FILE && (!fresh || !rq->conditional)
         && (!fresh || !r->header_only)) {
         attach_small(r, rq, of, found);

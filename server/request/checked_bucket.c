@@ -51,10 +51,10 @@ static apr_bucket *raw(apr_bucket_alloc_t *list)
 }
 
 apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
-                                    apr_off_t offset, apr_size_t len,
-                                    const vld_identity *identity,
-                                    const vld_digest *digest,
-                                    apr_bucket_alloc_t *list)
+                                      apr_off_t offset, apr_size_t len,
+                                      const vld_identity *identity,
+                                      const vld_digest *digest,
+                                      apr_bucket_alloc_t *list)
 {
     guarded *g = apr_bucket_alloc(sizeof(*g), list);
 
@@ -78,8 +78,7 @@ static bool same_content(guarded *g, int fd, const vld_identity *now)
     if (now->size > REHASH_MOST) {
         return now->mtime_ns == g->identity.mtime_ns;
     }
-    return vld_digest_fd(fd, &digest, &size) == APR_SUCCESS
-           && size == now->size
+    return vld_digest_fd(fd, &digest, &size) == APR_SUCCESS && size == now->size
            && !memcmp(&digest, &g->digest, sizeof(digest));
 }
 
@@ -138,8 +137,8 @@ static apr_status_t read_exactly(int fd, char *buf, apr_size_t len,
 
 /* As a file bucket does: this bucket becomes the octets read, the rest of the
  * file follows it in a bucket of its own. */
-static apr_status_t guard_read(apr_bucket *b, const char **str,
-                               apr_size_t *len, apr_read_type_e block)
+static apr_status_t guard_read(apr_bucket *b, const char **str, apr_size_t *len,
+                               apr_read_type_e block)
 {
     guarded *g = b->data;
     apr_size_t rest = b->length;
@@ -207,7 +206,11 @@ static apr_status_t guard_setaside(apr_bucket *b, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-static const apr_bucket_type_t guard_type = {
-    "GUARD", 5, APR_BUCKET_DATA, guard_destroy, guard_read, guard_setaside,
-    apr_bucket_shared_split, apr_bucket_shared_copy
-};
+static const apr_bucket_type_t guard_type = { "GUARD",
+                                              5,
+                                              APR_BUCKET_DATA,
+                                              guard_destroy,
+                                              guard_read,
+                                              guard_setaside,
+                                              apr_bucket_shared_split,
+                                              apr_bucket_shared_copy };

@@ -23,9 +23,8 @@ apr_int64_t vld_date_of_change(const request_rec *r, const vld_identity *id)
     apr_int64_t mtime = id->mtime_ns / 1000000000;
     apr_int64_t ctime = id->ctime_ns / 1000000000;
 
-    return mtime <= apr_time_sec(r->request_time)
-               ? vld_date_later(mtime, ctime)
-               : ctime;
+    return mtime <= apr_time_sec(r->request_time) ? vld_date_later(mtime, ctime)
+                                                  : ctime;
 }
 
 /* The date of a content that the index does not know, or knew in another file,
@@ -37,8 +36,9 @@ static apr_int64_t date_of_content(request_rec *r, vld_request *rq,
 {
     const vld_memory *memory = &rq->memory;
     apr_int64_t same = vld_memory_date(memory, &rq->digest);
-    bool known = found && !memcmp(&found->record.digest, &rq->digest,
-                                  sizeof(rq->digest));
+    bool known = found
+                 && !memcmp(&found->record.digest, &rq->digest,
+                            sizeof(rq->digest));
     apr_int64_t now = apr_time_sec(r->request_time);
 
     if (!rq->key.len || !rq->settled || !vld_access_anonymous(r)) {
@@ -57,8 +57,7 @@ static apr_int64_t date_of_content(request_rec *r, vld_request *rq,
     }
     if (memory->count) {
         return vld_lastmod_next(&rq->identity,
-                                vld_memory_floor(memory, &rq->digest) - 1,
-                                now);
+                                vld_memory_floor(memory, &rq->digest) - 1, now);
     }
     return vld_date_later(vld_lastmod_first(&rq->identity, now),
                           memory->lost ? memory->lost + 1 : 0);
@@ -87,17 +86,15 @@ void vld_date_send(request_rec *r, vld_request *rq)
 void vld_date_set(request_rec *r, vld_request *rq, const vld_lookup *found,
                   bool fresh)
 {
-    apr_int64_t of_record = fresh
-                                ? vld_date_later(found->record.last_modified,
-                                                 found->link_mtime_s)
-                                : 0;
+    apr_int64_t of_record = fresh ? vld_date_later(found->record.last_modified,
+                                                   found->link_mtime_s)
+                                  : 0;
     apr_int64_t date = fresh ? of_record : date_of_content(r, rq, found);
 
     /* The index keeps the date of a content that comes back, and may not have
      * seen what was there meanwhile; clients may have. */
     date = vld_date_later(date, vld_memory_date(&rq->memory, &rq->digest));
-    rq->date = vld_date_later(date,
-                              vld_memory_floor(&rq->memory, &rq->digest));
+    rq->date = vld_date_later(date, vld_memory_floor(&rq->memory, &rq->digest));
     rq->date_ahead_of_record = fresh && rq->date > of_record;
     vld_date_send(r, rq);
 }

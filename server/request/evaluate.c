@@ -51,8 +51,8 @@ static void validators_of(const request_rec *r, const vld_request *rq,
     if (!apr_table_get(r->notes, "no-etag")) {
         out->etag = span_of(field_of(r, "ETag"));
     }
-    out->has_last_modified = vld_date_parse(span_of(field_of(r,
-                                                             "Last-Modified")),
+    out->has_last_modified = vld_date_parse(span_of(
+                                                field_of(r, "Last-Modified")),
                                             now, &out->last_modified);
     /* A date of ours names one content.  Of another's it is only known that
      * much when it is well past (8.8.2.2; httpd's minute). */
@@ -224,9 +224,9 @@ static vld_word word_of(const vld_request *rq, const vld_decision *decision,
         if (rq->conditional) {
             return VLD_WORD_CHANGED;
         }
-        return rq->stale_record                        ? VLD_WORD_STALE
+        return rq->stale_record                   ? VLD_WORD_STALE
                : rq->source == VLD_SOURCE_CONTENT ? VLD_WORD_UNINDEXED
-                                                       : VLD_WORD_OK;
+                                                  : VLD_WORD_OK;
     }
     if (rq->rewritten) {
         return VLD_WORD_DECLINED_FILTER;
@@ -253,17 +253,19 @@ static const char *source_text(const vld_request *rq)
 static void tell(request_rec *r, const vld_request *rq,
                  const vld_decision *decision, const vld_validators *current)
 {
-    static const char *const outcomes[] = { "200", "200 or 206", "304",
-                                            "412" };
+    static const char *const outcomes[] = { "200", "200 or 206", "304", "412" };
     const char *why = NULL;
 
     if (APLOGrtrace1(r)) {
-        why = apr_psprintf(r->pool, "%s by %s; ETag %s, Last-Modified %s, "
-                           "from %s", outcomes[decision->outcome],
+        why = apr_psprintf(r->pool,
+                           "%s by %s; ETag %s, Last-Modified %s, "
+                           "from %s",
+                           outcomes[decision->outcome],
                            vld_rule_name(decision->rule),
                            current->etag.ptr ? current->etag.ptr : "none",
                            current->has_last_modified
-                               ? field_of(r, "Last-Modified") : "none",
+                               ? field_of(r, "Last-Modified")
+                               : "none",
                            source_text(rq));
     }
     vld_note(r, word_of(rq, decision, current), why);
@@ -278,7 +280,8 @@ static bool is_not_ours(const request_rec *r, const vld_request *rq,
 {
     apr_bucket *e;
 
-    if (r->status != HTTP_OK || (!rq->is_core_file && field_of(r, "Content-Range"))) {
+    if (r->status != HTTP_OK
+        || (!rq->is_core_file && field_of(r, "Content-Range"))) {
         return true;
     }
     for (e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb);
@@ -305,8 +308,7 @@ static apr_status_t act(ap_filter_t *f, vld_request *rq,
     case VLD_PERFORM_RANGE:
         ap_remove_output_filter(f);
         return pass_with_range(f, bb);
-    case VLD_PERFORM:
-        break;
+    case VLD_PERFORM: break;
     }
     if (apr_table_get(r->headers_in, "Range")) {
         ignore_range(f);
@@ -322,13 +324,12 @@ static vld_decision decide(const request_rec *r, const vld_request *rq,
                            const vld_validators *current)
 {
     apr_int64_t now = apr_time_sec(r->request_time);
-    vld_decision decision = vld_precond_evaluate(&fields->asked, current,
-                                                 now);
+    vld_decision decision = vld_precond_evaluate(&fields->asked, current, now);
 
     if (rq->unedited_fields && fields->asked.if_none_match.ptr
         && decision.outcome < VLD_NOT_MODIFIED) {
-        vld_decision given = vld_precond_evaluate(&rq->unedited_fields->asked, current,
-                                                  now);
+        vld_decision given = vld_precond_evaluate(&rq->unedited_fields->asked,
+                                                  current, now);
 
         return given.outcome == VLD_NOT_MODIFIED ? given : decision;
     }

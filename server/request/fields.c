@@ -44,9 +44,7 @@ static void read_if(vld_fields *out, const char *name, const char *value)
 static void read_field(vld_fields *out, const char *name, const char *value)
 {
     switch (name[0] | 0x20) {
-    case 'i':
-        read_if(out, name, value);
-        break;
+    case 'i': read_if(out, name, value); break;
     case 'r':
         if (!strcasecmp(name, "Range")) {
             keep(&out->asked.range, value);
@@ -56,20 +54,13 @@ static void read_field(vld_fields *out, const char *name, const char *value)
         out->credentials |= (name[1] | 0x20) == 'u'
                             && !strcasecmp(name, "Authorization");
         break;
-    case 'c':
-        out->late |= !strcasecmp(name, "Content-Length");
-        break;
-    case 't':
-        out->late |= !strcasecmp(name, "Transfer-Encoding");
-        break;
-    case 'e':
-        out->late |= !strcasecmp(name, "Expect");
-        break;
+    case 'c': out->late |= !strcasecmp(name, "Content-Length"); break;
+    case 't': out->late |= !strcasecmp(name, "Transfer-Encoding"); break;
+    case 'e': out->late |= !strcasecmp(name, "Expect"); break;
     case 'u':
         out->late |= (name[1] | 0x20) == 'p' && !strcasecmp(name, "Upgrade");
         break;
-    default:
-        break;
+    default: break;
     }
 }
 

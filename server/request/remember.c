@@ -22,15 +22,25 @@
  * response takes over from a 304.  Of others it cannot be known that they say
  * the same to each client; a 304 that leaves a field out leaves the stored one
  * as it is (RFC 9111 3.2). */
-static const char *const kept[] = {
-    "Cache-Control", "Content-Location", "Expires", "Vary",
-    "CDN-Cache-Control", "Surrogate-Control", "TCN",
-    "Content-Security-Policy", "Content-Security-Policy-Report-Only",
-    "Cross-Origin-Embedder-Policy", "Cross-Origin-Opener-Policy",
-    "Cross-Origin-Resource-Policy", "Permissions-Policy", "Referrer-Policy",
-    "Strict-Transport-Security", "Timing-Allow-Origin",
-    "X-Content-Type-Options", "X-Frame-Options", NULL
-};
+static const char *const kept[] = { "Cache-Control",
+                                    "Content-Location",
+                                    "Expires",
+                                    "Vary",
+                                    "CDN-Cache-Control",
+                                    "Surrogate-Control",
+                                    "TCN",
+                                    "Content-Security-Policy",
+                                    "Content-Security-Policy-Report-Only",
+                                    "Cross-Origin-Embedder-Policy",
+                                    "Cross-Origin-Opener-Policy",
+                                    "Cross-Origin-Resource-Policy",
+                                    "Permissions-Policy",
+                                    "Referrer-Policy",
+                                    "Strict-Transport-Security",
+                                    "Timing-Allow-Origin",
+                                    "X-Content-Type-Options",
+                                    "X-Frame-Options",
+                                    NULL };
 
 /* The first so many are needed. */
 #define NEEDED 4
@@ -127,8 +137,7 @@ static bool is_needed(const char *name)
 }
 
 /* False: a field that is needed is of one response, so no other can have it. */
-static bool leave_out_of_one_response(const request_rec *r,
-                                      vld_answer *answer)
+static bool leave_out_of_one_response(const request_rec *r, vld_answer *answer)
 {
     apr_uint32_t i = 0;
 
@@ -178,8 +187,7 @@ static bool collect(vld_answer *answer, const apr_table_t *table)
 
 /* --- what they depend on ------------------------------------------------- */
 
-static bool add_vary(const request_rec *r, vld_answer *answer,
-                     const char *name)
+static bool add_vary(const request_rec *r, vld_answer *answer, const char *name)
 {
     vld_field *field;
     apr_uint32_t i;
@@ -342,15 +350,13 @@ static bool remember(request_rec *r, vld_request *rq)
     fill(&answer, r, rq, etag);
     /* In the order in which core sends them. */
     if (!collect(&answer, r->err_headers_out)
-        || !collect(&answer, r->headers_out)
-        || !collect_vary(r, &answer)
+        || !collect(&answer, r->headers_out) || !collect_vary(r, &answer)
         || !leave_out_of_one_response(r, &answer)) {
-        vld_answers_forget(answers, rq->key.hash, rq->key.octets,
-                           rq->key.len);
+        vld_answers_forget(answers, rq->key.hash, rq->key.octets, rq->key.len);
         return false;
     }
-    return vld_answers_put(answers, rq->key.hash, rq->key.octets,
-                           rq->key.len, &answer, r->request_time)
+    return vld_answers_put(answers, rq->key.hash, rq->key.octets, rq->key.len,
+                           &answer, r->request_time)
            && is_latest(r, rq);
 }
 

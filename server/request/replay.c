@@ -81,8 +81,8 @@ static bool says_just_the_tag(const vld_preconditions *asked,
 static bool says_304(const request_rec *r, const vld_fields *fields,
                      const vld_answer *answer, bool quick)
 {
-    vld_validators known = { answer->etag, answer->date_sent,
-                             answer->date_sent, answer->last_modified };
+    vld_validators known = { answer->etag, answer->date_sent, answer->date_sent,
+                             answer->last_modified };
 
     if (says_just_the_tag(&fields->asked, answer)) {
         return true;
@@ -92,7 +92,8 @@ static bool says_304(const request_rec *r, const vld_fields *fields,
     }
     return vld_precond_evaluate(&fields->asked, &known,
                                 apr_time_sec(r->request_time))
-               .outcome == VLD_NOT_MODIFIED;
+               .outcome
+           == VLD_NOT_MODIFIED;
 }
 
 static bool is_young(const request_rec *r, const vld_answer *answer)
@@ -130,15 +131,15 @@ static bool find_true(request_rec *r, const vld_fields *fields,
 {
     const char *why = "nothing is prepared for this request";
 
-    if (vld_answers_find(vld_shared_answers(), key->hash, key->octets,
-                         key->len, vld_answer_fits_request, r, buf, out)) {
+    if (vld_answers_find(vld_shared_answers(), key->hash, key->octets, key->len,
+                         vld_answer_fits_request, r, buf, out)) {
         why = objection(r, fields, out, quick);
     }
     if (why) {
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
-                      "%s %s: no replay %s: %s", r->method, r->unparsed_uri,
-                      quick ? "from the quick handler"
-                            : "after access control", why);
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s %s: no replay %s: %s",
+                      r->method, r->unparsed_uri,
+                      quick ? "from the quick handler" : "after access control",
+                      why);
     }
     return !why;
 }
@@ -240,8 +241,8 @@ static void send_304(request_rec *r, ap_filter_t *f)
  * without content of its own. */
 static bool quick_may(request_rec *r, vld_fields *fields)
 {
-    if (r->method_number != M_GET || r->main || r->prev
-        || r->status != HTTP_OK || r->proxyreq || r->assbackwards) {
+    if (r->method_number != M_GET || r->main || r->prev || r->status != HTTP_OK
+        || r->proxyreq || r->assbackwards) {
         return false;
     }
     vld_fields_read(r, fields);
@@ -256,8 +257,9 @@ int vld_replay_quick(request_rec *r, int lookup)
     vld_fields fields;
     vld_answer_key key;
 
-    if (!lookup && (vld_config_global()->uses_socache
-                    || vld_config_global()->if_none_match_edited)) {
+    if (!lookup
+        && (vld_config_global()->uses_socache
+            || vld_config_global()->if_none_match_edited)) {
         vld_fields_keep(r);
     }
     if (lookup || !vld_config_global()->any_quick_on || !vld_shared_answers()
@@ -302,16 +304,14 @@ bool vld_replay_asked_by_cache(const request_rec *r)
  * otherwise for this client, or another module has. */
 static bool fixups_may(const request_rec *r)
 {
-    const core_dir_config *core
-        = ap_get_core_module_config(r->per_dir_config);
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     return !r->prev && vld_scope_is_plain_file(r) && !core->sec_if
            && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie")
            && !has_field(r, "Cache-Control");
 }
 
-int vld_replay_fixups(request_rec *r, vld_request *rq,
-                      const vld_fields *fields)
+int vld_replay_fixups(request_rec *r, vld_request *rq, const vld_fields *fields)
 {
     apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
     vld_answer answer;

@@ -54,12 +54,12 @@ typedef struct vld_remembered {
 
 /* What the table of prepared answers remembers of this URL. */
 typedef struct vld_memory {
-    apr_uint32_t count;    /* of the same file's contents */
+    apr_uint32_t count; /* of the same file's contents */
     vld_remembered all[VLD_MOST_REMEMBERED];
-    apr_int64_t lost;      /* latest date of an answer that may have been this
-                            * URL's and is remembered no more; 0: none */
-    bool variant;          /* an answer that fits this request */
-    apr_int64_t born_us;   /* that one's */
+    apr_int64_t lost;    /* latest date of an answer that may have been this
+                          * URL's and is remembered no more; 0: none */
+    bool variant;        /* an answer that fits this request */
+    apr_int64_t born_us; /* that one's */
     apr_uint32_t flags;
     apr_uint64_t txn;
     apr_int64_t date;
@@ -69,36 +69,38 @@ typedef struct vld_memory {
 
 typedef struct vld_answer_key {
     apr_uint64_t hash;
-    apr_size_t len;        /* 0: this request has no key */
+    apr_size_t len; /* 0: this request has no key */
     char *octets;
 } vld_answer_key;
 
 typedef struct vld_request {
     const vld_dir_config *conf;
-    bool conditional;      /* If-None-Match or If-Modified-Since */
-    bool rewritten;        /* a filter rewrites the file's octets */
-    bool stale_record;     /* there is a record, of another identity */
+    bool conditional;          /* If-None-Match or If-Modified-Since */
+    bool rewritten;            /* a filter rewrites the file's octets */
+    bool stale_record;         /* there is a record, of another identity */
     bool is_core_file;         /* the response is a file's, sent by core */
-    bool to_be_indexed;         /* and the index should have it */
-    bool date_ahead_of_record;         /* date is later than that of the fresh record */
-    bool settled;          /* identity: as long as it is seen, the content is */
+    bool to_be_indexed;        /* and the index should have it */
+    bool date_ahead_of_record; /* date is later than that of the fresh record */
+    bool settled; /* identity: as long as it is seen, the content is */
     bool date_sent;
     bool keeps_provisional; /* the tag is the weak one that the client holds,
-                            * though there is a record */
+                             * though there is a record */
     bool date_needs_memory; /* date is only safe while it is remembered */
-    const vld_fields *client_fields; /* the client's fields, where those of the request
-                            * may be mod_cache_socache's; else NULL */
-    const vld_fields *unedited_fields; /* the same where mod_headers has edited them */
-    bool swallow;          /* the answer is out: the rest is dropped */
-    apr_off_t swallowed;   /* octets of it so far */
+    /* What the client sent, when mod_cache_socache may have replaced the
+     * conditional fields; else NULL. */
+    const vld_fields *client_fields;
+    /* The same, when mod_headers has edited them. */
+    const vld_fields *unedited_fields;
+    bool swallow;        /* the answer is out: the rest is dropped */
+    apr_off_t swallowed; /* octets of it so far */
     vld_source source;
     vld_identity identity;
-    vld_digest digest;     /* RECORD and CONTENT; PROVISIONAL: of the content
-                            * that had the date */
-    apr_int64_t date;      /* Last-Modified, seconds; 0: none */
+    vld_digest digest; /* RECORD and CONTENT; PROVISIONAL: of the content
+                        * that had the date */
+    apr_int64_t date;  /* Last-Modified, seconds; 0: none */
     apr_uint64_t txn;
     vld_answer_key key;
-    vld_memory memory;     /* taken when the file is looked at */
+    vld_memory memory; /* taken when the file is looked at */
 } vld_request;
 
 /* NULL when the request is not in scope. */
@@ -128,7 +130,6 @@ bool vld_tag_of_identity(const vld_identity *identity,
  * not know them. */
 #define VLD_SMALL_FILE 65536
 
-
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 
 /* A bucket of len octets from offset of a file whose content is `digest` while
@@ -137,10 +138,10 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb);
  * let a mixture pass for the content that the entity tag names.  fd is
  * shared, not owned: it must be open for as long as the bucket's pool. */
 apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
-                                    apr_off_t offset, apr_size_t len,
-                                    const vld_identity *identity,
-                                    const vld_digest *digest,
-                                    apr_bucket_alloc_t *list);
+                                      apr_off_t offset, apr_size_t len,
+                                      const vld_identity *identity,
+                                      const vld_digest *digest,
+                                      apr_bucket_alloc_t *list);
 
 /* --- dates.c -------------------------------------------------------------- */
 
@@ -158,8 +159,7 @@ void vld_date_send(request_rec *r, vld_request *rq);
 /* The date of the last change to the file: no earlier content of it can have
  * had it, since a change moves ctime and a date is only sent when its second
  * is over. */
-apr_int64_t vld_date_of_change(const request_rec *r,
-                                      const vld_identity *id);
+apr_int64_t vld_date_of_change(const request_rec *r, const vld_identity *id);
 
 /* --- evaluate.c ----------------------------------------------------------- */
 
@@ -176,8 +176,7 @@ bool vld_answer_fits_request(void *baton, const vld_answer *answer);
 /* Fill rq->memory: what is remembered under rq->key. */
 void vld_answer_memory(request_rec *r, vld_request *rq);
 /* The date with which the content is remembered; 0: it is not. */
-apr_int64_t vld_memory_date(const vld_memory *memory,
-                            const vld_digest *digest);
+apr_int64_t vld_memory_date(const vld_memory *memory, const vld_digest *digest);
 /* The latest date that any has, and whose it is; 0: none is remembered, and the
  * digest stays. */
 void vld_memory_latest(const vld_memory *memory, vld_digest *digest,

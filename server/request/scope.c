@@ -81,7 +81,8 @@ int vld_scope_fixups(request_rec *r)
     if (rv != DECLINED) {
         return rv;
     }
-    if (vld_config_global()->if_none_match_edited && !vld_replay_asked_by_cache(r)) {
+    if (vld_config_global()->if_none_match_edited
+        && !vld_replay_asked_by_cache(r)) {
         rq->unedited_fields = vld_fields_kept(r);
         if (rq->unedited_fields && !vld_fields_differ(r, rq->unedited_fields)) {
             rq->unedited_fields = NULL;
@@ -104,8 +105,7 @@ static void judge_late(request_rec *r, vld_request *rq)
     for (f = r->output_filters; rq->client_fields && f; f = f->next) {
         if (f->frec == evaluate) {
             ap_remove_output_filter(f);
-            ap_add_output_filter_handle(evaluate_late, NULL, r,
-                                        r->connection);
+            ap_add_output_filter_handle(evaluate_late, NULL, r, r->connection);
             return;
         }
     }

@@ -58,7 +58,8 @@ static apr_status_t put_batch(vld_store *store, uint64_t from, uint64_t to)
         invent(from, &record);
         len = snprintf(path, sizeof(path),
                        "%s/site-%03u/htdocs/static/%02u/page-%07" PRIu64
-                       ".html", folder, (unsigned)(from / 10000),
+                       ".html",
+                       folder, (unsigned)(from / 10000),
                        (unsigned)(from / 100 % 100), from);
         rv = vld_batch_put(batch, path, (size_t)len, &record);
         if (rv != APR_SUCCESS) {

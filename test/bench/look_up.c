@@ -33,7 +33,8 @@ static size_t name_it(char path[512], uint64_t n)
 {
     return (size_t)snprintf(path, 512,
                             "%s/site-%03u/htdocs/static/%02u/page-%07" PRIu64
-                            ".html", folder, (unsigned)(n / 10000),
+                            ".html",
+                            folder, (unsigned)(n / 10000),
                             (unsigned)(n / 100 % 100), n);
 }
 

@@ -69,10 +69,10 @@ static const command_rec commands[] = {
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };
 
-AP_DECLARE_MODULE(ceiling) = {
-    STANDARD20_MODULE_STUFF, NULL, NULL, create_server, NULL, commands,
-    register_hooks,
+AP_DECLARE_MODULE(ceiling) = { STANDARD20_MODULE_STUFF, NULL, NULL,
+                               create_server,           NULL, commands,
+                               register_hooks,
 #if defined(AP_MODULE_FLAG_NONE)
-    AP_MODULE_FLAG_NONE
+                               AP_MODULE_FLAG_NONE
 #endif
 };

@@ -11,10 +11,10 @@
 
 #include "validators/precond.h"
 
-#define LAW(holds)   \
-    do {             \
-        if (!(holds)) \
-            abort(); \
+#define LAW(holds)                                                             \
+    do {                                                                       \
+        if (!(holds))                                                          \
+            abort();                                                           \
     } while (0)
 
 #define LINES 7
@@ -122,7 +122,7 @@ static void check_list(vld_span value, vld_span etag)
 static void check_date(vld_span text, int64_t now)
 {
     char out[VLD_DATE_SIZE];
-    vld_span written = {out, VLD_DATE_SIZE - 1};
+    vld_span written = { out, VLD_DATE_SIZE - 1 };
     int64_t s, back;
 
     if (!vld_date_parse(text, now, &s))
@@ -138,14 +138,15 @@ static void check_date(vld_span text, int64_t now)
 static void check_format(int64_t s)
 {
     char out[VLD_DATE_SIZE];
-    vld_span written = {out, VLD_DATE_SIZE - 1};
+    vld_span written = { out, VLD_DATE_SIZE - 1 };
     int64_t back;
 
     vld_date_format(s, out);
     LAW(vld_date_parse(written, 0, &back));
-    LAW(back == (s < FIRST_SECOND  ? FIRST_SECOND
-                 : s > LAST_SECOND ? LAST_SECOND
-                                   : s));
+    LAW(back
+        == (s < FIRST_SECOND  ? FIRST_SECOND
+            : s > LAST_SECOND ? LAST_SECOND
+                              : s));
 }
 
 static void check_decision(const vld_preconditions *request,

@@ -11,8 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void decode(const char *path, size_t len, const void *value,
-                   size_t size)
+static void decode(const char *path, size_t len, const void *value, size_t size)
 {
     unsigned char *again = malloc(vld_value_size(len));
     const char *name;

@@ -74,8 +74,7 @@ static inline int place_teardown(void **state)
     return rv;
 }
 
-static inline void write_octets(const char *path, const void *data,
-                                size_t len)
+static inline void write_octets(const char *path, const void *data, size_t len)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
@@ -102,14 +101,14 @@ static inline const char *below(const char *dir, const char *name)
 
 static inline void nap_ms(long ms)
 {
-    struct timespec ts = {ms / 1000, ms % 1000 * MS};
+    struct timespec ts = { ms / 1000, ms % 1000 * MS };
 
     nanosleep(&ts, NULL);
 }
 
 static inline void set_mtime(const char *path, int64_t s, long ns)
 {
-    struct timespec times[2] = {{0, UTIME_OMIT}, {(time_t)s, ns}};
+    struct timespec times[2] = { { 0, UTIME_OMIT }, { (time_t)s, ns } };
 
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
@@ -212,8 +211,7 @@ typedef struct scanned {
     unsigned ticks;
 } scanned;
 
-static inline void note_problem(void *baton, const char *path,
-                                const char *why)
+static inline void note_problem(void *baton, const char *path, const char *why)
 {
     scanned *s = baton;
 
@@ -231,8 +229,8 @@ static inline void note_progress(void *baton, const vld_scan_totals *so_far)
 }
 
 static inline apr_status_t scan_with(place *t, vld_store *store,
-                                     const char *root,
-                                     vld_scan_options options, scanned *out)
+                                     const char *root, vld_scan_options options,
+                                     scanned *out)
 {
     memset(out, 0, sizeof(*out));
     options.problem = note_problem;
@@ -244,11 +242,10 @@ static inline apr_status_t scan_with(place *t, vld_store *store,
 /* A scan of t->root that must succeed. */
 static inline scanned scan(place *t, vld_store *store)
 {
-    vld_scan_options options = {.jobs = 2};
+    vld_scan_options options = { .jobs = 2 };
     scanned out;
 
-    assert_int_equal(scan_with(t, store, t->root, options, &out),
-                     APR_SUCCESS);
+    assert_int_equal(scan_with(t, store, t->root, options, &out), APR_SUCCESS);
     return out;
 }
 
@@ -260,16 +257,16 @@ static inline vld_record found(vld_store *store, const char *path)
     return r;
 }
 
-#define TEST(fn, sentence)                                                   \
-    {                                                                        \
-        sentence, fn, place_setup, place_teardown, NULL                      \
+#define TEST(fn, sentence)                                                     \
+    {                                                                          \
+        sentence, fn, place_setup, place_teardown, NULL                        \
     }
 
 /* A test that can only be made where possible() is true. */
-#define TEST_IF(possible, fn, sentence)                                      \
-    {                                                                        \
-        sentence, fn, place_setup, place_teardown,                           \
-            (void *)(uintptr_t)(possible)                                    \
+#define TEST_IF(possible, fn, sentence)                                        \
+    {                                                                          \
+        sentence, fn, place_setup, place_teardown,                             \
+            (void *)(uintptr_t)(possible)                                      \
     }
 
 static inline bool is_root(void)

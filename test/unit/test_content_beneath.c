@@ -47,7 +47,8 @@ static void no_link_on_the_way(void **state)
     assert_int_equal(vld_beneath_stat(below(t->root, "etc/passwd"), &st), -1);
     assert_true(vld_beneath_is_gone(errno));
     assert_int_not_equal(vld_file_read(below(t->root, "etc/passwd"), NULL,
-                                       &record, &again_ns), APR_SUCCESS);
+                                       &record, &again_ns),
+                         APR_SUCCESS);
 }
 
 static void absent(void **state)

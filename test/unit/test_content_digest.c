@@ -33,8 +33,8 @@ static void known_digests(void **state)
 
 static void file_as_octets(void **state)
 {
-    static const size_t sizes[] = {0,      1,      4096,    131071,
-                                   131072, 131073, 262144, 1000003};
+    static const size_t sizes[] = { 0,      1,      4096,   131071,
+                                    131072, 131073, 262144, 1000003 };
     place *t = *state;
     const char *path = below(t->root, "f");
     unsigned char *data = malloc(1000003);
@@ -100,8 +100,7 @@ static void stops(void **state)
 
     write_text(path, "x");
     fd = open(path, O_RDONLY);
-    assert_int_equal(vld_digest_file(fd, 1, &stop, NULL, &d, &size),
-                     APR_EINTR);
+    assert_int_equal(vld_digest_file(fd, 1, &stop, NULL, &d, &size), APR_EINTR);
     close(fd);
 }
 
@@ -202,7 +201,7 @@ static void hex_and_back(void **state)
     assert_true(vld_digest_unhex(text, &back));
     assert_memory_equal(&d, &back, sizeof(d));
     for (int i = 0; i < 64; i++) {
-        static const char wrong[] = {'\0', 'g', '/', ':', '@', 'G', '`', ' '};
+        static const char wrong[] = { '\0', 'g', '/', ':', '@', 'G', '`', ' ' };
 
         for (size_t w = 0; w < sizeof(wrong); w++) {
             strcpy(text, abc);

@@ -11,7 +11,7 @@
 
 static vld_identity id_at(int64_t mtime_ns, int64_t ctime_ns)
 {
-    vld_identity id = {100, mtime_ns, ctime_ns, 7};
+    vld_identity id = { 100, mtime_ns, ctime_ns, 7 };
 
     return id;
 }
@@ -58,7 +58,7 @@ static void far_dates(void **state)
 static void each_member_tells(void **state)
 {
     vld_identity a = id_at(1, 2);
-    vld_identity b[4] = {a, a, a, a};
+    vld_identity b[4] = { a, a, a, a };
 
     (void)state;
     b[0].size++;
@@ -112,9 +112,10 @@ static void whole_seconds(void **state)
 
 static void settles_when_said(void **state)
 {
-    const int64_t times[] = {NOW,          NOW - 1,      NOW + 1,
-                             NOW - MARGIN, NOW + 5 * MS, NOW - 15 * MS,
-                             NOW / S * S,  0};
+    const int64_t times[] = { NOW,          NOW - 1,
+                              NOW + 1,      NOW - MARGIN,
+                              NOW + 5 * MS, NOW - 15 * MS,
+                              NOW / S * S,  0 };
 
     (void)state;
     for (size_t m = 0; m < 8; m++) {
@@ -241,14 +242,14 @@ static void weak_tag(void **state)
 
 static bool tells(int64_t s, int64_t ns)
 {
-    vld_identity id = {1, s * 1000000000 + ns, 0, 1};
+    vld_identity id = { 1, s * 1000000000 + ns, 0, 1 };
 
     return vld_identity_mtime_tells(&id);
 }
 
 static void constant_mtimes(void **state)
 {
-    static const int64_t days[] = {315532800, 318211200, 499132800};
+    static const int64_t days[] = { 315532800, 318211200, 499132800 };
 
     (void)state;
     assert_false(tells(0, 0));

@@ -8,14 +8,14 @@
 
 static int64_t first(int64_t mtime_ns)
 {
-    vld_identity id = {1, mtime_ns, 0, 1};
+    vld_identity id = { 1, mtime_ns, 0, 1 };
 
     return vld_lastmod_first(&id, NOW);
 }
 
 static int64_t next(int64_t mtime_s, int64_t ctime_s, int64_t before_s)
 {
-    vld_identity id = {1, mtime_s * S + 5, ctime_s * S + 5, 1};
+    vld_identity id = { 1, mtime_s * S + 5, ctime_s * S + 5, 1 };
 
     return vld_lastmod_next(&id, before_s, NOW);
 }
@@ -68,7 +68,7 @@ static void clock_set_back(void **state)
 
 static void always_forward(void **state)
 {
-    const int64_t dates[] = {-5, 0, 1, NOW - 100, NOW - 1, NOW, NOW + 100};
+    const int64_t dates[] = { -5, 0, 1, NOW - 100, NOW - 1, NOW, NOW + 100 };
 
     (void)state;
     for (int m = 0; m < 7; m++) {

@@ -211,10 +211,9 @@ static void no_files(void **state)
     assert_int_equal(vld_file_read(link, NULL, &r, &again),
                      APR_FROM_OS_ERROR(ELOOP));
     assert_true(APR_STATUS_IS_EINVAL(vld_file_read(fifo, NULL, &r, &again)));
-    assert_true(APR_STATUS_IS_EINVAL(vld_file_read(t->root, NULL, &r,
-                                                   &again)));
-    assert_true(APR_STATUS_IS_EINVAL(vld_file_read("/dev/zero", NULL, &r,
-                                                   &again)));
+    assert_true(APR_STATUS_IS_EINVAL(vld_file_read(t->root, NULL, &r, &again)));
+    assert_true(
+        APR_STATUS_IS_EINVAL(vld_file_read("/dev/zero", NULL, &r, &again)));
     assert_true(APR_STATUS_IS_ENOENT(
         vld_file_read(below(t->root, "none"), NULL, &r, &again)));
     assert_true(APR_STATUS_IS_ENOTDIR(
@@ -240,8 +239,7 @@ static void no_permission(void **state)
 
     assert_int_equal(chmod(t->dir, 0755), 0);
     assert_int_equal(chmod(path, 0), 0);
-    assert_int_equal(in_child(no_permission_in_child,
-                              (void *)(uintptr_t)path),
+    assert_int_equal(in_child(no_permission_in_child, (void *)(uintptr_t)path),
                      0);
 }
 
@@ -271,8 +269,8 @@ static void stopped(void **state)
     stop_flag = 0;
     assert_int_equal(pthread_create(&other, NULL, stop_soon, NULL), 0);
     alarm(60);
-    assert_true(APR_STATUS_IS_EINTR(vld_file_read(path, &stop_flag, &r,
-                                                  &again)));
+    assert_true(
+        APR_STATUS_IS_EINTR(vld_file_read(path, &stop_flag, &r, &again)));
     alarm(0);
     pthread_join(other, NULL);
 }

@@ -17,23 +17,23 @@ typedef struct vector {
 } vector;
 
 static const vector vectors[] = {
-    {"\x0b", 20, "Hi There", 0,
-     "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
-    {"Jefe", 0, "what do ya want for nothing?", 0,
-     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
-    {"\xaa", 20, "\xdd", 50,
-     "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
-    {"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11"
-     "\x12\x13\x14\x15\x16\x17\x18\x19",
-     0, "\xcd", 50,
-     "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"},
-    {"\xaa", 131, "Test Using Larger Than Block-Size Key - Hash Key First", 0,
-     "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
-    {"\xaa", 131,
-     "This is a test using a larger than block-size key and a larger than "
-     "block-size data. The key needs to be hashed before being used by the "
-     "HMAC algorithm.",
-     0, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
+    { "\x0b", 20, "Hi There", 0,
+      "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
+    { "Jefe", 0, "what do ya want for nothing?", 0,
+      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+    { "\xaa", 20, "\xdd", 50,
+      "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe" },
+    { "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11"
+      "\x12\x13\x14\x15\x16\x17\x18\x19",
+      0, "\xcd", 50,
+      "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b" },
+    { "\xaa", 131, "Test Using Larger Than Block-Size Key - Hash Key First", 0,
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+    { "\xaa", 131,
+      "This is a test using a larger than block-size key and a larger than "
+      "block-size data. The key needs to be hashed before being used by the "
+      "HMAC algorithm.",
+      0, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2" },
 };
 
 static size_t repeat(const char *text, size_t times, void *out)
@@ -52,7 +52,7 @@ static void rfc_4231(void **state)
     for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
         const vector *v = &vectors[i];
         char data[256], hex[VLD_HEX_SIZE];
-        vld_tag_key key = {0};
+        vld_tag_key key = { 0 };
         vld_digest d;
         size_t len = repeat(v->data, v->data_times, data);
 
@@ -67,7 +67,7 @@ static void rfc_4231(void **state)
 
 static vld_tag_key key_of(const char *text)
 {
-    vld_tag_key key = {0};
+    vld_tag_key key = { 0 };
 
     key.len = strlen(text);
     memcpy(key.octets, text, key.len);
@@ -86,8 +86,7 @@ static void content_tags(void **state)
     assert_int_equal(vld_content_etag(&d, NULL, plain), APR_SUCCESS);
     assert_string_equal(plain, "\"ungWv48Bz-pBQUDeXa4iIw\"");
     assert_int_equal(vld_content_etag(&d, &key, keyed), APR_SUCCESS);
-    assert_int_equal(vld_keyed_digest(&key, d.bytes, 32, &hmac),
-                     APR_SUCCESS);
+    assert_int_equal(vld_keyed_digest(&key, d.bytes, 32, &hmac), APR_SUCCESS);
     vld_digest_etag(&hmac, tag);
     assert_string_equal(keyed, tag);
     assert_string_not_equal(keyed, plain);
@@ -100,7 +99,7 @@ static void content_tags(void **state)
 static void identity_tags(void **state)
 {
     vld_tag_key key = key_of("0123456789abcdef");
-    vld_identity id = {4711, 1, 2, 3};
+    vld_identity id = { 4711, 1, 2, 3 };
     char plain[VLD_WEAK_ETAG_SIZE], keyed[VLD_WEAK_ETAG_SIZE];
     char other[VLD_WEAK_ETAG_SIZE];
 
@@ -166,8 +165,13 @@ static void good_files(void **state)
     assert_key(file_of(t, "sixteen octets..\n", 17, 0600), key, 16);
     assert_key(file_of(t, "sixteen octets..\n\n", 18, 0600),
                "sixteen octets..\n", 17);
-    assert_key(file_of(t, "\0\n\0\xff" "0123456789ab", 16, 0600),
-               "\0\n\0\xff" "0123456789ab", 16);
+    assert_key(file_of(t,
+                       "\0\n\0\xff"
+                       "0123456789ab",
+                       16, 0600),
+               "\0\n\0\xff"
+               "0123456789ab",
+               16);
     memset(most, 'k', sizeof(most));
     assert_key(file_of(t, most, VLD_TAG_KEY_MOST, 0600), most,
                VLD_TAG_KEY_MOST);
@@ -198,7 +202,7 @@ static void wrong_lengths(void **state)
 
 static void open_to_others(void **state)
 {
-    static const mode_t modes[] = {0604, 0602, 0644, 0660, 0620, 0666};
+    static const mode_t modes[] = { 0604, 0602, 0644, 0660, 0620, 0666 };
     place *t = *state;
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {

@@ -120,7 +120,7 @@ static void flipped_bits(void **state)
     unsigned written = 0;
     unsigned refused = 0;
     char command[256];
-    trial d = {t, 1};
+    trial d = { t, 1 };
 
     assert_int_equal(put_all(store, 0, 1), APR_SUCCESS);
     delete_some(store, 7);

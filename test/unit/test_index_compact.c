@@ -165,7 +165,7 @@ static void killed(void **state)
     vld_store_close(store);
     srand(4711);
     for (int i = 0; i < 100; i++) {
-        struct timespec ts = {0, rand() % 8000000};
+        struct timespec ts = { 0, rand() % 8000000 };
         pid_t pid = fork();
 
         if (!pid) {
@@ -226,8 +226,7 @@ static void write_on(place *t, unsigned who, unsigned n)
         sprintf(path, "/srv/%08u", who * n + i);
         do {
             if (!store
-                && vld_store_open(&store, t->index, VLD_STORE_WRITE,
-                                  t->pool)) {
+                && vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)) {
                 _exit(1);
             }
             rv = put_one(store, path, &r);

@@ -10,9 +10,8 @@
 #define INDEX "/var/cache/x y/v.mdb"
 
 static const apr_status_t statuses[] = {
-    VLD_E_NOT_INDEX, VLD_E_VERSION, VLD_E_DAMAGED,
-    VLD_E_FULL,      VLD_E_READERS, VLD_E_LOCKED,
-    VLD_E_OWNER,
+    VLD_E_NOT_INDEX, VLD_E_VERSION, VLD_E_DAMAGED, VLD_E_FULL,
+    VLD_E_READERS,   VLD_E_LOCKED,  VLD_E_OWNER,
 };
 #define COUNT (sizeof(statuses) / sizeof(*statuses))
 
@@ -66,8 +65,8 @@ static void sentences(void **state)
 
 static void advice(void **state)
 {
-    const apr_status_t more[] = {APR_ENOENT, APR_EACCES, APR_ENOSPC,
-                                 APR_EGENERAL};
+    const apr_status_t more[] = { APR_ENOENT, APR_EACCES, APR_ENOSPC,
+                                  APR_EGENERAL };
     char text[1024];
 
     (void)state;

@@ -95,7 +95,7 @@ static void run_inner_then_fault(void *data)
 
 static void nested(void **state)
 {
-    nest n = {cut_page(*state), true};
+    nest n = { cut_page(*state), true };
 
     guard_faults();
     assert_true(vld_fault_run(run_inner, &n));
@@ -238,7 +238,7 @@ int main(void)
                        "again and again"),
         TEST_IF(is_unsanitized, survives_wild_offsets,
                 "reading where nothing is mapped is "
-                                    "survived"),
+                "survived"),
         TEST(nested, "a fault leaves the innermost guard only"),
         TEST(assertion, "a failed assertion of LMDB leaves the guard"),
         TEST(threads, "threads fault at the same time"),

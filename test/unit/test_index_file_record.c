@@ -19,7 +19,7 @@ static vld_record reading(unsigned char content)
 }
 
 static vld_last_sent heard_of(bool has_digest, unsigned char content,
-                          int64_t date)
+                              int64_t date)
 {
     vld_last_sent h;
 
@@ -68,8 +68,7 @@ static void same_content(void **state)
     r.identity.ctime_ns += 500 * S;
     assert_true(record(store, &r, NULL));
     assert_int_equal(found(store, PATH).last_modified, DATE);
-    assert_int_equal(found(store, PATH).identity.mtime_ns,
-                     r.identity.mtime_ns);
+    assert_int_equal(found(store, PATH).identity.mtime_ns, r.identity.mtime_ns);
     vld_store_close(store);
 }
 
@@ -191,7 +190,7 @@ static void in_one_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-                TEST(first_date, "the first record has the file's date"),
+        TEST(first_date, "the first record has the file's date"),
         TEST(same_content, "the same content keeps its date"),
         TEST(other_content, "another content gets a later one"),
         TEST(heard_before_any_record, "what was heard counts where there is "

@@ -29,7 +29,7 @@ static apr_status_t prepare(const char *path, vld_store_mode mode)
 /* What passes for an index as long as nobody looks inside. */
 static void write_marked(const char *path)
 {
-    unsigned char page[64] = {0};
+    unsigned char page[64] = { 0 };
     uint32_t mark = 0xBEEFC0DEu;
 
     memcpy(page + (sizeof(size_t) > 4 ? 16 : 12), &mark, sizeof(mark));
@@ -133,8 +133,8 @@ static void folders_group(void **state)
 static void no_regular_file(void **state)
 {
     place *t = *state;
-    const vld_store_mode modes[] = {VLD_STORE_READ, VLD_STORE_WRITE,
-                                    VLD_STORE_CREATE};
+    const vld_store_mode modes[] = { VLD_STORE_READ, VLD_STORE_WRITE,
+                                     VLD_STORE_CREATE };
     const char *fifo = below(t->dir, "fifo");
     const char *nowhere = below(t->dir, "nowhere");
     const char *to_folder = below(t->dir, "to_folder");
@@ -248,16 +248,14 @@ static void owners(void **state)
     make(t);
     write_marked(t->index);
     assert_int_equal(chmod(t->index, 0646), 0);
-    assert_int_equal(prepare(t->index, VLD_STORE_READ),
-                     VLD_E_OWNER);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_OWNER);
     assert_int_equal(chmod(t->index, 0640), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
     if (geteuid()) {
         return;
     }
     assert_int_equal(chown(t->index, NOBODY, NOBODY), 0);
-    assert_int_equal(prepare(t->index, VLD_STORE_READ),
-                     VLD_E_OWNER);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_OWNER);
     assert_int_equal(chown(below(t->dir, "index"), NOBODY, NOBODY), 0);
     assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
 }
@@ -299,7 +297,7 @@ int main(void)
                 "what root makes is the server's group's"),
         TEST_IF(can_give, roots_folder,
                 "in root's folders the files are the server's "
-                           "group's"),
+                "group's"),
         TEST_IF(is_root, folders_group,
                 "elsewhere the files are the folder's group's"),
         TEST(no_regular_file, "fifos, folders, devices and links to nowhere "

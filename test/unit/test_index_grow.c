@@ -112,7 +112,7 @@ static void under_readers(void **state)
 {
     place *t = *state;
     pthread_t threads[4];
-    reading g = {NULL, 0, 0, 0};
+    reading g = { NULL, 0, 0, 0 };
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     vld_record r = record_of(1);
     vld_record out;
@@ -167,11 +167,10 @@ static void pretend(place *t, uint64_t last)
  * one. */
 static void last_page_beyond_the_file(void **state)
 {
-    static const uint64_t lasts[] = {
-        UINT64_MAX, UINT64_MAX - 1, (uint64_t)1 << 63, (uint64_t)3 << 60,
-        (uint64_t)1 << 52, (uint64_t)1 << 51, (uint64_t)1 << 40,
-        (uint64_t)1 << 23
-    };
+    static const uint64_t lasts[] = { UINT64_MAX,        UINT64_MAX - 1,
+                                      (uint64_t)1 << 63, (uint64_t)3 << 60,
+                                      (uint64_t)1 << 52, (uint64_t)1 << 51,
+                                      (uint64_t)1 << 40, (uint64_t)1 << 23 };
     place *t = *state;
     vld_record r = record_of(1);
 
@@ -193,7 +192,7 @@ static void last_page_beyond_the_file(void **state)
 static void limit(void *data)
 {
     place *t = data;
-    struct rlimit most = {(rlim_t)1 << 30, (rlim_t)1 << 30};
+    struct rlimit most = { (rlim_t)1 << 30, (rlim_t)1 << 30 };
     vld_store *store;
     vld_record out;
 

@@ -32,7 +32,7 @@ static apr_status_t note(void *baton, const char *path, size_t len,
 static void assert_listed(vld_store *store, const char *prefix,
                           const char *expected)
 {
-    seen s = {store, strdup(""), 0, 0, 0, 0};
+    seen s = { store, strdup(""), 0, 0, 0, 0 };
 
     assert_int_equal(vld_store_each(store, prefix, note, &s), APR_SUCCESS);
     assert_string_equal(s.text, expected);
@@ -51,9 +51,10 @@ static void put_some(vld_store *store, const char *const *paths)
 
 static void prefixes(void **state)
 {
-    static const char *const paths[] = {
-        "/srv/ab", "/srv/a/x", "/srv/a",  "/srv/a-b", "/srv/a/b/c",
-        "/srv/a0", "/srv/b",   "/srv/a!", "/t",       NULL};
+    static const char *const paths[] = { "/srv/ab",  "/srv/a/x",   "/srv/a",
+                                         "/srv/a-b", "/srv/a/b/c", "/srv/a0",
+                                         "/srv/b",   "/srv/a!",    "/t",
+                                         NULL };
     vld_store *store = open_store(*state, VLD_STORE_CREATE);
 
     assert_listed(store, "", "");
@@ -62,15 +63,17 @@ static void prefixes(void **state)
     assert_listed(store, "/srv/a/", "/srv/a\n/srv/a/b/c\n/srv/a/x\n");
     assert_listed(store, "/srv/a/b", "/srv/a/b/c\n");
     assert_listed(store, "/srv/ab", "/srv/ab\n");
-    assert_listed(store, "/srv/", "/srv/a\n/srv/a!\n/srv/a-b\n/srv/a/b/c\n"
-                                  "/srv/a/x\n/srv/a0\n/srv/ab\n/srv/b\n");
+    assert_listed(store, "/srv/",
+                  "/srv/a\n/srv/a!\n/srv/a-b\n/srv/a/b/c\n"
+                  "/srv/a/x\n/srv/a0\n/srv/ab\n/srv/b\n");
     assert_listed(store, "/t", "/t\n");
     assert_listed(store, "/none", "");
     assert_listed(store, "/srv/a/x/y", "");
     for (int i = 0; i < 3; i++) {
-        assert_listed(store, i == 0   ? ""
-                             : i == 1 ? "/"
-                                      : "//",
+        assert_listed(store,
+                      i == 0   ? ""
+                      : i == 1 ? "/"
+                               : "//",
                       "/srv/a\n/srv/a!\n/srv/a-b\n/srv/a/b/c\n/srv/a/x\n"
                       "/srv/a0\n/srv/ab\n/srv/b\n/t\n");
     }
@@ -79,7 +82,7 @@ static void prefixes(void **state)
 
 static unsigned count(vld_store *store, const char *prefix)
 {
-    seen s = {store, NULL, 0, 0, 0, 0};
+    seen s = { store, NULL, 0, 0, 0, 0 };
 
     assert_int_equal(vld_store_each(store, prefix, note, &s), APR_SUCCESS);
     assert_int_equal(s.bad, 0);
@@ -93,7 +96,7 @@ static void long_ones(void **state)
     char *a = long_path(600, 'z');
     char *b = long_path(4000, 'z');
     char *c = long_path(511, 'z');
-    const char *const paths[] = {a, b, c, "/short", NULL};
+    const char *const paths[] = { a, b, c, "/short", NULL };
 
     put_some(store, paths);
     assert_int_equal(count(store, ""), 4);
@@ -150,7 +153,7 @@ static void many(void **state)
 static void stopped(void **state)
 {
     vld_store *store = open_store(*state, VLD_STORE_CREATE);
-    seen s = {store, NULL, 0, 0, 0, 700};
+    seen s = { store, NULL, 0, 0, 0, 700 };
 
     put_many(store, MANY, 0);
     assert_int_equal(vld_store_each(store, "", note, &s), APR_EGENERAL);
@@ -177,7 +180,7 @@ static apr_status_t delete_it(void *baton, const char *path, size_t len,
 static void changed_while_walked(void **state)
 {
     vld_store *store = open_store(*state, VLD_STORE_CREATE);
-    seen s = {store, NULL, 0, 0, 0, 0};
+    seen s = { store, NULL, 0, 0, 0, 0 };
 
     put_many(store, 600, 0);
     assert_int_equal(vld_store_each(store, "", delete_it, &s), APR_SUCCESS);
@@ -191,8 +194,8 @@ static void changed_while_walked(void **state)
 static void put_raw(place *t, const void *key, size_t key_size,
                     const void *value, size_t size)
 {
-    MDB_val k = {key_size, (void *)(uintptr_t)key};
-    MDB_val v = {size, (void *)(uintptr_t)value};
+    MDB_val k = { key_size, (void *)(uintptr_t)key };
+    MDB_val v = { size, (void *)(uintptr_t)value };
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
@@ -227,9 +230,9 @@ static void damaged(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    seen s = {store, NULL, 0, 0, 0, 0};
+    seen s = { store, NULL, 0, 0, 0, 0 };
     vld_record r = record_of(1);
-    char lost[33] = {0};
+    char lost[33] = { 0 };
 
     assert_int_equal(put_one(store, "/good", &r), APR_SUCCESS);
     vld_store_close(store);
@@ -268,8 +271,8 @@ static void keys_that_cannot_be(place *t, int at, const char *octets,
                                 size_t len)
 {
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    static const char *const paths[] = {"/file-a", "/file-b", "/file-c"};
-    seen s = {NULL, NULL, 0, 0, 0, 0};
+    static const char *const paths[] = { "/file-a", "/file-b", "/file-c" };
+    seen s = { NULL, NULL, 0, 0, 0, 0 };
     vld_record r = record_of(1);
 
     for (int i = 0; i < 3; i++) {

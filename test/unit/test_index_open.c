@@ -128,8 +128,7 @@ static void odd_files(void **state)
     place *t = *state;
     vld_store *store;
 
-    assert_int_equal(vld_store_open(&store, t->root, VLD_STORE_CREATE,
-                                    t->pool),
+    assert_int_equal(vld_store_open(&store, t->root, VLD_STORE_CREATE, t->pool),
                      VLD_E_NOT_INDEX);
     assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
     assert_int_equal(mkfifo(t->index, 0600), 0);
@@ -155,8 +154,8 @@ static void open_foreign(place *t, foreign *f)
 static void put_foreign(foreign *f, const char *name, const char *key,
                         const void *data, size_t size)
 {
-    MDB_val k = {strlen(key), (void *)(uintptr_t)key};
-    MDB_val v = {size, (void *)(uintptr_t)data};
+    MDB_val k = { strlen(key), (void *)(uintptr_t)key };
+    MDB_val v = { size, (void *)(uintptr_t)data };
     MDB_dbi dbi;
 
     assert_int_equal(mdb_dbi_open(f->txn, name, name ? MDB_CREATE : 0, &dbi),
@@ -278,8 +277,8 @@ static void shorter_but_whole(void **state)
     assert_int_equal(mdb_env_open(env, t->index, MDB_NOSUBDIR, 0600), 0);
     for (int round = 0; round < 20; round++) {
         static char big[200000];
-        MDB_val key = {4, (char[]){"/big"}};
-        MDB_val val = {sizeof(big) + (size_t)round * 9000, NULL};
+        MDB_val key = { 4, (char[]){ "/big" } };
+        MDB_val val = { sizeof(big) + (size_t)round * 9000, NULL };
         MDB_txn *txn;
         MDB_dbi dbi;
 
@@ -288,8 +287,8 @@ static void shorter_but_whole(void **state)
         assert_int_equal(mdb_put(txn, dbi, &key, &val, MDB_RESERVE), 0);
         memset(val.mv_data, 'x', val.mv_size);
         assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
-        key = (MDB_val){1, (char[]){"k"}};
-        val = (MDB_val){1, (char[]){"v"}};
+        key = (MDB_val){ 1, (char[]){ "k" } };
+        val = (MDB_val){ 1, (char[]){ "v" } };
         assert_int_equal(mdb_put(txn, dbi, &key, &val, 0), 0);
         assert_int_equal(mdb_txn_commit(txn), 0);
         assert_int_equal(mdb_env_info(env, &info), 0);
@@ -441,7 +440,7 @@ static void read_damaged(void *data)
 static void overwritten(void **state)
 {
     place *t = *state;
-    trial d = {t, 1};
+    trial d = { t, 1 };
 
     for (; d.seed <= 60; d.seed++) {
         make(t, RECORDS);
@@ -455,7 +454,7 @@ static void overwritten(void **state)
  * of keys does not fit: LMDB's search in it goes round for ever. */
 static void make_endless(void *data)
 {
-    static const uint16_t head[] = {0, 0x22, 2, 4096};
+    static const uint16_t head[] = { 0, 0x22, 2, 4096 };
     const trial *d = data;
     vld_store *store;
     struct stat st;
@@ -482,7 +481,7 @@ static void make_endless(void *data)
 static void endless_search(void **state)
 {
     place *t = *state;
-    trial d = {t, 0};
+    trial d = { t, 0 };
 
     make(t, RECORDS);
     assert_int_equal(in_child(make_endless, &d), 0);
@@ -518,7 +517,7 @@ static void assert_refused(place *t, apr_status_t one, apr_status_t other)
 
 static void cut_at_every_page(void **state)
 {
-    static const off_t beside[] = {1, 0, -1};
+    static const off_t beside[] = { 1, 0, -1 };
     place *t = *state;
     off_t size;
 
@@ -572,8 +571,7 @@ static void read_flipped(void *data)
 
         sprintf(path, "/srv/www/%08u/page.html", i * 7919 % RECORDS);
         vld_store_txn(store);
-        if (!get(store, path, &r)
-            && memcmp(&r, &expected, sizeof(r))) {
+        if (!get(store, path, &r) && memcmp(&r, &expected, sizeof(r))) {
             _exit(1);
         }
     }
@@ -588,7 +586,7 @@ static void bits_flipped(void **state)
     place *t = *state;
     const char *whole = below(t->dir, "whole");
     char command[256];
-    trial d = {t, 1};
+    trial d = { t, 1 };
 
     make(t, RECORDS);
     assert_int_equal(rename(t->index, whole), 0);
@@ -617,8 +615,8 @@ static void spoil(place *t, off_t at, const void *octets, size_t len)
  * pages. */
 static void other_machines(void **state)
 {
-    static const unsigned char swapped[] = {0xbe, 0xef, 0xc0, 0xde};
-    static const unsigned char mark[] = {0xde, 0xc0, 0xef, 0xbe, 1, 0, 0, 0};
+    static const unsigned char swapped[] = { 0xbe, 0xef, 0xc0, 0xde };
+    static const unsigned char mark[] = { 0xde, 0xc0, 0xef, 0xbe, 1, 0, 0, 0 };
     place *t = *state;
     off_t here = sizeof(size_t) > 4 ? 16 : 12;
     off_t there = sizeof(size_t) > 4 ? 12 : 16;
@@ -757,7 +755,8 @@ static void replaced_under_its_lock(void **state)
             assert_int_equal(rename(t->index, below(t->dir, "third")), 0);
             assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
             assert_int_equal(rename(below(t->dir, "third"),
-                                    below(t->dir, "other")), 0);
+                                    below(t->dir, "other")),
+                             0);
             assert_int_equal(unlink(lock), 0);
             vld_store_close(open_store(t, VLD_STORE_WRITE));
         }
@@ -793,7 +792,8 @@ static void writer_of_a_replaced_file(void **state)
     assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
     assert_int_equal(put_one(store, "/a", &r), APR_SUCCESS);
     assert_int_equal(rename(below(t->dir, "index/v.mdb-lock"),
-                            below(t->dir, "lock")), 0);
+                            below(t->dir, "lock")),
+                     0);
     assert_int_equal(put_one(store, "/a", &r), VLD_E_REPLACED);
     vld_store_close(store);
 }
@@ -858,8 +858,8 @@ static void held_folder(void **state)
     make(t, 5);
     held = open(below(t->dir, "index"), O_RDONLY | O_DIRECTORY);
     assert_int_equal(flock(held, LOCK_EX), 0);
-    assert_true(APR_STATUS_IS_EAGAIN(vld_store_open(
-        &store, t->index, VLD_STORE_WRITE, t->pool)));
+    assert_true(APR_STATUS_IS_EAGAIN(
+        vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)));
     store = open_store(t, VLD_STORE_READ);
     vld_store_close(store);
     close(held);
@@ -873,8 +873,7 @@ static void relative_path(void **state)
     char *here = getcwd(NULL, 0);
 
     assert_int_equal(chdir(t->dir), 0);
-    assert_int_equal(vld_store_open(&store, "v.mdb", VLD_STORE_CREATE,
-                                    t->pool),
+    assert_int_equal(vld_store_open(&store, "v.mdb", VLD_STORE_CREATE, t->pool),
                      APR_SUCCESS);
     vld_store_close(store);
     assert_int_equal(access(below(t->dir, "v.mdb"), F_OK), 0);
@@ -884,7 +883,7 @@ static void relative_path(void **state)
 
 static uint64_t limit_of(const place *t, rlim_t most)
 {
-    struct rlimit limit = {most, most};
+    struct rlimit limit = { most, most };
     vld_store_info info;
     vld_store *store;
 
@@ -984,7 +983,7 @@ int main(void)
                 "a page in which a search would have no end is damaged"),
         TEST_IF(is_unsanitized, overwritten,
                 "overwritten pages give no signal and no wrong "
-                          "record"),
+                "record"),
         TEST(cut_at_every_page, "an index cut at or beside any page is refused "
                                 "in every mode and left as it is"),
         TEST_IF(is_unsanitized, bits_flipped,

@@ -30,8 +30,8 @@ static apr_status_t decode(const char *path, size_t size, vld_record *out)
 static void assert_same(const vld_record *a, const vld_record *b)
 {
     assert_memory_equal(&a->digest, &b->digest, sizeof(a->digest));
-    assert_true(vld_identity_equal(&a->identity, &b->identity,
-                                   VLD_COMPARE_STRICT));
+    assert_true(
+        vld_identity_equal(&a->identity, &b->identity, VLD_COMPARE_STRICT));
     assert_int_equal(a->last_modified, b->last_modified);
     assert_int_equal(a->indexed_ns, b->indexed_ns);
 }
@@ -52,7 +52,7 @@ static void round_trip(void **state)
 /* The layout is for ever: docs/index-format.md has the same octets. */
 static void layout(void **state)
 {
-    static const unsigned char head[8] = {1, 0, 0, 0, 0, 0, 0, 0};
+    static const unsigned char head[8] = { 1, 0, 0, 0, 0, 0, 0, 0 };
     vld_record r = record_of(0);
 
     (void)state;
@@ -90,13 +90,12 @@ static void every_length(void **state)
     assert_int_equal(encode(PATH, &r), APR_SUCCESS);
     for (size_t size = 0; size < VLD_RECORD_SIZE + 20; size++) {
         assert_int_equal(decode(PATH, size, &out),
-                         size == VLD_RECORD_SIZE ? APR_SUCCESS
-                                                 : VLD_E_DAMAGED);
+                         size == VLD_RECORD_SIZE ? APR_SUCCESS : VLD_E_DAMAGED);
     }
     assert_int_equal(encode(path, &r), APR_SUCCESS);
     for (size_t size = 0; size < VLD_RECORD_SIZE + 620; size++) {
-        assert_int_equal(decode(path, size, &out),
-                         size == VLD_RECORD_SIZE + 600 ? APR_SUCCESS
+        assert_int_equal(decode(path, size, &out), size == VLD_RECORD_SIZE + 600
+                                                       ? APR_SUCCESS
                                                        : VLD_E_DAMAGED);
     }
     free(path);
@@ -143,8 +142,7 @@ static void wrong_path(void **state)
     assert_int_equal(decode("/srv/www/index.htmm", VLD_RECORD_SIZE, &out),
                      VLD_E_DAMAGED);
     assert_int_equal(encode(path, &r), APR_SUCCESS);
-    assert_int_equal(decode(other, VLD_RECORD_SIZE + 600, &out),
-                     VLD_E_DAMAGED);
+    assert_int_equal(decode(other, VLD_RECORD_SIZE + 600, &out), VLD_E_DAMAGED);
     free(path);
     free(other);
 }

@@ -14,8 +14,8 @@
 static void assert_same(const vld_record *a, const vld_record *b)
 {
     assert_memory_equal(&a->digest, &b->digest, sizeof(a->digest));
-    assert_true(vld_identity_equal(&a->identity, &b->identity,
-                                   VLD_COMPARE_STRICT));
+    assert_true(
+        vld_identity_equal(&a->identity, &b->identity, VLD_COMPARE_STRICT));
     assert_int_equal(a->last_modified, b->last_modified);
     assert_int_equal(a->indexed_ns, b->indexed_ns);
 }
@@ -53,8 +53,7 @@ static void no_paths(void **state)
     assert_int_equal(vld_batch_put(batch, "", 0, &r), APR_EINVAL);
     assert_int_equal(vld_batch_put(batch, "/a\0b", 4, &r), APR_EINVAL);
     assert_int_equal(vld_batch_put(batch, path, 70000, &r), APR_EINVAL);
-    assert_int_equal(vld_batch_put(batch, PATH, strlen(PATH), &r),
-                     APR_SUCCESS);
+    assert_int_equal(vld_batch_put(batch, PATH, strlen(PATH), &r), APR_SUCCESS);
     assert_int_equal(vld_batch_commit(batch), APR_SUCCESS);
     assert_int_equal(get(store, PATH, &r), APR_SUCCESS);
     free(path);
@@ -80,7 +79,7 @@ static void any_octets(void **state)
 
 static void long_paths(void **state)
 {
-    static const size_t sizes[] = {510, 511, 512, 513, 4096, 65535};
+    static const size_t sizes[] = { 510, 511, 512, 513, 4096, 65535 };
     vld_store *store = open_store(*state, VLD_STORE_CREATE);
     vld_record out;
 
@@ -109,10 +108,8 @@ static void deleted(void **state)
     assert_int_equal(put_one(store, PATH, &r), APR_SUCCESS);
     assert_int_equal(put_one(store, path, &r), APR_SUCCESS);
     assert_int_equal(vld_batch_begin(store, &batch), APR_SUCCESS);
-    assert_int_equal(vld_batch_delete(batch, PATH, strlen(PATH)),
-                     APR_SUCCESS);
-    assert_int_equal(vld_batch_delete(batch, PATH, strlen(PATH)),
-                     APR_NOTFOUND);
+    assert_int_equal(vld_batch_delete(batch, PATH, strlen(PATH)), APR_SUCCESS);
+    assert_int_equal(vld_batch_delete(batch, PATH, strlen(PATH)), APR_NOTFOUND);
     assert_int_equal(vld_batch_delete(batch, path, 600), APR_SUCCESS);
     assert_int_equal(vld_batch_delete(batch, "none", 4), APR_EINVAL);
     assert_int_equal(vld_batch_commit(batch), APR_SUCCESS);
@@ -131,8 +128,7 @@ static void all_or_nothing(void **state)
     vld_batch *batch;
 
     assert_int_equal(vld_batch_begin(store, &batch), APR_SUCCESS);
-    assert_int_equal(vld_batch_put(batch, PATH, strlen(PATH), &r),
-                     APR_SUCCESS);
+    assert_int_equal(vld_batch_put(batch, PATH, strlen(PATH), &r), APR_SUCCESS);
     assert_int_equal(vld_batch_get(batch, PATH, strlen(PATH), &out),
                      APR_SUCCESS);
     assert_int_equal(get(store, PATH, &out), APR_NOTFOUND);
@@ -149,7 +145,7 @@ static void all_or_nothing(void **state)
 
 static void spoil(place *t, const char *path)
 {
-    MDB_val key = {strlen(path), (void *)(uintptr_t)path};
+    MDB_val key = { strlen(path), (void *)(uintptr_t)path };
     MDB_val val;
     unsigned char copy[96];
     MDB_env *env;
@@ -268,7 +264,7 @@ static apr_status_t write_round(vld_store *store, unsigned round)
 
 static void threads(void **state)
 {
-    crowd c = {open_store(*state, VLD_STORE_CREATE), 0, 0, 0};
+    crowd c = { open_store(*state, VLD_STORE_CREATE), 0, 0, 0 };
     pthread_t thread[4];
 
     for (int i = 0; i < 4; i++) {
@@ -375,7 +371,8 @@ static void closed_under_threads(void **state)
         g[i].end = false;
         g[i].found = 0;
         assert_int_equal(pthread_create(&threads[i], NULL, read_when_told,
-                                        &g[i]), 0);
+                                        &g[i]),
+                         0);
     }
     for (int n = 0; n < TIMES; n++) {
         store = open_store(t, VLD_STORE_READ);

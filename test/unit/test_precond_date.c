@@ -18,7 +18,7 @@
 
 static vld_span text(const char *s)
 {
-    vld_span span = {s, strlen(s)};
+    vld_span span = { s, strlen(s) };
 
     return span;
 }
@@ -29,8 +29,8 @@ static bool parses(const char *s, int64_t now, int64_t *out)
     int64_t again = 0;
     bool ok = vld_date_parse(guarded_end(s, strlen(s)), now, out);
 
-    assert_int_equal(ok, vld_date_parse(guarded_start(s, strlen(s)), now,
-                                        &again));
+    assert_int_equal(ok,
+                     vld_date_parse(guarded_start(s, strlen(s)), now, &again));
     if (ok)
         assert_true(*out == again);
     return ok;
@@ -99,8 +99,7 @@ static void second_60_is_the_first_of_the_next_minute(void **state)
     (void)state;
     assert_is("Sat, 31 Dec 2016 23:59:60 GMT", seconds(2017, 1, 1, 0, 0, 0));
     assert_is("Sat Dec 31 23:59:60 2016", seconds(2017, 1, 1, 0, 0, 0));
-    assert_is("Saturday, 31-Dec-16 23:59:60 GMT",
-              seconds(2017, 1, 1, 0, 0, 0));
+    assert_is("Saturday, 31-Dec-16 23:59:60 GMT", seconds(2017, 1, 1, 0, 0, 0));
 }
 
 static void leap_days_exist_in_leap_years_only(void **state)
@@ -121,58 +120,101 @@ static void leap_days_exist_in_leap_years_only(void **state)
 static void what_is_not_one_date_is_none(void **state)
 {
     static const char *const rows[] = {
-        "", " ", "0", "784111777", "yesterday",
+        "",
+        " ",
+        "0",
+        "784111777",
+        "yesterday",
         /* zones */
-        "Sun, 06 Nov 1994 08:49:37 +0500", "Sun, 06 Nov 1994 08:49:37 +0000",
-        "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 06 Nov 1994 08:49:37 EST",
-        "Sun, 06 Nov 1994 08:49:37 gmt", "Sun, 06 Nov 1994 08:49:37",
-        "Sun, 06 Nov 1994 08:49:37 GM", "Sun, 06 Nov 1994 08:49:37 GMT+5",
-        "Sun Nov  6 08:49:37 1994 GMT", "Sun Nov  6 08:49:37 GMT 1994",
-        "Sunday, 06-Nov-94 08:49:37 EST", "Sunday, 06-Nov-94 08:49:37",
+        "Sun, 06 Nov 1994 08:49:37 +0500",
+        "Sun, 06 Nov 1994 08:49:37 +0000",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, 06 Nov 1994 08:49:37 EST",
+        "Sun, 06 Nov 1994 08:49:37 gmt",
+        "Sun, 06 Nov 1994 08:49:37",
+        "Sun, 06 Nov 1994 08:49:37 GM",
+        "Sun, 06 Nov 1994 08:49:37 GMT+5",
+        "Sun Nov  6 08:49:37 1994 GMT",
+        "Sun Nov  6 08:49:37 GMT 1994",
+        "Sunday, 06-Nov-94 08:49:37 EST",
+        "Sunday, 06-Nov-94 08:49:37",
         /* two dates, trailing text */
         "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 1994 08:49:37 GMT,", ",Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 GMT,",
+        ",Sun, 06 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:37 GMT; length=5",
         "Sun Nov  6 08:49:37 1994, Sun Nov  6 08:49:37 1994",
         "\"Sun, 06 Nov 1994 08:49:37 GMT\"",
         /* case */
-        "sun, 06 Nov 1994 08:49:37 GMT", "SUN, 06 Nov 1994 08:49:37 GMT",
-        "Sun, 06 NOV 1994 08:49:37 GMT", "Sun, 06 nov 1994 08:49:37 GMT",
+        "sun, 06 Nov 1994 08:49:37 GMT",
+        "SUN, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 NOV 1994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT",
         "sunday, 06-Nov-94 08:49:37 GMT",
         /* names */
-        "Sux, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nox 1994 08:49:37 GMT",
-        "Sux Nov  6 08:49:37 1994", "Sun Nox  6 08:49:37 1994",
-        "Sunda, 06-Nov-94 08:49:37 GMT", "Sundays, 06-Nov-94 08:49:37 GMT",
-        "Sun, 06-Nov-94 08:49:37 GMT", "Sun, 06-Nov-1994 08:49:37 GMT",
-        "Sunday, 06-Nov-1994 08:49:37 GMT", "Sunday, 06 Nov 94 08:49:37 GMT",
-        "Sunday, 06-Nox-94 08:49:37 GMT", "Sunday, 06 Nov 1994 08:49:37 GMT",
+        "Sux, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nox 1994 08:49:37 GMT",
+        "Sux Nov  6 08:49:37 1994",
+        "Sun Nox  6 08:49:37 1994",
+        "Sunda, 06-Nov-94 08:49:37 GMT",
+        "Sundays, 06-Nov-94 08:49:37 GMT",
+        "Sun, 06-Nov-94 08:49:37 GMT",
+        "Sun, 06-Nov-1994 08:49:37 GMT",
+        "Sunday, 06-Nov-1994 08:49:37 GMT",
+        "Sunday, 06 Nov 94 08:49:37 GMT",
+        "Sunday, 06-Nox-94 08:49:37 GMT",
+        "Sunday, 06 Nov 1994 08:49:37 GMT",
         /* ranges */
-        "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 31 Nov 1994 08:49:37 GMT",
-        "Sun, 32 Dec 1994 08:49:37 GMT", "Sun, 30 Feb 2000 08:49:37 GMT",
-        "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
-        "Sun, 06 Nov 1994 08:49:61 GMT", "Sun Nov  0 08:49:37 1994",
-        "Sun Nov 31 08:49:37 1994", "Sunday, 31-Nov-94 08:49:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT",
+        "Sun, 31 Nov 1994 08:49:37 GMT",
+        "Sun, 32 Dec 1994 08:49:37 GMT",
+        "Sun, 30 Feb 2000 08:49:37 GMT",
+        "Sun, 06 Nov 1994 24:00:00 GMT",
+        "Sun, 06 Nov 1994 08:60:37 GMT",
+        "Sun, 06 Nov 1994 08:49:61 GMT",
+        "Sun Nov  0 08:49:37 1994",
+        "Sun Nov 31 08:49:37 1994",
+        "Sunday, 31-Nov-94 08:49:37 GMT",
         "Sunday, 06-Nov-94 24:49:37 GMT",
         /* digits and separators */
-        "Sun, 6 Nov 1994 08:49:37 GMT", "Sun,  6 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 94 08:49:37 GMT", "Sun, 06 Nov 1994 8:49:37 GMT",
-        "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994  8:49:37 GMT",
-        "Sun, 06 Nov 199x 08:49:37 GMT", "Sun, 06 Nov x994 08:49:37 GMT",
-        "Sun, 06 Nov 19-4 08:49:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov 1994 08.49.37 GMT", "Sun; 06 Nov 1994 08:49:37 GMT",
-        "Sun,\t06 Nov 1994 08:49:37 GMT", "Sun, 06\tNov 1994 08:49:37 GMT",
-        "Sun, 06 Nov\t1994 08:49:37 GMT", "Sun, 06 Nov 1994\t08:49:37 GMT",
-        "Sun, 06 Nov 1994 08:49:37\tGMT", "Sun, 06 Nov 1994T08:49:37 GMT",
-        "Sun, 06 Nov 1994 08:49:3x GMT", "Sun, 06 Nov 1994 08:4x:37 GMT",
-        "Sun, 06 Nov 1994 0x:49:37 GMT", "Sun, 0x Nov 1994 08:49:37 GMT",
-        "Sun Nov  x 08:49:37 1994", "Sun Nov 6  08:49:37 1994",
-        "Sun,Nov  6 08:49:37 1994", "Sun Nov  6 08:49:37 199x",
-        "Sun Nov-06 08:49:37 1994", "Sun Nov 06-08:49:37 1994",
-        "Sun Nov 06 08:49:37-1994", "Sun Nov 06 08:49-37 1994",
-        "Sunday; 06-Nov-94 08:49:37 GMT", "Sunday,-06-Nov-94 08:49:37 GMT",
-        "Sunday, 06-Nov-9x 08:49:37 GMT", "Sunday, 06-Nov-94-08:49:37 GMT",
-        "Sunday, 06-Nov-94 xx:49:37 GMT", "Sunday, xx-Nov-94 08:49:37 GMT",
-        "Sunday, 06-Nov 94 08:49:37 GMT", "Sunday, 06 Nov-94 08:49:37 GMT",
+        "Sun, 6 Nov 1994 08:49:37 GMT",
+        "Sun,  6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 94 08:49:37 GMT",
+        "Sun, 06 Nov 1994 8:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49 GMT",
+        "Sun, 06 Nov 1994  8:49:37 GMT",
+        "Sun, 06 Nov 199x 08:49:37 GMT",
+        "Sun, 06 Nov x994 08:49:37 GMT",
+        "Sun, 06 Nov 19-4 08:49:37 GMT",
+        "Sun, +6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08.49.37 GMT",
+        "Sun; 06 Nov 1994 08:49:37 GMT",
+        "Sun,\t06 Nov 1994 08:49:37 GMT",
+        "Sun, 06\tNov 1994 08:49:37 GMT",
+        "Sun, 06 Nov\t1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994\t08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37\tGMT",
+        "Sun, 06 Nov 1994T08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:3x GMT",
+        "Sun, 06 Nov 1994 08:4x:37 GMT",
+        "Sun, 06 Nov 1994 0x:49:37 GMT",
+        "Sun, 0x Nov 1994 08:49:37 GMT",
+        "Sun Nov  x 08:49:37 1994",
+        "Sun Nov 6  08:49:37 1994",
+        "Sun,Nov  6 08:49:37 1994",
+        "Sun Nov  6 08:49:37 199x",
+        "Sun Nov-06 08:49:37 1994",
+        "Sun Nov 06-08:49:37 1994",
+        "Sun Nov 06 08:49:37-1994",
+        "Sun Nov 06 08:49-37 1994",
+        "Sunday; 06-Nov-94 08:49:37 GMT",
+        "Sunday,-06-Nov-94 08:49:37 GMT",
+        "Sunday, 06-Nov-9x 08:49:37 GMT",
+        "Sunday, 06-Nov-94-08:49:37 GMT",
+        "Sunday, 06-Nov-94 xx:49:37 GMT",
+        "Sunday, xx-Nov-94 08:49:37 GMT",
+        "Sunday, 06-Nov 94 08:49:37 GMT",
+        "Sunday, 06 Nov-94 08:49:37 GMT",
     };
     size_t i;
 
@@ -188,7 +230,7 @@ static void what_is_not_one_date_is_none(void **state)
 
 static void an_absent_field_is_no_date(void **state)
 {
-    vld_span absent = {NULL, 0};
+    vld_span absent = { NULL, 0 };
     int64_t out;
 
     (void)state;
@@ -270,19 +312,19 @@ static void any_now_is_borne(void **state)
 
 static void oracle(int64_t s, char out[VLD_DATE_SIZE])
 {
-    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed",
-                                       "Thu", "Fri", "Sat"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
-                                         "May", "Jun", "Jul", "Aug",
-                                         "Sep", "Oct", "Nov", "Dec"};
+    static const char *const days[] = { "Sun", "Mon", "Tue", "Wed",
+                                        "Thu", "Fri", "Sat" };
+    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr",
+                                          "May", "Jun", "Jul", "Aug",
+                                          "Sep", "Oct", "Nov", "Dec" };
     time_t t = (time_t)s;
     struct tm tm;
     char buf[64];
 
     assert_non_null(gmtime_r(&t, &tm));
     snprintf(buf, sizeof buf, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-             days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-             tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+             days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
+             tm.tm_hour, tm.tm_min, tm.tm_sec);
     assert_int_equal(strlen(buf), VLD_DATE_SIZE - 1);
     memcpy(out, buf, VLD_DATE_SIZE);
 }
@@ -300,8 +342,8 @@ static void assert_round_trip(int64_t s)
         fail_msg("%s was read as %lld", got, (long long)back);
 }
 
-static void every_day_is_written_as_the_c_library_does_and_read_back(
-    void **state)
+static void
+every_day_is_written_as_the_c_library_does_and_read_back(void **state)
 {
     int64_t day, days = 0;
 
@@ -353,10 +395,9 @@ static void a_date_cut_anywhere_is_refused_within_its_bounds(void **state)
     (void)state;
     for (i = 0; i < COUNT(dates); i++) {
         for (len = 0; len < strlen(dates[i]); len++) {
-            assert_false(vld_date_parse(guarded_end(dates[i], len), NOW,
-                                        &out));
-            assert_false(vld_date_parse(guarded_start(dates[i], len), NOW,
-                                        &out));
+            assert_false(vld_date_parse(guarded_end(dates[i], len), NOW, &out));
+            assert_false(
+                vld_date_parse(guarded_start(dates[i], len), NOW, &out));
         }
     }
 }

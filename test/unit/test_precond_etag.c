@@ -14,7 +14,7 @@
 
 static vld_span text(const char *s)
 {
-    vld_span span = {s, strlen(s)};
+    vld_span span = { s, strlen(s) };
 
     return span;
 }
@@ -24,8 +24,8 @@ static bool parses(const char *s, vld_etag *out)
     vld_etag at_start;
     bool ok = vld_etag_parse(guarded_end(s, strlen(s)), out);
 
-    assert_int_equal(ok, vld_etag_parse(guarded_start(s, strlen(s)),
-                                        &at_start));
+    assert_int_equal(ok,
+                     vld_etag_parse(guarded_start(s, strlen(s)), &at_start));
     return ok;
 }
 
@@ -63,17 +63,17 @@ static void a_tag_is_the_octets_between_its_quotes(void **state)
         const char *text, *opaque;
         bool weak;
     } rows[] = {
-        {"\"a\"", "a", false},
-        {"\"\"", "", false},
-        {"W/\"\"", "", true},
-        {"W/\"xyzzy\"", "xyzzy", true},
-        {" \t\"spaced\"\t ", "spaced", false},
-        {"\"a,b\"", "a,b", false},
-        {"\"back\\\"", "back\\", false},
-        {"\"!#~\x80\xff\"", "!#~\x80\xff", false},
-        {"\"W/\"", "W/", false},
-        {"\"0123456789abcdefghijkl-gzip\"", "0123456789abcdefghijkl-gzip",
-         false},
+        { "\"a\"", "a", false },
+        { "\"\"", "", false },
+        { "W/\"\"", "", true },
+        { "W/\"xyzzy\"", "xyzzy", true },
+        { " \t\"spaced\"\t ", "spaced", false },
+        { "\"a,b\"", "a,b", false },
+        { "\"back\\\"", "back\\", false },
+        { "\"!#~\x80\xff\"", "!#~\x80\xff", false },
+        { "\"W/\"", "W/", false },
+        { "\"0123456789abcdefghijkl-gzip\"", "0123456789abcdefghijkl-gzip",
+          false },
     };
     size_t i;
 
@@ -91,17 +91,17 @@ static void a_tag_is_the_octets_between_its_quotes(void **state)
 static void what_is_not_one_tag_does_not_parse(void **state)
 {
     static const char *const rows[] = {
-        "",       " ",         "\"",          "W/",        "W/\"",
-        "W",      "a",         "\"a",         "a\"",       "w/\"a\"",
-        "W\"a\"", "W/ \"a\"",  "\"a\"\"b\"",  "\"a\", \"b\"", "*",
-        "'a'",    "\"a b\"",   "\"a\tb\"",    "\"a\x7f\"", "\"a\x1f\"",
-        "W/W/\"a\"", "\"a\\\"b\"", "\"a\";x",  "W/\"a",     "/\"a\"",
+        "",          " ",          "\"",         "W/",           "W/\"",
+        "W",         "a",          "\"a",        "a\"",          "w/\"a\"",
+        "W\"a\"",    "W/ \"a\"",   "\"a\"\"b\"", "\"a\", \"b\"", "*",
+        "'a'",       "\"a b\"",    "\"a\tb\"",   "\"a\x7f\"",    "\"a\x1f\"",
+        "W/W/\"a\"", "\"a\\\"b\"", "\"a\";x",    "W/\"a",        "/\"a\"",
     };
     size_t i;
 
     (void)state;
     for (i = 0; i < COUNT(rows); i++) {
-        vld_etag tag = {{"untouched", 9}, true};
+        vld_etag tag = { { "untouched", 9 }, true };
 
         if (parses(rows[i], &tag))
             fail_msg("%s was taken for a tag", rows[i]);
@@ -112,7 +112,7 @@ static void what_is_not_one_tag_does_not_parse(void **state)
 
 static void an_absent_field_is_no_tag(void **state)
 {
-    vld_span absent = {NULL, 0};
+    vld_span absent = { NULL, 0 };
     vld_etag tag;
 
     (void)state;
@@ -140,7 +140,7 @@ static void each_octet_at_each_place_is_taken_or_refused(void **state)
     tag = (char *)guarded_end(buf, sizeof buf).ptr;
     for (len = 1; len <= 32; len++) {
         char *start = tag + sizeof buf - 2 - len;
-        vld_span span = {start, len + 2};
+        vld_span span = { start, len + 2 };
         vld_etag out;
 
         for (at = 0; at < len; at++) {
@@ -163,16 +163,17 @@ static void strong_comparison_needs_two_strong_tags(void **state)
     static const struct {
         const char *a, *b;
         bool strong, weak;
-    } rows[] = { /* RFC 9110 8.8.3.2 */
-        {"W/\"1\"", "W/\"1\"", false, true},
-        {"W/\"1\"", "W/\"2\"", false, false},
-        {"W/\"1\"", "\"1\"", false, true},
-        {"\"1\"", "W/\"1\"", false, true},
-        {"\"1\"", "\"1\"", true, true},
-        {"\"1\"", "\"2\"", false, false},
-        {"\"1\"", "\"11\"", false, false},
-        {"\"a\"", "\"A\"", false, false},
-        {"\"\"", "\"\"", true, true},
+    } rows[] = {
+        /* RFC 9110 8.8.3.2 */
+        { "W/\"1\"", "W/\"1\"", false, true },
+        { "W/\"1\"", "W/\"2\"", false, false },
+        { "W/\"1\"", "\"1\"", false, true },
+        { "\"1\"", "W/\"1\"", false, true },
+        { "\"1\"", "\"1\"", true, true },
+        { "\"1\"", "\"2\"", false, false },
+        { "\"1\"", "\"11\"", false, false },
+        { "\"a\"", "\"A\"", false, false },
+        { "\"\"", "\"\"", true, true },
     };
     size_t i;
 
@@ -263,8 +264,8 @@ static void empty_members_count_for_nothing(void **state)
 static void only_a_lone_star_is_any(void **state)
 {
     static const char *const malformed[] = {
-        "*foo", "**", "*, *", "*,", ",*", "*, \"a\"", "\"a\", *", "*\"a\"",
-        "W/*",  "* *",
+        "*foo",     "**",       "*, *",   "*,",  ",*",
+        "*, \"a\"", "\"a\", *", "*\"a\"", "W/*", "* *",
     };
     size_t i;
 
@@ -280,11 +281,11 @@ static void only_a_lone_star_is_any(void **state)
 static void a_malformed_member_spoils_the_whole_list(void **state)
 {
     static const char *const rows[] = {
-        "a",           "\"a\", foo", "foo, \"a\"",   "\"a\" \"b\"",
-        "\"a\"\"b\"",  "\"a\", \"",  "\"a\", W/",    "\"a\", W",
-        "\"a\", W/b",  "\"a\"x",     "\"a\", \"b",   "\"a\", w/\"b\"",
-        "\"a\";q=1",   "\"a b\"",    "\"a\", \"\x7f\"", "W /\"a\"",
-        "W/ \"a\"",    "\"a\n\"",    "\"a\"\n",
+        "a",          "\"a\", foo", "foo, \"a\"",      "\"a\" \"b\"",
+        "\"a\"\"b\"", "\"a\", \"",  "\"a\", W/",       "\"a\", W",
+        "\"a\", W/b", "\"a\"x",     "\"a\", \"b",      "\"a\", w/\"b\"",
+        "\"a\";q=1",  "\"a b\"",    "\"a\", \"\x7f\"", "W /\"a\"",
+        "W/ \"a\"",   "\"a\n\"",    "\"a\"\n",
     };
     size_t i;
 
@@ -300,13 +301,12 @@ static void a_malformed_member_spoils_the_whole_list(void **state)
 static void nul_is_an_octet_like_others_and_no_etagc(void **state)
 {
     static const char value[] = "\"a\0b\", \"a\"";
-    vld_span span = {value, sizeof value - 1};
+    vld_span span = { value, sizeof value - 1 };
     vld_etag tag;
 
     (void)state;
     assert_true(vld_etag_parse(text("\"a\""), &tag));
-    assert_int_equal(vld_etag_list_find(span, &tag, false),
-                     VLD_LIST_MALFORMED);
+    assert_int_equal(vld_etag_list_find(span, &tag, false), VLD_LIST_MALFORMED);
 }
 
 static void a_value_cut_anywhere_is_read_within_its_bounds(void **state)

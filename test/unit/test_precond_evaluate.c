@@ -30,9 +30,10 @@ enum { METHOD, IF_MATCH, IF_UNMODIFIED, IF_NONE_MATCH, IF_MODIFIED, RANGE };
 
 static const char *const factor_names[FACTORS] = {
     "method",        "if-match",          "if-unmodified-since",
-    "if-none-match", "if-modified-since", "range"};
-static const char *const representation_names[CLASSES] = {"strong", "dateless",
-                                                          "tagless", "weak"};
+    "if-none-match", "if-modified-since", "range"
+};
+static const char *const representation_names[CLASSES] = { "strong", "dateless",
+                                                           "tagless", "weak" };
 
 typedef struct value {
     char name[32];
@@ -54,7 +55,7 @@ static size_t rule_count;
 
 static vld_span text(const char *s)
 {
-    vld_span span = {s, s == NULL ? 0 : strlen(s)};
+    vld_span span = { s, s == NULL ? 0 : strlen(s) };
 
     return span;
 }
@@ -76,8 +77,7 @@ static FILE *open_table(const char *name)
 }
 
 /* The columns of the next line that has any; 0 at the end of the file. */
-static size_t next_line(FILE *file, char line[LINE],
-                        char *columns[MAX_COLUMNS])
+static size_t next_line(FILE *file, char line[LINE], char *columns[MAX_COLUMNS])
 {
     size_t count = 0;
     char *p;
@@ -111,9 +111,11 @@ static const char *placeholder(const char *name, size_t len)
     static const struct {
         const char *name;
         int64_t shift;
-    } dates[] = {{"lm", 0},         {"lm-1h", -3600},
-                 {"lm+1h", 3600},   {"lm+1d", 86400},
-                 {"now+1y", NOW - LM + 365 * 86400}};
+    } dates[] = { { "lm", 0 },
+                  { "lm-1h", -3600 },
+                  { "lm+1h", 3600 },
+                  { "lm+1d", 86400 },
+                  { "now+1y", NOW - LM + 365 * 86400 } };
     static char buf[64];
     size_t i;
 
@@ -159,12 +161,12 @@ static vld_span *field_named(vld_preconditions *sends, const char *name,
     struct {
         const char *name;
         vld_span *span;
-    } fields[] = {{"If-Match", &sends->if_match},
-                  {"If-Unmodified-Since", &sends->if_unmodified_since},
-                  {"If-None-Match", &sends->if_none_match},
-                  {"If-Modified-Since", &sends->if_modified_since},
-                  {"Range", &sends->range},
-                  {"If-Range", &sends->if_range}};
+    } fields[] = { { "If-Match", &sends->if_match },
+                   { "If-Unmodified-Since", &sends->if_unmodified_since },
+                   { "If-None-Match", &sends->if_none_match },
+                   { "If-Modified-Since", &sends->if_modified_since },
+                   { "Range", &sends->range },
+                   { "If-Range", &sends->if_range } };
     size_t i;
 
     for (i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -198,7 +200,8 @@ static void add_field(vld_preconditions *sends, const char *column)
 
 static bool is_class_of(size_t factor, const char *class)
 {
-    static const char *const common[] = {"absent", "true", "false", "ignored"};
+    static const char *const common[] = { "absent", "true", "false",
+                                          "ignored" };
     size_t i;
 
     if (factor == METHOD)
@@ -286,10 +289,10 @@ static vld_validators representation(size_t which)
     static const struct {
         const char *tag;
         bool has_date, strong_date;
-    } kinds[CLASSES] = {{"\"" OPAQUE "\"", true, true},
-                        {"\"" OPAQUE "\"", false, false},
-                        {NULL, true, false},
-                        {"W/\"" OPAQUE "\"", false, false}};
+    } kinds[CLASSES] = { { "\"" OPAQUE "\"", true, true },
+                         { "\"" OPAQUE "\"", false, false },
+                         { NULL, true, false },
+                         { "W/\"" OPAQUE "\"", false, false } };
     vld_validators current;
 
     memset(&current, 0, sizeof current);
@@ -333,14 +336,10 @@ static vld_preconditions request_of(const value *const row[FACTORS])
 static int status_of(vld_outcome outcome)
 {
     switch (outcome) {
-    case VLD_PERFORM:
-        return 200;
-    case VLD_PERFORM_RANGE:
-        return 206;
-    case VLD_NOT_MODIFIED:
-        return 304;
-    case VLD_PRECONDITION_FAILED:
-        return 412;
+    case VLD_PERFORM: return 200;
+    case VLD_PERFORM_RANGE: return 206;
+    case VLD_NOT_MODIFIED: return 304;
+    case VLD_PRECONDITION_FAILED: return 412;
     }
     return 0;
 }
@@ -485,7 +484,8 @@ static void assert_decision(const vld_preconditions *request,
 
 static void no_fields_mean_no_preconditions(void **state)
 {
-    vld_method methods[] = {VLD_METHOD_GET, VLD_METHOD_HEAD, VLD_METHOD_OTHER};
+    vld_method methods[] = { VLD_METHOD_GET, VLD_METHOD_HEAD,
+                             VLD_METHOD_OTHER };
     vld_validators current = ours(), nothing;
     size_t i;
 
@@ -499,8 +499,7 @@ static void no_fields_mean_no_preconditions(void **state)
     }
 }
 
-static void methods_without_a_representation_have_no_preconditions(
-    void **state)
+static void methods_without_a_representation_have_no_preconditions(void **state)
 {
     vld_preconditions request = request_by(VLD_METHOD_UNCONDITIONAL);
     vld_validators current = ours();
@@ -521,9 +520,11 @@ static void other_methods_fail_where_get_is_not_modified(void **state)
 
     (void)state;
     request.if_none_match = text("*");
-    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_NONE_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                    VLD_RULE_IF_NONE_MATCH);
     request.if_none_match = text("W/\"" OPAQUE "\"");
-    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_NONE_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                    VLD_RULE_IF_NONE_MATCH);
     request.if_none_match = text("\"other\"");
     assert_decision(&request, &current, VLD_PERFORM, VLD_RULE_IF_NONE_MATCH);
 }
@@ -553,13 +554,15 @@ static void other_methods_heed_if_match_and_if_unmodified_since(void **state)
     request.if_match = text("\"" OPAQUE "\"");
     assert_decision(&request, &current, VLD_PERFORM, VLD_RULE_IF_MATCH);
     request.if_match = text("\"other\"");
-    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                    VLD_RULE_IF_MATCH);
 }
 
 static void if_modified_since_is_silent_beside_any_if_none_match(void **state)
 {
-    static const char *const fields[] = {"\"other\"", "", ",", "*foo",
-                                         "\"unclosed", "\"other\", *"};
+    static const char *const fields[] = { "\"other\"",  "",
+                                          ",",          "*foo",
+                                          "\"unclosed", "\"other\", *" };
     vld_validators current = ours();
     size_t i;
 
@@ -574,8 +577,8 @@ static void if_modified_since_is_silent_beside_any_if_none_match(void **state)
     }
 }
 
-static void a_malformed_if_none_match_is_not_saved_by_a_good_member(
-    void **state)
+static void
+a_malformed_if_none_match_is_not_saved_by_a_good_member(void **state)
 {
     vld_preconditions request = request_by(VLD_METHOD_GET);
     vld_validators current = ours();
@@ -587,9 +590,15 @@ static void a_malformed_if_none_match_is_not_saved_by_a_good_member(
 
 static void if_match_fails_where_it_names_nothing_of_ours(void **state)
 {
-    static const char *const fields[] = {
-        "", ",", "\"other\"", "W/\"" OPAQUE "\"", "*foo",
-        "\"" OPAQUE "\" x", "\"" OPAQUE, OPAQUE, "\"" OPAQUE "\", foo"};
+    static const char *const fields[] = { "",
+                                          ",",
+                                          "\"other\"",
+                                          "W/\"" OPAQUE "\"",
+                                          "*foo",
+                                          "\"" OPAQUE "\" x",
+                                          "\"" OPAQUE,
+                                          OPAQUE,
+                                          "\"" OPAQUE "\", foo" };
     vld_validators current = ours();
     size_t i;
 
@@ -600,7 +609,8 @@ static void if_match_fails_where_it_names_nothing_of_ours(void **state)
         request.if_match = text(fields[i]);
         /* a failed step 1 is not undone by a later one */
         request.if_none_match = text("*");
-        assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_MATCH);
+        assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                        VLD_RULE_IF_MATCH);
     }
 }
 
@@ -613,7 +623,8 @@ static void a_representation_without_tag_still_satisfies_a_star(void **state)
     request.if_match = text("*");
     assert_decision(&request, &current, VLD_PERFORM, VLD_RULE_IF_MATCH);
     request.if_match = text("\"" OPAQUE "\"");
-    assert_decision(&request, &current, VLD_PRECONDITION_FAILED, VLD_RULE_IF_MATCH);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                    VLD_RULE_IF_MATCH);
     request = request_by(VLD_METHOD_GET);
     request.if_none_match = text("*");
     assert_decision(&request, &current, VLD_NOT_MODIFIED,
@@ -622,8 +633,8 @@ static void a_representation_without_tag_still_satisfies_a_star(void **state)
 
 static void a_malformed_tag_of_our_own_counts_as_none(void **state)
 {
-    static const char *const tags[] = {"\"" OPAQUE, OPAQUE, "", "\"a b\"",
-                                       "\"x\"\"" OPAQUE "\""};
+    static const char *const tags[] = { "\"" OPAQUE, OPAQUE, "", "\"a b\"",
+                                        "\"x\"\"" OPAQUE "\"" };
     size_t i;
 
     (void)state;
@@ -662,13 +673,15 @@ static void dates_are_compared_to_the_second(void **state)
         const char *date;
         vld_outcome modified, unmodified;
     } rows[] = {
-        {"Tue, 14 Nov 2023 22:13:19 GMT", VLD_PERFORM, VLD_PRECONDITION_FAILED},
-        {LM_TEXT, VLD_NOT_MODIFIED, VLD_PERFORM},
-        {"Tue, 14 Nov 2023 22:13:21 GMT", VLD_NOT_MODIFIED, VLD_PERFORM},
-        {"Tuesday, 14-Nov-23 22:13:20 GMT", VLD_NOT_MODIFIED, VLD_PERFORM},
-        {"Tue Nov 14 22:13:20 2023", VLD_NOT_MODIFIED, VLD_PERFORM},
-        {"Tue Nov 14 22:13:19 2023", VLD_PERFORM, VLD_PRECONDITION_FAILED},
-        {"Thu, 01 Jan 1970 00:00:00 GMT", VLD_PERFORM, VLD_PRECONDITION_FAILED},
+        { "Tue, 14 Nov 2023 22:13:19 GMT", VLD_PERFORM,
+          VLD_PRECONDITION_FAILED },
+        { LM_TEXT, VLD_NOT_MODIFIED, VLD_PERFORM },
+        { "Tue, 14 Nov 2023 22:13:21 GMT", VLD_NOT_MODIFIED, VLD_PERFORM },
+        { "Tuesday, 14-Nov-23 22:13:20 GMT", VLD_NOT_MODIFIED, VLD_PERFORM },
+        { "Tue Nov 14 22:13:20 2023", VLD_NOT_MODIFIED, VLD_PERFORM },
+        { "Tue Nov 14 22:13:19 2023", VLD_PERFORM, VLD_PRECONDITION_FAILED },
+        { "Thu, 01 Jan 1970 00:00:00 GMT", VLD_PERFORM,
+          VLD_PRECONDITION_FAILED },
     };
     vld_validators current = ours();
     size_t i;
@@ -775,20 +788,20 @@ static void if_range_is_exactly_our_strong_tag_or_strong_date(void **state)
         const char *if_range;
         bool holds;
     } rows[] = {
-        {"\"" OPAQUE "\"", true},
-        {" \"" OPAQUE "\" ", true},
-        {"W/\"" OPAQUE "\"", false},
-        {"\"" OPAQUE "\", \"other\"", false},
-        {"\"other\"", false},
-        {"*", false},
-        {"", false},
-        {OPAQUE, false},
-        {LM_TEXT, true},
-        {"Tuesday, 14-Nov-23 22:13:20 GMT", true},
-        {"Tue, 14 Nov 2023 22:13:19 GMT", false},
-        {"Tue, 14 Nov 2023 22:13:21 GMT", false},
-        {LM_TEXT ", " LM_TEXT, false},
-        {"Tue, 14 Nov 2023 22:13:20 +0000", false},
+        { "\"" OPAQUE "\"", true },
+        { " \"" OPAQUE "\" ", true },
+        { "W/\"" OPAQUE "\"", false },
+        { "\"" OPAQUE "\", \"other\"", false },
+        { "\"other\"", false },
+        { "*", false },
+        { "", false },
+        { OPAQUE, false },
+        { LM_TEXT, true },
+        { "Tuesday, 14-Nov-23 22:13:20 GMT", true },
+        { "Tue, 14 Nov 2023 22:13:19 GMT", false },
+        { "Tue, 14 Nov 2023 22:13:21 GMT", false },
+        { LM_TEXT ", " LM_TEXT, false },
+        { "Tue, 14 Nov 2023 22:13:20 +0000", false },
     };
     vld_validators current = ours();
     size_t i;
@@ -834,8 +847,7 @@ static void every_rule_has_the_name_of_its_field(void **state)
     assert_string_equal(vld_rule_name(VLD_RULE_IF_MATCH), "If-Match");
     assert_string_equal(vld_rule_name(VLD_RULE_IF_UNMODIFIED_SINCE),
                         "If-Unmodified-Since");
-    assert_string_equal(vld_rule_name(VLD_RULE_IF_NONE_MATCH),
-                        "If-None-Match");
+    assert_string_equal(vld_rule_name(VLD_RULE_IF_NONE_MATCH), "If-None-Match");
     assert_string_equal(vld_rule_name(VLD_RULE_IF_MODIFIED_SINCE),
                         "If-Modified-Since");
     assert_string_equal(vld_rule_name(VLD_RULE_IF_RANGE), "If-Range");

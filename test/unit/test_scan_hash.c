@@ -160,7 +160,7 @@ static void never_settled(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    writer w = {below(t->root, "busy"), 0};
+    writer w = { below(t->root, "busy"), 0 };
     pthread_t thread;
     vld_record r;
     scanned s;
@@ -193,7 +193,7 @@ static void *deceive(void *data)
     while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
         char text[32];
         int fd = open(w->path, O_WRONLY);
-        struct timespec times[2] = {{0, UTIME_OMIT}, {1000000000, 0}};
+        struct timespec times[2] = { { 0, UTIME_OMIT }, { 1000000000, 0 } };
 
         sprintf(text, "%08u", i++ % 100000000);
         if (pwrite(fd, text, 8, 0) != 8 || futimens(fd, times)) {
@@ -210,7 +210,7 @@ static void deceived(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    writer w = {below(t->root, "f"), 0};
+    writer w = { below(t->root, "f"), 0 };
     unsigned checked = 0;
     pthread_t thread;
 
@@ -250,7 +250,7 @@ static void deceived(void **state)
 
 static void sizes(void **state)
 {
-    static const size_t all[] = {0, 1, 131071, 131072, 131073, 3000000};
+    static const size_t all[] = { 0, 1, 131071, 131072, 131073, 3000000 };
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     char *data = calloc(1, 3000000);

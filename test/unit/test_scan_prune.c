@@ -9,7 +9,7 @@
 
 static scanned prune_below(place *t, vld_store *store, const char *root)
 {
-    vld_scan_options options = {.jobs = 1, .prune = true};
+    vld_scan_options options = { .jobs = 1, .prune = true };
     scanned out;
 
     assert_int_equal(scan_with(t, store, root, options, &out), APR_SUCCESS);
@@ -185,14 +185,14 @@ static void root_missing(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 1, .prune = true};
+    vld_scan_options options = { .jobs = 1, .prune = true };
     scanned s;
 
     make_tree(t);
     scan(t, store);
     assert_int_equal(rename(t->root, below(t->dir, "away")), 0);
-    assert_true(APR_STATUS_IS_ENOENT(
-        scan_with(t, store, t->root, options, &s)));
+    assert_true(
+        APR_STATUS_IS_ENOENT(scan_with(t, store, t->root, options, &s)));
     assert_int_equal(s.totals.pruned, 0);
     assert_true(has(store, below(t->root, "f")));
     vld_store_close(store);
@@ -284,8 +284,9 @@ static void many(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 1, .batch_records = 100,
-                                .prune = true};
+    vld_scan_options options = { .jobs = 1,
+                                 .batch_records = 100,
+                                 .prune = true };
     vld_record r = record_of(1);
     vld_batch *batch;
     scanned s;
@@ -327,8 +328,9 @@ int main(void)
         TEST(linked, "a link to nowhere is something that is there"),
         TEST(elsewhere, "what is not below the root is left alone"),
         TEST(not_mounted, "a folder unchanged since keeps its records"),
-        TEST_IF(can_mount, unmounted, "records below an unmounted file system "
-                                      "are kept"),
+        TEST_IF(can_mount, unmounted,
+                "records below an unmounted file system "
+                "are kept"),
         TEST(nothing_left, "a root without any file keeps its records"),
         TEST(root_missing, "a root that is missing prunes nothing"),
         TEST(no_permission, "a folder that cannot be searched keeps its "

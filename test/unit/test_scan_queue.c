@@ -214,7 +214,7 @@ static size_t run_crowd(vld_run *run, size_t stop_after)
 
 static void nothing_is_lost(void **state)
 {
-    static const size_t sizes[] = {1, 7, 4096};
+    static const size_t sizes[] = { 1, 7, 4096 };
 
     (void)state;
     for (int i = 0; i < 3; i++) {

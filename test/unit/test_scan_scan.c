@@ -138,7 +138,7 @@ static void same_size_and_mtime(void **state)
 
 static void meaningless_mtimes(void **state)
 {
-    static const int64_t dates[] = {0, 1, -1, -100000};
+    static const int64_t dates[] = { 0, 1, -1, -100000 };
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     int64_t before = now_s();
@@ -180,27 +180,27 @@ static void vanished(void **state)
 static void read_only_store(void **state)
 {
     place *t = *state;
-    vld_scan_options options = {.jobs = 2};
+    vld_scan_options options = { .jobs = 2 };
     vld_store *store;
     scanned s;
 
     populate(t, 10);
     vld_store_close(open_store(t, VLD_STORE_CREATE));
     store = open_store(t, VLD_STORE_READ);
-    assert_true(APR_STATUS_IS_EACCES(
-        scan_with(t, store, t->root, options, &s)));
+    assert_true(
+        APR_STATUS_IS_EACCES(scan_with(t, store, t->root, options, &s)));
     vld_store_close(store);
 }
 
 static void many_jobs(void **state)
 {
     place *t = *state;
-    static const unsigned jobs[] = {1, 2, 16, 10000};
+    static const unsigned jobs[] = { 1, 2, 16, 10000 };
 
     populate(t, 500);
     for (int i = 0; i < 4; i++) {
-        vld_scan_options options = {.jobs = jobs[i],
-                                    .batch_records = i == 1 ? 1 : 7};
+        vld_scan_options options = { .jobs = jobs[i],
+                                     .batch_records = i == 1 ? 1 : 7 };
         vld_store *store;
         scanned s;
 
@@ -279,7 +279,7 @@ static void progress(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 1, .stop = &stop_flag};
+    vld_scan_options options = { .jobs = 1, .stop = &stop_flag };
     scanned s;
     int fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
 
@@ -297,14 +297,14 @@ static void progress(void **state)
 static void scan_it(void *data)
 {
     place *t = data;
-    vld_scan_options options = {.jobs = 2, .batch_records = 20};
+    vld_scan_options options = { .jobs = 2, .batch_records = 20 };
     vld_store *store;
     vld_scan_totals totals;
 
     alarm(100);
     if (vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
-        || vld_scan(store, t->root, &options, &totals, t->pool)
-        || totals.failed || totals.unsettled) {
+        || vld_scan(store, t->root, &options, &totals, t->pool) || totals.failed
+        || totals.unsettled) {
         _exit(1);
     }
     vld_store_close(store);
@@ -344,7 +344,7 @@ typedef struct part {
 static void *scan_part(void *data)
 {
     part *p = data;
-    vld_scan_options options = {.jobs = 2, .batch_records = 20};
+    vld_scan_options options = { .jobs = 2, .batch_records = 20 };
 
     p->rv = vld_scan(p->store, p->t->root, &options, &p->totals, NULL);
     return NULL;
@@ -361,8 +361,7 @@ static void one_store(void **state)
     for (int i = 0; i < 2; i++) {
         parts[i].t = t;
         parts[i].store = store;
-        assert_int_equal(pthread_create(&thread[i], NULL, scan_part,
-                                        &parts[i]),
+        assert_int_equal(pthread_create(&thread[i], NULL, scan_part, &parts[i]),
                          0);
     }
     for (int i = 0; i < 2; i++) {
@@ -399,7 +398,7 @@ static void newer_record(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    rival v = {store, below(t->root, "small"), false};
+    rival v = { store, below(t->root, "small"), false };
     vld_scan_options options = {
         .jobs = 2,
         .progress = put_rival,
@@ -426,11 +425,10 @@ static void newer_record(void **state)
 
 static scanned adopt(place *t, vld_store *store)
 {
-    vld_scan_options options = {.jobs = 2, .adopt = true};
+    vld_scan_options options = { .jobs = 2, .adopt = true };
     scanned out;
 
-    assert_int_equal(scan_with(t, store, t->root, options, &out),
-                     APR_SUCCESS);
+    assert_int_equal(scan_with(t, store, t->root, options, &out), APR_SUCCESS);
     return out;
 }
 
@@ -490,7 +488,9 @@ static void not_asked_to_adopt(void **state)
 
 static void not_to_be_adopted(void **state)
 {
-    static const int64_t dates[] = {0, 1, -5, 315532800, 318211200, 499162500};
+    static const int64_t dates[] = {
+        0, 1, -5, 315532800, 318211200, 499162500
+    };
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     scanned s;
@@ -548,7 +548,7 @@ static void known_better(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    better v = {store, below(t->root, "small"), false};
+    better v = { store, below(t->root, "small"), false };
     vld_scan_options options = {
         .jobs = 2,
         .progress = put_better,

@@ -12,7 +12,7 @@ static void only_regular_files(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    struct sockaddr_un address = {AF_UNIX, ""};
+    struct sockaddr_un address = { AF_UNIX, "" };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     scanned s;
 
@@ -29,8 +29,7 @@ static void only_regular_files(void **state)
     assert_int_equal(symlink(".", below(t->root, "loop")), 0);
     assert_int_equal(mkfifo(below(t->root, "fifo"), 0600), 0);
     strcpy(address.sun_path, below(t->root, "socket"));
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)),
-                     0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     s = scan(t, store);
     assert_int_equal(s.totals.seen, 4);
     assert_int_equal(s.totals.hashed, 4);
@@ -44,7 +43,7 @@ static void root_is_a_link(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 0};
+    vld_scan_options options = { .jobs = 0 };
     char link[160];
     char through[160];
     scanned s;
@@ -65,15 +64,14 @@ static void root_is_a_file(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 0};
+    vld_scan_options options = { .jobs = 0 };
     const char *path = below(t->root, "file");
     scanned s;
 
     write_text(path, "x");
     write_text(below(t->root, "other"), "x");
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(scan_with(t, store, path, options, &s),
-                         APR_SUCCESS);
+        assert_int_equal(scan_with(t, store, path, options, &s), APR_SUCCESS);
         assert_int_equal(s.totals.seen, 1);
         assert_int_equal(s.totals.hashed, i == 0);
         assert_int_equal(s.totals.unchanged, i == 1);
@@ -86,7 +84,7 @@ static void no_root(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 0};
+    vld_scan_options options = { .jobs = 0 };
     const char *fifo = below(t->dir, "fifo");
     scanned s;
 
@@ -179,8 +177,7 @@ static void odd_names(void **state)
 static void as_nobody(place *t)
 {
     if (geteuid() == 0
-        && (chown(t->dir, NOBODY, NOBODY)
-            || setresgid(NOBODY, NOBODY, NOBODY)
+        && (chown(t->dir, NOBODY, NOBODY) || setresgid(NOBODY, NOBODY, NOBODY)
             || setresuid(NOBODY, NOBODY, NOBODY))) {
         _exit(99);
     }
@@ -190,7 +187,7 @@ static void scan_unreadable(void *data)
 {
     place *t = data;
     vld_store *store = NULL;
-    vld_scan_options options = {.jobs = 2};
+    vld_scan_options options = { .jobs = 2 };
     scanned s;
 
     as_nobody(t);
@@ -220,7 +217,7 @@ static void unreadable(void **state)
 static void index_itself(void **state)
 {
     place *t = *state;
-    vld_scan_options options = {.batch_records = 1};
+    vld_scan_options options = { .batch_records = 1 };
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     scanned s;
 
@@ -241,7 +238,7 @@ static void virtual_files(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_scan_options options = {.jobs = 0};
+    vld_scan_options options = { .jobs = 0 };
     scanned s;
 
     assert_int_equal(access("/proc/self/status", F_OK), 0);

@@ -39,8 +39,8 @@ static vld_folder *watch(vld_folders *tree, vld_folder *parent,
     return out;
 }
 
-static vld_folder *made(vld_folders *tree, vld_folder *parent,
-                        const char *name, const char *path)
+static vld_folder *made(vld_folders *tree, vld_folder *parent, const char *name,
+                        const char *path)
 {
     assert_int_equal(mkdir(path, 0755), 0);
     return watch(tree, parent, name, path);

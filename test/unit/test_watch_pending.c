@@ -112,7 +112,7 @@ static void changed_while_taken(void **state)
 
 static void backed_off(void **state)
 {
-    static const int pauses[] = {1, 2, 4, 8, 16, 32, 60, 60, 60};
+    static const int pauses[] = { 1, 2, 4, 8, 16, 32, 60, 60, 60 };
     vld_pending *set = new_set(*state, 2);
     int64_t now = S;
 

@@ -24,7 +24,7 @@ static void add(vld_round *r, vld_pending *set, const char *path)
 
 static bool has_ended(vld_round *r, int ms)
 {
-    struct pollfd fd = {r->fd, POLLIN, 0};
+    struct pollfd fd = { r->fd, POLLIN, 0 };
 
     return poll(&fd, 1, ms) == 1;
 }

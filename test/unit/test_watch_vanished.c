@@ -29,7 +29,7 @@ static void below_a_folder(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_vanished v = {.store = store};
+    vld_vanished v = { .store = store };
 
     write_text(below(t->root, "there"), "");
     assert_int_equal(mkdir(below(t->root, "folder"), 0755), 0);
@@ -56,7 +56,7 @@ static void came_back(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_vanished v = {.store = store};
+    vld_vanished v = { .store = store };
     uint64_t txn;
 
     put(store, below(t->root, "back"));
@@ -81,7 +81,7 @@ static void many(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_vanished v = {.store = store};
+    vld_vanished v = { .store = store };
     vld_record record = record_of(1);
     vld_batch *batch;
     char path[256];
@@ -110,7 +110,7 @@ static void ended(void **state)
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
     int left = 1;
-    vld_vanished v = {.store = store, .between = refuse, .baton = &left};
+    vld_vanished v = { .store = store, .between = refuse, .baton = &left };
 
     put(store, below(t->root, "a"));
     put(store, below(t->root, "b"));
@@ -127,7 +127,7 @@ static void replaced(void **state)
 {
     place *t = *state;
     vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_vanished v = {.store = store};
+    vld_vanished v = { .store = store };
 
     put(store, below(t->root, "a"));
     assert_int_equal(one(&v, below(t->root, "a")), APR_SUCCESS);

@@ -62,8 +62,8 @@ static apr_status_t run_with(place *t, void (*act)(watching *), watching *s)
 {
     const char *root = t->root;
     vld_watch_options options = {
-        1, INT64_C(200000000), &s->stop, &s->rescan,
-        note_why, on_news, on_alive, s,
+        1,       INT64_C(200000000), &s->stop, &s->rescan, note_why,
+        on_news, on_alive,           s,
     };
     vld_watch *watch = NULL;
     apr_status_t rv;
@@ -141,8 +141,8 @@ static void follows(void **state)
     assert_int_equal(s.step, 2);
     assert_int_equal(s.totals.indexed, 1);
     assert_int_equal(s.totals.dropped, 1);
-    assert_true(APR_STATUS_IS_NOTFOUND(get(s.store, below(t->root, "a"),
-                                           &record)));
+    assert_true(
+        APR_STATUS_IS_NOTFOUND(get(s.store, below(t->root, "a"), &record)));
     vld_store_close(s.store);
 }
 
