@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Digests of files while somebody waits.  Private to index/. */
+/* Digests of files while somebody waits.  Private to content/. */
 #ifndef VALIDATORS_INDEX_DIGEST_H
 #define VALIDATORS_INDEX_DIGEST_H
 
