@@ -6,24 +6,15 @@
 # files, index and children, no 304 is untrue.
 use strict;
 use warnings;
-use Digest::SHA ();
 use Fcntl ();
 use IO::Socket::INET ();
 use File::Path ();
-use MIME::Base64 ();
 use Test::More;
 use Time::HiRes ();
 use Vld::Server ();
 use Vld::Test;
 
 my $old = 1_540_000_000;
-
-sub tag_of
-{
-    my $raw = substr Digest::SHA::sha256(shift), 0, 16;
-    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
-    return "\"$b64\"";
-}
 
 # Content of a size, told apart by its name.
 sub content
@@ -71,23 +62,6 @@ sub lines_of
         $server->error_log;
 }
 
-sub complaints
-{
-    return lines_of($_[0], qr/\[validators:(?:emerg|alert|crit|error|warn)\]/);
-}
-
-# Until the code says true; how long that took, or undef.
-sub until_true
-{
-    my ($seconds, $code) = @_;
-    my $began = Time::HiRes::time();
-    until ($code->()) {
-        return undef if Time::HiRes::time() > $began + $seconds;
-        Time::HiRes::sleep(0.05);
-    }
-    return Time::HiRes::time() - $began;
-}
-
 # Whether an answer to this path says that it comes from a fresh record.
 sub is_known
 {
@@ -104,7 +78,7 @@ sub gets_known
     my ($server, $path, $text, $name, $seconds) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $tag = tag_of($text);
-    my $took = until_true($seconds || 6,
+    my $took = seconds_until($seconds || 6,
         sub { is_known($server, $path, $tag) });
     return ok(defined $took, $name);
 }
@@ -136,8 +110,7 @@ sub well
         . 'ValidatorsAutoIndex On 1K', sub {
         my $s = shift;
         put($s, 'back.css', 500, 'one');
-        local $ENV{VLD_INDEX} = $s->index_path;
-        scan($s->docs);
+        scan_of($s);
     });
     my $date = sub {
         local $ENV{VLD_INDEX} = $server->index_path;
@@ -153,13 +126,10 @@ sub well
     my $other = $server->client->get('/back.css')->{h}{'last-modified'};
     ok($other, 'another is sent with a date');
     put($server, 'back.css', 500, 'one');
-    {
-        local $ENV{VLD_INDEX} = $server->index_path;
-        scan($server->docs);
-    }
+    scan_of($server);
     is($date->(), $first, 'the first again, seen by a scan, keeps its date');
     Time::HiRes::sleep(1.1);
-    ok(defined until_true(10, sub {
+    ok(defined seconds_until(10, sub {
         $server->client->get('/back.css');
         my $now = $date->();
         return $now ne $first && $now ne '';
@@ -209,7 +179,7 @@ sub well
         'the folder of the index was made, for the server alone');
     is(sprintf('%o', 07777 & (stat $server->index_path)[2]), '640',
         'and so was the index');
-    is_deeply([complaints($server)], [], 'and nothing is complained of');
+    is_deeply([$server->complaints], [], 'and nothing is complained of');
     is(scalar(indexers($server)), 1, 'one child is the indexer');
     is(scalar(lines_of($server, qr/big\.css: indexed; rests/)), 1,
         'a file is read once');
@@ -269,7 +239,7 @@ sub well
         'files that are gone before they are read hold nothing up');
 
     # A file that cannot be read when its turn comes.
-    my $found = until_true(20, sub {
+    my $found = seconds_until(20, sub {
         my $n = new_id();
         put($server, "secret-$n.css", 70_000);
         settle();
@@ -319,7 +289,7 @@ sub well
 {
     my $server = start('busy', 'ValidatorsAnswerTTL 1');
     my $c = $server->client;
-    my ($n, $untrue, $wrong, $last) = (0, 0, 0);
+    my ($n, $last, @untrue, @wrong) = (0);
     my $end = Time::HiRes::time() + 9;
     while (Time::HiRes::time() < $end) {
         my $text = content('version ' . ++$n, 120_000);
@@ -327,19 +297,22 @@ sub well
         rename $server->docs('busy.new'), $server->docs('busy.css');
         my $res = $c->get('/busy.css',
             $last ? ('If-None-Match' => $last) : ());
-        $untrue++ unless $res->{status} == 200 && $res->{body} eq $text;
+        push @untrue, "version $n: $res->{status} "
+            . length($res->{body}) . ' octets, holding ' . ($last || 'none')
+            unless $res->{status} == 200 && $res->{body} eq $text;
         $last = $res->{h}{etag};
         Time::HiRes::sleep(0.03) unless $n % 3;
         for (1 .. 3) {
             $res = $c->get('/busy.css', $last ? ('If-None-Match' => $last)
                 : ());
             $last = $res->{h}{etag} || $last;
-            $wrong++ if strong($last) && $last ne tag_of($text);
+            push @wrong, "version $n: $last, not " . tag_of($text)
+                if strong($last) && $last ne tag_of($text);
         }
     }
     cmp_ok($n, '>', 50, 'a file that changes all the time does');
-    is($untrue, 0, 'every content is sent when it is new');
-    is($wrong, 0, 'no strong tag is of another');
+    all_right('every content is sent when it is new', @untrue);
+    all_right('no strong tag is of another', @wrong);
     my @rests = lines_of($server, qr/busy\.css: .*rests for/);
     cmp_ok(scalar(@rests), '>', 1, 'it is tried');
     cmp_ok(scalar(@rests), '<', 7, 'and backed off')
@@ -402,7 +375,7 @@ END
         'where it is off for the server nothing is indexed');
     ok(!-e $server->index_path, 'no index is made');
     is(scalar(indexers($server)), 0, 'no child is the indexer');
-    is(scalar(complaints($server)), 1, 'and the log says that there is none');
+    is(scalar($server->complaints), 1, 'and the log says that there is none');
     well($server, 'off');
 }
 
@@ -413,8 +386,7 @@ END
     my $server = start('deployed', '', sub {
         my $s = shift;
         put($s, 'known.css', 200_000);
-        local $ENV{VLD_INDEX} = $s->index_path;
-        scan($s->docs);
+        scan_of($s);
         put($s, 'new.css', 200_000);
         chmod 0440, $s->index_path;
         chmod 0550, "$s->{root}/index";
@@ -433,7 +405,7 @@ END
         'nor is the index written to');
     is(scalar(lines_of($server, qr/:info\].*ValidatorsAutoIndex is off/)), 1,
         'one line says so');
-    is(scalar(complaints($server)), 0, 'and it is no complaint');
+    is(scalar($server->complaints), 0, 'and it is no complaint');
     well($server, 'deployed');
     chmod 0750, "$server->{root}/index";
 }
@@ -463,7 +435,7 @@ END
     my @slow = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
         PeerPort => $server->{port}, Proto => 'tcp') || die $! } 1 .. 16;
     syswrite $_, "GET /slow.bin HTTP/1.0\r\n\r\n" for @slow;
-    ok(defined until_true(8, sub { lines_of($server,
+    ok(defined seconds_until(8, sub { lines_of($server,
         qr/slow\.bin: indexed; rests/) }), 'while clients are served slowly');
 
     # In the middle of a file that takes seconds.
@@ -478,16 +450,16 @@ END
         grep { (readlink $_ || '') eq $huge } glob "/proc/$_[0]/fd/*";
     };
     $server->client->request('HEAD', '/huge.bin');
-    my $began = until_true(5, sub { $reads->($pid) });
+    my $began = seconds_until(5, sub { $reads->($pid) });
     ok(defined $began, 'a huge file is being read');
     $server->graceful;
     # Prefork tells nobody before the child's own request is over.
-    my $stopped = until_true(1.5, sub { !$reads->($pid) });
+    my $stopped = seconds_until(1.5, sub { !$reads->($pid) });
     ok(mpm() eq 'prefork' || defined $stopped,
         'a child that is to end reads on for no second');
     ok(-e "/proc/$pid", 'though it still has clients to serve');
     close $_ for @slow;
-    my $took = until_true(10, sub { !-e "/proc/$pid" });
+    my $took = seconds_until(10, sub { !-e "/proc/$pid" });
     ok(defined $took && $took < 2.5,
         'and ends soon after the last of them') or diag($took);
     gets_known($server, '/3.css', $text{3}, 'the next generation indexes',
@@ -496,11 +468,11 @@ END
         'half a file is not recorded');
     $pid = (indexers($server))[-1];
     $server->client->request('HEAD', '/huge.bin');
-    ok(defined until_true(5, sub { $reads->($pid) }),
+    ok(defined seconds_until(5, sub { $reads->($pid) }),
         'the huge file is being read again');
     my $stop = Time::HiRes::time();
     kill 'TERM', $server->{pid};
-    ok(defined until_true(10, sub { !-e "/proc/$pid" })
+    ok(defined seconds_until(10, sub { !-e "/proc/$pid" })
             && Time::HiRes::time() - $stop < 2.5,
         'nor does the end of the server wait for it');
     unlink $huge;
@@ -534,7 +506,7 @@ END
         gets_known($server, "/date-$size.css", $text,
             "a file of $size octets is known");
         # To this connection's child, too, which looks once a second.
-        until_true(10, sub {
+        seconds_until(10, sub {
             $full{$size} = $c->get("/date-$size.css");
             return ($full{$size}{h}{etag} || '') eq tag_of($text);
         });
@@ -556,7 +528,7 @@ END
         for 900, 200_000;
     my $before = indexers($server);
     $server->graceful;
-    ok(defined until_true(20, sub { indexers($server) > $before }),
+    ok(defined seconds_until(20, sub { indexers($server) > $before }),
         'after a restart');
     Time::HiRes::sleep(1);
     for my $size (900, 200_000) {
@@ -567,7 +539,7 @@ END
             . " one's ($size)");
     }
     $c = $server->client;
-    is(scalar(complaints($server)), 0, 'without complaint');
+    is(scalar($server->complaints), 0, 'without complaint');
     File::Path::remove_tree("$server->{root}/index");
     for my $n (1 .. 25) {
         is($c->get("/with.css?$n")->{status}, 200,
@@ -575,7 +547,7 @@ END
         Time::HiRes::sleep(0.1);
     }
     ok(!-e "$server->{root}/index", 'a folder that is gone is not made');
-    is(scalar(complaints($server)), 1, 'and the log says so once');
+    is(scalar($server->complaints), 1, 'and the log says so once');
     mkdir "$server->{root}/index";
     put($server, 'later.css', 100_000);
     settle();
@@ -598,14 +570,15 @@ END
     my $index = 0;
     local $ENV{VLD_INDEX} = $server->index_path;
     my $rounds = 0;
-    my $took = until_true(60, sub {
+    my $took = seconds_until(60, sub {
         $rounds++;
-        my $failed = 0;
+        my @failed;
         for my $i (0 .. $#paths) {
-            $failed++ unless $clients[$i % 4]->get($paths[$i])->{status}
-                == 200;
+            my $status = $clients[$i % 4]->get($paths[$i])->{status};
+            push @failed, "$paths[$i]: $status" if $status != 200;
         }
-        die "$failed requests failed\n" if $failed;
+        die @failed . " requests failed: @failed[0 .. ($#failed > 199 ? 199
+            : $#failed)]\n" if @failed;
         Time::HiRes::sleep(0.5);
         my ($rc, $out) = Vld::Test::tool('list', $server->docs);
         return ($index = () = $out =~ /\.css$/mg) == $many;
@@ -613,33 +586,25 @@ END
     is($index, $many, 'many thousand files that are asked for at once are'
         . ' all indexed in the end');
     cmp_ok($rounds, '<=', 6, 'after a few rounds of requests');
-    is(join("\n", complaints($server)), '', 'and nothing is complained of');
+    is(join("\n", $server->complaints), '', 'and nothing is complained of');
     well($server, 'many');
 }
 
 # --- without mod_watchdog -------------------------------------------------------------
 
 {
-    my @query = map { chomp(my $said = `apxs -q $_`); $said }
-        qw(CC CFLAGS EXTRA_CFLAGS EXTRA_CPPFLAGS INCLUDEDIR APR_CONFIG);
-    my ($cc, $cflags, $extra, $cpp, $include, $apr) = @query;
-    chomp(my $apr_flags = `$apr --includes --cppflags`);
-    my $file = top() . '/logs/mod_nodog.so';
-    my ($rc, $out) = run_command($cc, split(' ', "$cflags $extra $cpp"
-            . " $apr_flags"), qw(-Wall -Wextra -shared -fPIC), "-I$include",
-        '-o', $file, top() . '/../modules/mod_nodog.c');
-    is("$rc $out", '0 ', 'a module that takes mod_watchdog away is made');
+    my ($load, $made) = make_module('nodog', 'mod_nodog');
+    is($made, '0 ', 'a module that takes mod_watchdog away is made');
     my $server = start('nodog', '', sub {
         put($_[0], 'big.css', 100_000);
-        local $ENV{VLD_INDEX} = $_[0]->index_path;
-        scan($_[0]->docs);
+        scan_of($_[0]);
         put($_[0], 'new.css', 100_000);
-    }, before => "LoadModule nodog_module \"$file\"");
+    }, before => $load);
     gets_known($server, '/big.css', content('big.css', 100_000),
         'without mod_watchdog the index is read');
     ok(weak($server->client->get('/new.css')->{h}{etag}),
         'and no file indexed');
-    my @lines = complaints($server);
+    my @lines = $server->complaints;
     is(scalar(@lines), 1, 'one line in the log');
     like($lines[0] || '', qr/mod_watchdog.*htvalidators scan/,
         'says so, and what to do');

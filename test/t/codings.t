@@ -220,9 +220,9 @@ sub others_tags
                 push @wrong, "$method $res->{status} $got"
                     unless "$res->{status} $got" eq "200 $accept";
             }
-            is(join(' ', @wrong), '', "$what: who holds "
-                . ($held || 'identity') . ' and wants '
-                . ($accept || 'identity') . ' is sent it');
+            all_right("$what: who holds " . ($held || 'identity')
+                . ' and wants ' . ($accept || 'identity') . ' is sent it',
+                @wrong);
         }
     }
     my $all = join ', ', map { tag_in($_) } values %$full;

@@ -7,28 +7,7 @@ use strict;
 use warnings;
 use lib 'lib';
 use Test::More;
-use File::Temp ();
 use Vld::Test;
-
-my $dir = File::Temp::tempdir(CLEANUP => 1);
-my $modules = top() . "/../modules.conf";
-
-# (exit status, output) of `httpd -t` for some lines of configuration.
-sub try_config
-{
-    my ($text) = @_;
-    open my $fh, '>', "$dir/httpd.conf" or die $!;
-    print {$fh} <<"END", $text;
-ServerRoot "$dir"
-ServerName localhost
-Listen 127.0.0.1:1
-PidFile "$dir/pid"
-ErrorLog "$dir/error_log"
-Include "$modules"
-END
-    close $fh or die $!;
-    return run_command($ENV{VLD_HTTPD}, '-t', '-f', "$dir/httpd.conf");
-}
 
 sub accepted
 {

@@ -9,6 +9,7 @@ use warnings;
 use Test::More;
 use Time::HiRes ();
 use Vld::Around;
+use Vld::Extra;
 use Vld::Http ();
 use Vld::Test;
 

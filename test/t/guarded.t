@@ -339,8 +339,7 @@ sub fill
             if $rule->{htaccess};
     }
     stamp(spew("$docs/$_.html", "$_ for all\n"), $old) for qw(error login);
-    local $ENV{VLD_INDEX} = $server->index_path;
-    scan($docs);
+    scan_of($server);
 }
 
 # Directives with the names of this place put in.
@@ -365,8 +364,6 @@ sub sections_of
     }
     return $text;
 }
-
-sub engine { return "<IfModule mod_validators.c>\n$_[0]\n</IfModule>\n" }
 
 my %engine = (
     stock => engine('ValidatorsEngine Off'),

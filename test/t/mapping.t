@@ -246,8 +246,7 @@ sub prepare
     file_of("$root/hosts/127.0.0.$_/page.css", page("address $_"), $old + $_)
         for 1, 2;
     changing($server, $_) for @trees;
-    local $ENV{VLD_INDEX} = $server->index_path;
-    scan($server->docs('indexed'), "$root/elsewhere/indexed",
+    scan_of($server, $server->docs('indexed'), "$root/elsewhere/indexed",
         "$root/people", "$root/hosts/one.test");
 }
 

@@ -8,7 +8,6 @@ use strict;
 use warnings;
 use POSIX ();
 use Test::More;
-use Vld::Hostile ();
 use Vld::Test;
 use Vld::Truth;
 
@@ -33,7 +32,7 @@ sub watch_on
 {
     my ($server, $end) = @_;
     my ($runs, $unwell) = (0, 0);
-    while (Vld::Hostile::now() < $end) {
+    while (now() < $end) {
         my $pid = fork;
         die "fork: $!\n" unless defined $pid;
         if (!$pid) {
@@ -42,7 +41,7 @@ sub watch_on
             exec $ENV{VLD_HTVALIDATORS}, '-i', $server->index_path, 'watch',
                 $server->docs or POSIX::_exit(127);
         }
-        my $left = $end - Vld::Hostile::now();
+        my $left = $end - now();
         my $for = 3 + rand 4;
         select undef, undef, undef, $for < $left ? $for : $left;
         my $kill = $runs++ % 2;

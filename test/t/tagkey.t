@@ -8,7 +8,6 @@ use warnings;
 use lib 'lib';
 use Digest::SHA ();
 use File::Temp ();
-use MIME::Base64 ();
 use POSIX ();
 use Test::More;
 use Time::HiRes ();
@@ -22,15 +21,8 @@ my @secret = ('the first key, octets: ' . pack('C*', 0, 10, 255, 13),
     'another key of the same site');
 my %now = (key => $secret[0]);
 
-sub base64url
-{
-    (my $b64 = MIME::Base64::encode_base64(shift, '')) =~ tr{+/=}{-_}d;
-    return $b64;
-}
-
-sub plain { return '"' . base64url(substr shift, 0, 16) . '"' }
-sub keyed { return plain(Digest::SHA::hmac_sha256(shift, $now{key})) }
-sub tag_of { return keyed(Digest::SHA::sha256(shift)) }
+sub keyed { return tag_of_digest(Digest::SHA::hmac_sha256(shift, $now{key})) }
+sub keyed_tag_of { return keyed(Digest::SHA::sha256(shift)) }
 
 # The digest that a weak tag is made of.
 sub identity_of
@@ -109,9 +101,9 @@ sub ask
 # --- the tags -----------------------------------------------------------------
 
 my $full = ask('/full/small.css');
-is($full->{h}{etag}, tag_of($small),
+is($full->{h}{etag}, keyed_tag_of($small),
     'the tag of a small file is made with the key');
-isnt($full->{h}{etag}, plain(Digest::SHA::sha256($small)),
+isnt($full->{h}{etag}, tag_of($small),
     'and not of its content alone');
 is(ask('/quick/small.css')->{h}{etag}, $full->{h}{etag},
     'equal contents have equal tags');
@@ -119,7 +111,7 @@ my $weak = ask('/full/big.css');
 my $identity = identity_of($server->docs('full/big.css'));
 is($weak->{h}{etag}, 'W/' . keyed($identity),
     'the weak tag of a large file that is not indexed, too');
-isnt($weak->{h}{etag}, 'W/' . plain($identity),
+isnt($weak->{h}{etag}, 'W/' . tag_of_digest($identity),
     'and it cannot be made from what stat says');
 is(ask('/full/big.css', 'If-None-Match' => $weak->{h}{etag} || '""')
     ->{status}, 304, 'by which it is not modified');
@@ -128,20 +120,20 @@ is(ask('/full/big.css', 'If-None-Match' => $weak->{h}{etag} || '""')
     scan($server->docs);
     Time::HiRes::sleep(1.2);
     my $res = ask('/full/big.css');
-    is($res->{h}{etag}, tag_of($big),
+    is($res->{h}{etag}, keyed_tag_of($big),
         'the tag of an indexed file is made with the key');
     my ($status, $out) = (1, '');
     ($status, $out) = tool('show', '--tag-key', "$server->{root}/key",
         $server->docs('full/big.css')) if module_loaded();
-    like($out, qr/^etag +\Q@{[tag_of($big)]}\E$/m,
+    like($out, qr/^etag +\Q@{[keyed_tag_of($big)]}\E$/m,
         'htvalidators show tells the tag that httpd sends');
 }
 my $gzip = ask('/gzip/small.css', 'Accept-Encoding' => 'gzip');
-(my $suffixed = tag_of($small)) =~ s/"$/-gzip"/;
+(my $suffixed = keyed_tag_of($small)) =~ s/"$/-gzip"/;
 is($gzip->{h}{etag}, $suffixed, 'a content coding adds its suffix');
 my $dav = $server->client->request('PROPFIND', '/dav/small.css',
     Depth => 0, ':body' => '');
-is($dav->{body} =~ m{getetag>([^<]+)<} ? $1 : 'none', tag_of($small),
+is($dav->{body} =~ m{getetag>([^<]+)<} ? $1 : 'none', keyed_tag_of($small),
     'mod_dav shows the tag that GET shows');
 
 # --- 304 ----------------------------------------------------------------------
@@ -162,11 +154,11 @@ for my $url (sort keys %way) {
 # A content of which nothing is prepared.
 stamp(spew($server->docs('full/new.css'), "new $small"), $old);
 settle();
-my $res = ask('/full/new.css', 'If-None-Match' => tag_of("new $small"));
+my $res = ask('/full/new.css', 'If-None-Match' => keyed_tag_of("new $small"));
 is("$res->{status} $res->{note}", '304 304',
     '304 of a full response to who has the tag from elsewhere');
 is(ask('/full/small.css', 'If-None-Match' =>
-        plain(Digest::SHA::sha256($small)))->{status}, 200,
+        tag_of($small))->{status}, 200,
     'the tag without the key is none');
 
 # --- nobody is told -------------------------------------------------------------
@@ -193,14 +185,14 @@ $second->stop;
 my %had = map { $_ => ask($_, 'Accept-Encoding' => 'gzip')->{h}{etag} }
     sort keys %way;
 key_file("$server->{root}/key", $secret[1], 0600);
-is(ask('/full/small.css')->{h}{etag}, tag_of($small),
+is(ask('/full/small.css')->{h}{etag}, keyed_tag_of($small),
     'a key that is changed counts only after a restart');
 $now{key} = $secret[1];
 $server->graceful;
 # Until no child of the generation before is left.
 my $in_a_row = 0;
 for (1 .. 200) {
-    my $new = (ask('/full/small.css')->{h}{etag} || '') eq tag_of($small);
+    my $new = (ask('/full/small.css')->{h}{etag} || '') eq keyed_tag_of($small);
     $in_a_row = $new ? $in_a_row + 1 : 0;
     last if $in_a_row == 10;
     Time::HiRes::sleep(0.05);
@@ -208,7 +200,7 @@ for (1 .. 200) {
 is($in_a_row, 10, 'a graceful restart takes the new key');
 for my $url (sort keys %way) {
     my @accept = ('Accept-Encoding' => 'gzip');
-    my $want = tag_of($url =~ /big/ ? $big : $small);
+    my $want = keyed_tag_of($url =~ /big/ ? $big : $small);
     $want =~ s/"$/-gzip"/ if $url =~ /gzip/;
     for my $time ('at once', 'again') {
         my $changed = ask($url, @accept, 'If-None-Match' => $had{$url} || '""');
@@ -228,22 +220,8 @@ is(scalar(() = $server->error_log =~ /exit signal/g), 0,
 # A restart without a good key would be the end of the server: httpd's own
 # test of the configuration tells before.
 my $dir = File::Temp::tempdir(CLEANUP => 1);
-my $modules = top() . '/../modules.conf';
 
-sub try_key
-{
-    my $file = shift;
-    spew("$dir/httpd.conf", <<"END");
-ServerRoot "$dir"
-ServerName localhost
-Listen 127.0.0.1:1
-PidFile "$dir/pid"
-ErrorLog "$dir/error_log"
-Include "$modules"
-ValidatorsTagKey "$file"
-END
-    return run_command($ENV{VLD_HTTPD}, '-t', '-f', "$dir/httpd.conf");
-}
+sub try_key { return try_config("ValidatorsTagKey \"$_[0]\"") }
 
 mkdir "$dir/folder" or die $!;
 POSIX::mkfifo("$dir/fifo", 0600) or die $!;

@@ -2,56 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What the suites share that are about modules around a response: a private
-# server with more modules, the tag of a content, one representation tried
-# from all sides.  Has no opinion on which representation is right.
+# server, one representation tried from all sides.  Has no opinion on which
+# representation is right.
 package Vld::Around;
 use strict;
 use warnings;
-use Digest::SHA ();
 use Exporter 'import';
-use MIME::Base64 ();
 use Test::More ();
 use Vld::Http ();
 use Vld::Server ();
 use Vld::Test;
 
-our @EXPORT = qw(tag_of with_suffix load_modules has_module start_around
-    scan_around represented tag_in decoded note_from twice cpu_seconds
-    difference);
-
-# The strong tag of these octets.
-sub tag_of
-{
-    my $raw = substr Digest::SHA::sha256(shift), 0, 16;
-    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
-    return "\"$b64\"";
-}
+our @EXPORT = qw(with_suffix start_around scan_around represented decoded
+    note_from twice cpu_seconds difference);
 
 sub with_suffix
 {
     my ($tag, $suffix) = @_;
     return $suffix eq '' ? $tag : $tag =~ s/"\z/-$suffix"/r;
-}
-
-sub tag_in { my $tag = $_[0]{h}{etag}; return defined $tag ? $tag : 'none' }
-
-my $libexec;
-
-# Where httpd's modules are: where those of the shared configuration are.
-sub libexec
-{
-    return $libexec ||= do {
-        my $lines = slurp(top() . '/../modules.conf');
-        $lines =~ m{"([^"]+)/mod_mpm_} ? $1 : die "no modules.conf\n";
-    };
-}
-
-sub has_module { return -e libexec() . "/mod_$_[0].so" }
-
-sub load_modules
-{
-    return join '', map { "<IfModule !mod_$_.c>\nLoadModule ${_}_module \""
-        . libexec() . "/mod_$_.so\"\n</IfModule>\n" } @_;
 }
 
 # A private server with the engine on, quick handler off, its files as given:
@@ -92,8 +60,7 @@ END
 sub scan_around
 {
     my ($server, @paths) = @_;
-    local $ENV{VLD_INDEX} = $server->index_path;
-    return scan(@paths ? map { $server->docs($_) } @paths : $server->docs);
+    return scan_of($server, map { $server->docs($_) } @paths);
 }
 
 # The octets of a body without its content coding; undef where they are none
@@ -200,13 +167,13 @@ sub not_modified_again
     my @wrong;
     for my $method (qw(GET HEAD)) {
         my $res = $client->request($method, $url, @held, @fields);
-        push @wrong, $res->{status} == 304 ? same_fields($full, $res, 'tcn')
-            : "$method: $res->{status}";
-        push @wrong, 'Content-Encoding' if $res->{status} == 304
+        my $other = $res->{status} == 304 ? same_fields($full, $res, 'tcn')
+            : $res->{status};
+        push @wrong, "$method: $other" if $other ne '';
+        push @wrong, "$method: Content-Encoding" if $res->{status} == 304
             && defined $res->{h}{'content-encoding'};
     }
-    Test::More::is(join(' ', grep { $_ ne '' } @wrong), '',
-        "$what: not modified by $kind");
+    all_right("$what: not modified by $kind", @wrong);
 }
 
 # CPU time that the children of a server have used so far, all threads.
@@ -222,19 +189,6 @@ sub cpu_seconds
         $sum += $field[11] + $field[12];
     }
     return $sum / POSIX::sysconf(POSIX::_SC_CLK_TCK());
-}
-
-sub children_of
-{
-    my $parent = shift;
-    my @found;
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-        my $line = <$fh>;
-        push @found, $1 if defined $line
-            && $line =~ /^(\d+) .*\) \S $parent /;
-    }
-    return @found;
 }
 
 1;

@@ -7,22 +7,15 @@
 package Vld::Many;
 use strict;
 use warnings;
-use Digest::SHA ();
 use Exporter 'import';
 use File::Path ();
-use MIME::Base64 ();
 use Time::HiRes ();
 use Vld::Test ();
 
-our @EXPORT = qw(curl_many tag_of notes_of h2_here);
+our @EXPORT = qw(curl_many engine notes_of h2_here);
 
-# The tag that a content has wherever it is.
-sub tag_of
-{
-    my $raw = substr Digest::SHA::sha256(shift), 0, 16;
-    (my $text = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
-    return qq("$text");
-}
+# Lines of configuration that httpd without the module passes over.
+sub engine { return "<IfModule mod_validators.c>\n$_[0]\n</IfModule>\n" }
 
 # mod_http2 does nothing under prefork.
 sub h2_here { return Vld::Test::mpm() ne 'prefork' }
@@ -120,7 +113,7 @@ sub notes_of
     my %note;
     for (1 .. 150) {
         my $text = -e $log ? Vld::Test::slurp($log) : '';
-        %note = $text =~ /^(\w+-\d+-\d+) \d+ (\S+) .*\n/mg;
+        %note = $text =~ /^(\S+) \d+ (\S+) .*\n/mg;
         return \%note unless grep { !defined $note{$_} } @want;
         Time::HiRes::sleep(0.04);
     }

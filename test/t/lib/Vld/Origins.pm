@@ -1,31 +1,19 @@
 # Copyright The mod_validators authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# For suites about where a response comes from: the tag of a content, clients
-# that keep what they were given, and children that send requests while
-# something changes.  A client's own copy is the only thing that it believes.
+# For suites about where a response comes from: files, scripts and links, and
+# clients that keep what they were given.  A client's own copy is the only thing
+# that it believes.
 package Vld::Origins;
 use strict;
 use warnings;
-use Digest::SHA ();
 use Exporter 'import';
-use MIME::Base64 ();
-use POSIX ();
 use Test::More ();
-use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+use Time::HiRes ();
 use Vld::Test;
 
-our @EXPORT = qw(tag_of now child_of all_well until_true file_of script_of
-    link_to served_right never_instead all_told);
-
-sub tag_of
-{
-    my $raw = substr Digest::SHA::sha256(shift), 0, 16;
-    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
-    return "\"$b64\"";
-}
-
-sub now { return clock_gettime(CLOCK_MONOTONIC) }
+our @EXPORT = qw(until_true file_of script_of link_to served_right
+    never_instead all_told);
 
 # Poll until the code says true; what it said, or undef after some seconds.
 sub until_true
@@ -64,31 +52,6 @@ sub link_to
     unlink "$path.next";
     symlink $where, "$path.next" or die "$path.next: $!\n";
     rename "$path.next", $path or die "$path: $!\n";
-}
-
-# --- children ---------------------------------------------------------------
-
-sub child_of
-{
-    my $code = shift;
-    my $pid = fork;
-    die "fork: $!\n" unless defined $pid;
-    return $pid if $pid;
-    srand;
-    my $ok = eval { $code->(); 1 };
-    print STDERR "# $@" unless $ok;
-    POSIX::_exit($ok ? 0 : 1);
-}
-
-# How many of these children ended well.
-sub all_well
-{
-    my $well = 0;
-    for my $pid (@_) {
-        waitpid $pid, 0;
-        $well++ if $? == 0;
-    }
-    return $well;
 }
 
 # --- tests ------------------------------------------------------------------

@@ -125,6 +125,15 @@ sub error_log
     return $text;
 }
 
+# The module's lines of the error log, from that octet on, that want somebody to
+# act.
+sub complaints
+{
+    my ($self, $from) = @_;
+    return grep { /\[validators:(?:emerg|alert|crit|error|warn)\]/ }
+        split /\n/, substr $self->error_log, $from || 0;
+}
+
 sub graceful { return kill 'USR1', $_[0]{pid} }
 
 # Whether the parent process still runs.

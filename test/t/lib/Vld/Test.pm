@@ -1,24 +1,28 @@
 # Copyright The mod_validators authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# What every suite needs: where things are, files and their times, the index
-# tool, the access log's notes.  Knows nothing of what is tested.
+# What every suite needs: where things are, files and their times, the tag of a
+# content, the index tool, processes, the access log's notes.  Knows no server's
+# configuration and no request's outcome.
 package Vld::Test;
 use strict;
 use warnings;
 use Cwd ();
+use Digest::SHA ();
 use Exporter 'import';
 use File::Basename ();
 use File::Path ();
+use MIME::Base64 ();
 use POSIX ();
 use Test::More ();
 use Time::HiRes ();
 use Vld::Http ();
 
 our @EXPORT = qw(top docs module_loaded mpm port_of client spew slurp stamp
-    settle scan tool note_of new_id strong weak etag_ok http_date
-    now_s same_fields gunzip run_command
-    validators_of kinds not_modified noted);
+    settle scan scan_of tool note_of new_id strong weak etag_ok tag_of
+    tag_of_digest tag_in http_date now_s now same_fields gunzip run_command
+    try_config make_module child_of all_well children_of seconds_until
+    validators_of kinds not_modified noted all_right);
 
 my $top = Cwd::getcwd();
 
@@ -131,6 +135,108 @@ sub scan
     return $rc == 0;
 }
 
+# The same with the index of a private server; without paths all that it serves.
+sub scan_of
+{
+    my ($server, @paths) = @_;
+    local $ENV{VLD_INDEX} = $server->index_path;
+    return scan(@paths ? @paths : $server->docs);
+}
+
+# --- httpd's programs -----------------------------------------------------------
+
+# (exit status, output) of `httpd -t` for these lines of configuration.
+sub try_config
+{
+    my $lines = join '', @_;
+    my $dir = "$top/private/try-$$";
+    spew("$dir/httpd.conf", <<"END");
+ServerRoot "$dir"
+ServerName localhost
+Listen 127.0.0.1:1
+PidFile "$dir/pid"
+ErrorLog "$dir/error_log"
+Include "$top/../modules.conf"
+$lines
+END
+    return run_command($ENV{VLD_HTTPD}, '-t', '-f', "$dir/httpd.conf");
+}
+
+# Make a module from a file of test/modules as others make theirs, by what apxs
+# says: (its LoadModule line, exit status and output).
+sub make_module
+{
+    my ($name, $file, @flags) = @_;
+    my ($cc, $cflags, $extra, $cpp, $include, $apr)
+        = map { chomp(my $said = `apxs -q $_`); $said }
+        qw(CC CFLAGS EXTRA_CFLAGS EXTRA_CPPFLAGS INCLUDEDIR APR_CONFIG);
+    chomp(my $apr_flags = `$apr --includes --cppflags`);
+    my $so = "$top/logs/$file.so";
+    my ($rc, $out) = run_command($cc,
+        split(' ', "$cflags $extra $cpp $apr_flags"),
+        qw(-Wall -Wextra -shared -fPIC), @flags, "-I$include", '-o', $so,
+        "$top/../modules/mod_$name.c");
+    return ("LoadModule ${name}_module \"$so\"\n", "$rc $out");
+}
+
+# --- processes ----------------------------------------------------------------
+
+# Seconds that only grow.
+sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
+
+# How many seconds passed until the code returned true; undef where it did not
+# in that time.
+sub seconds_until
+{
+    my ($limit, $code) = @_;
+    my $began = now();
+    until ($code->()) {
+        return undef if now() > $began + $limit;
+        Time::HiRes::sleep(0.05);
+    }
+    return now() - $began;
+}
+
+# Run the code in a child process; its process id.
+sub child_of
+{
+    my $code = shift;
+    my $pid = fork;
+    die "fork: $!\n" unless defined $pid;
+    return $pid if $pid;
+    srand;
+    my $ok = eval { $code->(); 1 };
+    print STDERR "# $@" unless $ok;
+    POSIX::_exit($ok ? 0 : 1);
+}
+
+# Wait for these children; how many of them ended well.
+sub all_well
+{
+    my $well = 0;
+    for my $pid (@_) {
+        waitpid $pid, 0;
+        $well++ if $? == 0;
+    }
+    return $well;
+}
+
+# The process ids of a process's children.
+sub children_of
+{
+    my $parent = shift;
+    my @found;
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $stat or next;
+        my $line = <$fh>;
+        push @found, $1 if defined $line
+            && $line =~ /^(\d+) \(.*\) \S (\d+) / && $2 == $parent;
+    }
+    return @found;
+}
+
+# --- the access log -----------------------------------------------------------
+
 my $id = 0;
 
 # An identifier for one request, to be sent as X-Id and found in the log.
@@ -166,6 +272,21 @@ sub read_log
         $logged{$1} = $2 if $line =~ /^(\w+-\d+-\d+) \d+ (\S+)/;
     }
 }
+
+# --- fields of responses ------------------------------------------------------
+
+# The strong tag that the content has wherever it is served, without a key.
+sub tag_of { return tag_of_digest(Digest::SHA::sha256(shift)) }
+
+# The tag that is made of a digest: its first 128 bits in base64url.
+sub tag_of_digest
+{
+    my $raw = substr shift, 0, 16;
+    (my $b64 = MIME::Base64::encode_base64($raw, '')) =~ tr{+/=}{-_}d;
+    return "\"$b64\"";
+}
+
+sub tag_in { my $tag = $_[0]{h}{etag}; return defined $tag ? $tag : 'none' }
 
 my $chars = qr/[\x21\x23-\x7e\x80-\xff]*/;
 sub etag_ok { return defined $_[0] && $_[0] =~ /^(?:W\/)?"$chars"\z/ }
@@ -217,6 +338,26 @@ sub validators_of
 }
 
 sub kinds { return qw(tag date both) }
+
+# --- tests ----------------------------------------------------------------------
+
+use constant MOST_NAMED => 200;
+
+# A test of many cases: passes when none of them was wrong.  Each of @wrong
+# names a case and says what it was.  All of them are shown; where there are
+# more than MOST_NAMED, so many, and how many are not.
+sub all_right
+{
+    my ($name, @wrong) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return Test::More::pass($name) unless @wrong;
+    Test::More::fail($name);
+    Test::More::diag('wrong cases: ' . @wrong);
+    Test::More::diag("  $_") for splice @wrong, 0, MOST_NAMED;
+    Test::More::diag('  and ' . @wrong . ' more, which are not shown')
+        if @wrong;
+    return 0;
+}
 
 # A test: the client that holds $full gets a 304 that says what $full said.
 sub not_modified

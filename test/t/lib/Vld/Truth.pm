@@ -7,7 +7,6 @@ package Vld::Truth;
 use strict;
 use warnings;
 use Exporter 'import';
-use POSIX ();
 use Test::More;
 use Vld::Hostile ();
 use Vld::Server ();
@@ -45,21 +44,8 @@ END
         my $s = shift;
         $truth->create($s->docs);
         return if $opt->{unscanned};
-        local $ENV{VLD_INDEX} = $s->index_path;
-        scan($s->docs);
+        scan_of($s);
     });
-}
-
-sub child
-{
-    my $code = shift;
-    my $pid = fork;
-    die "fork: $!\n" unless defined $pid;
-    return $pid if $pid;
-    srand;
-    my $ok = eval { $code->(); 1 };
-    print STDERR "# $@" unless $ok;
-    POSIX::_exit($ok ? 0 : 1);
 }
 
 # Do something again and again until the time is over.
@@ -67,7 +53,7 @@ sub until_then
 {
     my ($end, $pause, $code) = @_;
     my $n = 0;
-    while (Vld::Hostile::now() < $end) {
+    while (now() < $end) {
         $code->();
         select undef, undef, undef, $pause;
         $n++;
@@ -85,31 +71,26 @@ sub truth_test
     my $truth = Vld::Hostile->new(pause => $opt{pause} || 1.5);
     my $server = start($truth, \%opt);
     my $logs = $server->{root} . '/logs';
-    my $end = Vld::Hostile::now() + $opt{seconds};
-    my @children = child(sub { $truth->write_until($end, "$logs/changes") });
+    my $end = now() + $opt{seconds};
+    my @children = child_of(sub { $truth->write_until($end, "$logs/changes") });
     my @logs = map { "$logs/client$_" } 1 .. $opt{clients} || 2;
     for my $log (@logs) {
-        push @children, child(sub {
+        push @children, child_of(sub {
             $truth->read_until($end + 2, $log, $server->{port});
         });
     }
     push @logs, "$logs/client-h2";
-    push @children, child(sub {
+    push @children, child_of(sub {
         $truth->read_h2_until($end + 2, $logs[-1], $server->{port});
     });
     for my $code (@{$opt{beside} || []}) {
-        push @children, child(sub {
+        push @children, child_of(sub {
             local $ENV{VLD_INDEX} = $server->index_path;
             $code->($server, $end);
         });
     }
-    my $well = 0;
-    for my $pid (@children) {
-        waitpid $pid, 0;
-        $well++ if $? == 0;
-    }
-    is($well, scalar @children, "$what: the writer, every client and what"
-        . ' ran beside them came to the end');
+    is(all_well(@children), scalar @children, "$what: the writer, every client"
+        . ' and what ran beside them came to the end');
     report($what, $truth->judge("$logs/changes", @logs), $opt{seconds});
     is(scalar(() = $server->error_log =~ /exit signal/g), 0,
         "$what: no child of httpd died");
@@ -120,10 +101,9 @@ sub truth_test
 sub none
 {
     my ($r, $which, $what) = @_;
-    is($r->{$which} || 0, 0, $what) and return;
+    all_right($what, @{$r->{wrong}{$which} || []}) and return;
     my $of = $r->{of}{$which};
     diag("  $of->{$_} x $_") for sort keys %$of;
-    diag("  $_") for @{$r->{examples}{$which}};
 }
 
 sub report
