@@ -9,7 +9,9 @@
 #include <http_request.h>
 #include <mpm_common.h>
 
-#include "server/access/access.h"
+#include "server/access/filters.h"
+#include "server/access/foreign_hooks.h"
+#include "server/access/providers.h"
 #include "server/config.h"
 #include "server/directives.h"
 #include "server/dav/as_get.h"
@@ -22,7 +24,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)plog;
     (void)ptemp;
     vld_config_reset(pconf);
-    vld_access_pre_config(pconf);
+    vld_access_wrap_providers(pconf);
     vld_dav_pre_config(pconf);
     return OK;
 }
@@ -81,7 +83,7 @@ static void register_hooks(apr_pool_t *p)
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
 #endif
-    ap_hook_optional_fn_retrieve(vld_access_optional_fns, NULL, NULL,
+    ap_hook_optional_fn_retrieve(vld_access_find_modules, NULL, NULL,
                                  APR_HOOK_MIDDLE);
     ap_hook_quick_handler(vld_replay_quick, NULL, cache, APR_HOOK_FIRST);
     /* After mod_dir's and mod_rewrite's fixups, which change what the

@@ -34,7 +34,7 @@ typedef struct vld_dir_config {
      * otherwise for another client; never unset again */
     int depends_on_client;
     int socache; /* VLD_ON: mod_cache_socache keeps responses */
-    apr_array_header_t *rewriters; /* filters.c's own */
+    apr_array_header_t *rewriters; /* of vld_filter_provider; NULL: none */
 } vld_dir_config;
 
 /* What is said once for the whole server. */

@@ -11,7 +11,7 @@
 #include <http_config.h>
 #include <http_core.h>
 
-#include "server/access/access.h"
+#include "server/access/foreign_directives.h"
 #include "server/config.h"
 #include "server/directives.h"
 
@@ -238,6 +238,13 @@ static const char *vouch_for(cmd_parms *cmd, void *conf, const char *arg)
     return NULL;
 }
 
+/* A directive of another module, with that module's overrides: httpd calls
+ * every module that has a directive of the name. */
+#define FOREIGN_ROW(name, note, module, where)                                 \
+    AP_INIT_RAW_ARGS(#name, vld_foreign_take_note,                             \
+                     (void *)(apr_uintptr_t)VLD_FOREIGN_##name, where,         \
+                     "see " #module),
+
 const command_rec vld_commands[] = {
     AP_INIT_FLAG("ValidatorsEngine", set_engine, NULL, OR_FILEINFO,
                  "On to attach validators to responses and to evaluate "
@@ -266,48 +273,8 @@ const command_rec vld_commands[] = {
                     "source files of modules whose access hooks say the same "
                     "to every client"),
 
-    /* Others' directives, each with its module and its own overrides: httpd
-     * calls every module that has a directive of the name. */
-    AP_INIT_RAW_ARGS("Allow", vld_foreign_from, (void *)"mod_access_compat.c",
-                     OR_LIMIT, "see mod_access_compat"),
-    AP_INIT_RAW_ARGS("Deny", vld_foreign_from, (void *)"mod_access_compat.c",
-                     OR_LIMIT, "see mod_access_compat"),
-    AP_INIT_RAW_ARGS("Satisfy", vld_foreign_rule, (void *)"mod_access_compat.c",
-                     OR_AUTHCFG, "see mod_access_compat"),
-    AP_INIT_RAW_ARGS("SSLRequire", vld_foreign_rule, (void *)"mod_ssl.c",
-                     OR_AUTHCFG, "see mod_ssl"),
-    AP_INIT_RAW_ARGS("SSLCipherSuite", vld_foreign_ciphers, (void *)"mod_ssl.c",
-                     RSRC_CONF | OR_AUTHCFG, "see mod_ssl"),
-    AP_INIT_RAW_ARGS("SetEnvIf", vld_foreign_setenvif, (void *)"mod_setenvif.c",
-                     OR_FILEINFO, "see mod_setenvif"),
-    AP_INIT_RAW_ARGS("SetEnvIfNoCase", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
-    AP_INIT_RAW_ARGS("SetEnvIfExpr", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
-    AP_INIT_RAW_ARGS("BrowserMatch", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
-    AP_INIT_RAW_ARGS("BrowserMatchNoCase", vld_foreign_setenvif,
-                     (void *)"mod_setenvif.c", OR_FILEINFO, "see mod_setenvif"),
-    AP_INIT_RAW_ARGS("AddOutputFilterByType", vld_foreign_by_type,
-                     (void *)"mod_filter.c", OR_FILEINFO, "see mod_filter"),
-    AP_INIT_RAW_ARGS("FilterProvider", vld_foreign_provider,
-                     (void *)"mod_filter.c", OR_OPTIONS, "see mod_filter"),
-    AP_INIT_RAW_ARGS("CacheEnable", vld_foreign_cache_enable,
-                     (void *)"mod_cache.c", RSRC_CONF | ACCESS_CONF,
-                     "see mod_cache"),
-    AP_INIT_RAW_ARGS("Alias", vld_foreign_expression, (void *)"mod_alias.c",
-                     RSRC_CONF | ACCESS_CONF, "see mod_alias"),
-    AP_INIT_RAW_ARGS("Redirect", vld_foreign_expression, (void *)"mod_alias.c",
-                     OR_FILEINFO, "see mod_alias"),
-    AP_INIT_RAW_ARGS("RedirectTemp", vld_foreign_expression,
-                     (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
-    AP_INIT_RAW_ARGS("RedirectPermanent", vld_foreign_expression,
-                     (void *)"mod_alias.c", OR_FILEINFO, "see mod_alias"),
-    AP_INIT_RAW_ARGS("RequestHeader", vld_foreign_request_header,
-                     (void *)"mod_headers.c", OR_FILEINFO, "see mod_headers"),
-    AP_INIT_RAW_ARGS("RewriteRule", vld_foreign_expression,
-                     (void *)"mod_rewrite.c", OR_FILEINFO, "see mod_rewrite"),
-    AP_INIT_RAW_ARGS("RewriteCond", vld_foreign_rewrite_cond,
-                     (void *)"mod_rewrite.c", OR_FILEINFO, "see mod_rewrite"),
+    /* clang-format off */
+    VLD_FOREIGN_DIRECTIVES(FOREIGN_ROW)
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
+    /* clang-format on */
 };

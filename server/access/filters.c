@@ -1,28 +1,24 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Whether a filter of the response will rewrite the octets of the file.  Looks
- * at the chain; changes nothing.
+/* Whether a filter of the response rewrites the bytes of the file.  It looks at
+ * the chain and changes nothing.
  *
- * mod_filter puts a harness in the chain, which decides for itself which of
- * its providers runs.  What the harness may run is learnt from the directives
- * that say so, AddOutputFilterByType and FilterProvider. */
+ * mod_filter puts a harness into the chain, which decides at its first brigade
+ * which of its providers runs.  The directives say which it may run:
+ * foreign_directives.c records AddOutputFilterByType and FilterProvider. */
 #include <apr_atomic.h>
-#include <apr_strings.h>
 
 #include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
 #include <util_filter.h>
 
-#include "server/access/access.h"
+#include "server/access/filters.h"
 #include "server/config.h"
 
 APLOG_USE_MODULE(validators);
 
-/* How mod_filter names the harness of AddOutputFilterByType. */
-#define BY_TYPE "BYTYPE:"
-
-/* Filters before the protocol's that leave the octets as they are, or change
+/* Filters before the protocol's that leave the bytes as they are, or change
  * them by a content coding and say so in the entity tag. */
 static const char *const harmless[] = {
     "deflate",
@@ -40,15 +36,16 @@ static const char *const harmless[] = {
     "rate_limit",
     "buffer",
     "logio_ttfb_out",
-    "proxy-html", /* steps aside for what is no proxy's */
+    "proxy-html", /* removes itself unless the request is proxied */
     "old_write",
     VLD_EVALUATE_FILTER,
     VLD_EVALUATE_LATE_FILTER,
     NULL
 };
 
-/* Filters whose output follows from the octets and the configuration alone;
- * mod_include says itself, by its directives, where that is so. */
+/* Filters whose output follows from the bytes and the configuration alone; for
+ * mod_include its own directives (SSILastModified, SSIETag, XBitHack) say where
+ * that holds. */
 static const char *const deterministic[] = { "substitute", "sed", "includes",
                                              NULL };
 
@@ -62,21 +59,21 @@ static bool is_among(const char *const *names, const char *name)
     return false;
 }
 
-static bool is_harmless(const char *name)
+bool vld_filters_is_harmless(const char *name)
 {
     return is_among(harmless, name);
 }
 
-/* The same as registered, and those that are vouched for, so that a request
- * compares no names. */
-static apr_array_header_t *registered;
+/* The harmless and vouched-for filters, resolved to their records at start:
+ * requests compare pointers, not names. */
+static apr_array_header_t *resolved;
 
-static void resolve(const char *name)
+static void resolve_name(const char *name)
 {
     ap_filter_rec_t *frec = ap_get_output_filter_handle(name);
 
     if (frec) {
-        *(ap_filter_rec_t **)apr_array_push(registered) = frec;
+        *(ap_filter_rec_t **)apr_array_push(resolved) = frec;
     }
 }
 
@@ -85,21 +82,21 @@ void vld_filters_resolve(apr_pool_t *pconf)
     const apr_array_header_t *vouched = vld_config_global()->vouched;
     int i;
 
-    registered = apr_array_make(pconf, 16, sizeof(ap_filter_rec_t *));
+    resolved = apr_array_make(pconf, 16, sizeof(ap_filter_rec_t *));
     for (i = 0; harmless[i]; i++) {
-        resolve(harmless[i]);
+        resolve_name(harmless[i]);
     }
     for (i = 0; vouched && i < vouched->nelts; i++) {
-        resolve(APR_ARRAY_IDX(vouched, i, const char *));
+        resolve_name(APR_ARRAY_IDX(vouched, i, const char *));
     }
 }
 
-static bool is_registered(const ap_filter_rec_t *frec)
+static bool is_resolved(const ap_filter_rec_t *frec)
 {
     int i;
 
-    for (i = 0; i < registered->nelts; i++) {
-        if (APR_ARRAY_IDX(registered, i, ap_filter_rec_t *) == frec) {
+    for (i = 0; i < resolved->nelts; i++) {
+        if (APR_ARRAY_IDX(resolved, i, ap_filter_rec_t *) == frec) {
             return true;
         }
     }
@@ -119,69 +116,7 @@ static bool is_vouched(const char *name)
     return false;
 }
 
-/* --- what the directives say --------------------------------------------- */
-
-typedef struct provider {
-    const char *harness;
-    const char *filter;
-    const char *const *types; /* media types, to NULL; or NULL: others' rule */
-} provider;
-
-static void add_provider(cmd_parms *cmd, vld_dir_config *conf,
-                         const char *harness, const char *filter,
-                         const char *const *types)
-{
-    provider *p;
-
-    if (!conf->rewriters) {
-        conf->rewriters = apr_array_make(cmd->pool, 2, sizeof(*p));
-    }
-    p = apr_array_push(conf->rewriters);
-    p->harness = harness;
-    p->filter = filter;
-    p->types = types;
-}
-
-static const char *const *words_of(cmd_parms *cmd, const char *args)
-{
-    apr_array_header_t *words = apr_array_make(cmd->pool, 4,
-                                               sizeof(const char *));
-
-    while (*args) {
-        *(const char **)apr_array_push(words) = ap_getword_conf(cmd->pool,
-                                                                &args);
-    }
-    *(const char **)apr_array_push(words) = NULL;
-    return (const char *const *)words->elts;
-}
-
-const char *vld_filters_by_type(cmd_parms *cmd, void *conf, const char *args)
-{
-    char *names = ap_getword_conf(cmd->pool, &args), *state = NULL, *name;
-    const char *const *types = words_of(cmd, args);
-
-    for (name = apr_strtok(names, ";", &state); name;
-         name = apr_strtok(NULL, ";", &state)) {
-        if (!is_harmless(name)) {
-            add_provider(cmd, conf, apr_pstrcat(cmd->pool, BY_TYPE, name, NULL),
-                         name, types);
-        }
-    }
-    return NULL;
-}
-
-const char *vld_filters_provider(cmd_parms *cmd, void *conf, const char *args)
-{
-    const char *harness = ap_getword_conf(cmd->pool, &args);
-    const char *name = ap_getword_conf(cmd->pool, &args);
-
-    if (!is_harmless(name)) {
-        add_provider(cmd, conf, harness, name, NULL);
-    }
-    return NULL;
-}
-
-/* --- what the chain holds ------------------------------------------------ */
+/* --- the chain of a response --------------------------------------------- */
 
 static bool has_type(const request_rec *r, const char *const *types)
 {
@@ -199,40 +134,40 @@ static bool has_type(const request_rec *r, const char *const *types)
     return false;
 }
 
-/* One filter more that rewrites. */
-static void note(vld_rewriting *found, const char *name)
+/* Of several, name one that is not deterministic, if there is one. */
+static void add_rewriting(vld_rewriting *found, const char *name)
 {
-    bool function = is_among(deterministic, name);
+    bool follows = is_among(deterministic, name);
 
-    if (!found->name || !function) {
+    if (!found->name || !follows) {
         found->name = name;
     }
-    found->deterministic &= function;
+    found->deterministic &= follows;
 }
 
-static void look_behind(const request_rec *r, const char *harness,
-                        vld_rewriting *found)
+static void add_providers_of(const request_rec *r, const char *harness,
+                             vld_rewriting *found)
 {
     const apr_array_header_t *all = vld_config_of(r)->rewriters;
-    const provider *p;
+    const vld_filter_provider *p;
     int i;
 
     for (i = 0; all && i < all->nelts; i++) {
-        p = &APR_ARRAY_IDX(all, i, provider);
+        p = &APR_ARRAY_IDX(all, i, vld_filter_provider);
         if (!strcasecmp(p->harness, harness)
             && (!p->types || has_type(r, p->types)) && !is_vouched(p->filter)) {
-            note(found, p->filter);
+            add_rewriting(found, p->filter);
         }
     }
 }
 
-/* One line a process is enough: an administrator sees why a whole server has
- * no tags any more. */
-static void tell_once(const request_rec *r, const char *name)
+/* Once in a process: one line is enough to tell the administrator why a whole
+ * server has no tags. */
+static void log_unknown_once(const request_rec *r, const char *name)
 {
-    static apr_uint32_t told;
+    static apr_uint32_t is_logged;
 
-    if (!apr_atomic_cas32(&told, 1, 0)) {
+    if (!apr_atomic_cas32(&is_logged, 1, 0)) {
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
                       "the filter %s is not known to leave octets as they are: "
                       "what it is applied to has no validators, unless "
@@ -249,14 +184,14 @@ bool vld_filters_rewriting(const ap_filter_t *f, vld_rewriting *found)
     found->deterministic = true;
     for (f = f->next; f && f->frec->ftype < AP_FTYPE_PROTOCOL; f = f->next) {
         if (f->frec->providers) {
-            look_behind(r, f->frec->name, found);
+            add_providers_of(r, f->frec->name, found);
         }
-        else if (!is_registered(f->frec)) {
-            note(found, f->frec->name);
+        else if (!is_resolved(f->frec)) {
+            add_rewriting(found, f->frec->name);
         }
     }
     if (!found->deterministic) {
-        tell_once(r, found->name);
+        log_unknown_once(r, found->name);
     }
     return found->name != NULL;
 }

@@ -1,20 +1,20 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Modules whose access hooks nothing is known of: what they let pass for one
- * client they may refuse to another, and leave no trace of it.  Looks at the
- * lists of hooks once, at start. */
+/* Access hooks of modules that are not known: such a hook may let one client
+ * pass and refuse another, and leaves no trace in the request.  This file reads
+ * the lists of hooks once, at start; it sets no hook. */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
 #include <http_request.h>
 
-#include "server/access/access.h"
+#include "server/access/foreign_hooks.h"
 #include "server/config.h"
 
 APLOG_USE_MODULE(validators);
 
-/* httpd's own, of which is known what they depend on: see access.c and
- * shadows.c. */
+/* httpd's own modules: providers.c and foreign_directives.c account for all
+ * that their hooks decide by. */
 static const char *const known[] = { "core.c",
                                      "mod_access_compat.c",
                                      "mod_allowmethods.c",
@@ -32,9 +32,9 @@ static const char *const known[] = { "core.c",
 
 static bool unknown_found;
 
-/* A hook is named by its module's source file, with the path that it was
- * compiled by. */
-static const char *base_of(const char *name)
+/* A hook bears the name of its module's source file, with the path that the
+ * compiler was given. */
+static const char *base_name_of(const char *name)
 {
     const char *slash = strrchr(name, '/');
 
@@ -59,28 +59,29 @@ static bool is_known(const char *name)
     return false;
 }
 
-/* A module may have several hooks. */
-static bool is_told(apr_array_header_t *told, const char *name)
+/* A module may have several hooks.  False: the name was there already. */
+static bool add_name(apr_array_header_t *names, const char *name)
 {
     int i;
 
-    for (i = 0; i < told->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(told, i, const char *), name)) {
-            return true;
+    for (i = 0; i < names->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(names, i, const char *), name)) {
+            return false;
         }
     }
-    *(const char **)apr_array_push(told) = name;
-    return false;
+    *(const char **)apr_array_push(names) = name;
+    return true;
 }
 
-static void look_at(server_rec *s, apr_array_header_t *told, const char *name)
+static void check_hook(server_rec *s, apr_array_header_t *logged,
+                       const char *name)
 {
-    name = name ? base_of(name) : "a module without a name";
+    name = name ? base_name_of(name) : "a module without a name";
     if (is_known(name)) {
         return;
     }
     unknown_found = true;
-    if (is_told(told, name)) {
+    if (!add_name(logged, name)) {
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
@@ -90,31 +91,31 @@ static void look_at(server_rec *s, apr_array_header_t *told, const char *name)
                  name, name);
 }
 
-/* The lists differ in the type of their functions only. */
-#define LOOK_AT_ALL(hook)                                                      \
+/* The lists differ only in the type of their functions. */
+#define CHECK_ALL(hook)                                                        \
     do {                                                                       \
         apr_array_header_t *all = ap_hook_get_##hook();                        \
         int i;                                                                 \
                                                                                \
         for (i = 0; all && i < all->nelts; i++) {                              \
-            look_at(s, told,                                                   \
-                    APR_ARRAY_IDX(all, i, ap_LINK_##hook##_t).szName);         \
+            check_hook(s, logged,                                              \
+                       APR_ARRAY_IDX(all, i, ap_LINK_##hook##_t).szName);      \
         }                                                                      \
     } while (0)
 
 void vld_foreign_hooks_check(server_rec *s, apr_pool_t *ptemp)
 {
-    apr_array_header_t *told = apr_array_make(ptemp, 2, sizeof(const char *));
+    apr_array_header_t *logged = apr_array_make(ptemp, 2, sizeof(const char *));
 
     unknown_found = false;
     if (!vld_config_global()->any_quick_on) {
         return;
     }
-    LOOK_AT_ALL(access_checker);
-    LOOK_AT_ALL(access_checker_ex);
-    LOOK_AT_ALL(check_user_id);
-    LOOK_AT_ALL(auth_checker);
-    LOOK_AT_ALL(header_parser);
+    CHECK_ALL(access_checker);
+    CHECK_ALL(access_checker_ex);
+    CHECK_ALL(check_user_id);
+    CHECK_ALL(auth_checker);
+    CHECK_ALL(header_parser);
 }
 
 bool vld_foreign_hooks_all_known(void)

@@ -1,13 +1,18 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Access: whether what a response says may be said to others. Never decides on
+/* Whether a response to one client may be given to others.  It never decides on
  * access itself.
  *
- * Authorization leaves no trace in a request that was let in.  So every
+ * Authorization leaves no trace in a request that it has let in.  So every
  * authorization provider but `all` is registered again behind a wrapper that
  * marks the request and calls the original: `Require all granted` is the same
- * for every client, any other rule may not be.  One trampoline a provider,
- * since a provider is not told its own name. */
+ * for every client, any other rule may not be.
+ *
+ * Each provider has a trampoline of its own, since a wrapper cannot learn at
+ * run time which original it stands for.  mod_authz_core passes no pointer to
+ * the provider; it puts a name into r->notes (AUTHZ_PROVIDER_NAME_NOTE), but
+ * below an <AuthzProviderAlias> that is the alias's name, which the original
+ * was never registered under. */
 #include <apr_strings.h>
 
 #include <httpd.h>
@@ -19,12 +24,13 @@
 #include <mod_auth.h>
 #include <mod_ssl.h>
 
-#include "server/access/access.h"
+#include "server/access/foreign_hooks.h"
+#include "server/access/providers.h"
 #include "server/config.h"
 
 APLOG_USE_MODULE(validators);
 
-/* The note of a client's request for which such a rule was asked. */
+/* The note in a client's request for which such a rule was asked. */
 #define MARK "validators-access"
 
 /* --- the wrapped providers ----------------------------------------------- */
@@ -33,7 +39,7 @@ APLOG_USE_MODULE(validators);
 
 static const authz_provider *originals[MOST_PROVIDERS];
 static authz_provider wrappers[MOST_PROVIDERS];
-/* A provider stayed unwrapped: no answer can be known to be public. */
+/* A provider has no wrapper: no answer can be known to be public. */
 static bool some_unwrapped;
 
 /* The request that the client made. */
@@ -45,22 +51,22 @@ static request_rec *root_of(const request_rec *r)
     return (request_rec *)r;
 }
 
-static authz_status ask(int i, request_rec *r, const char *line,
-                        const void *parsed)
+static authz_status ask_original(int i, request_rec *r, const char *line,
+                                 const void *parsed)
 {
     apr_table_setn(root_of(r)->notes, MARK, "1");
     return originals[i]->check_authorization(r, line, parsed);
 }
 
-/* Macros that make functions, in lines of their own. */
+/* clang-format would break the macros that make functions. */
 /* clang-format off */
 #define T1(n)                                                                  \
     static authz_status ask_##n(request_rec *r, const char *line,              \
                                 const void *parsed)                            \
     {                                                                          \
-        return ask(0##n, r, line, parsed);                                     \
+        return ask_original(0##n, r, line, parsed);                            \
     }
-/* In octal, so that the numbers are made of digits. */
+/* In octal: two digits make a number from 0 to 63. */
 #define T8(n)                                                                  \
     T1(n##0) T1(n##1) T1(n##2) T1(n##3) T1(n##4) T1(n##5) T1(n##6) T1(n##7)
 T8(0) T8(1) T8(2) T8(3) T8(4) T8(5) T8(6) T8(7)
@@ -80,7 +86,7 @@ static bool is_wrapper(const authz_provider *provider)
     return provider >= wrappers && provider < wrappers + MOST_PROVIDERS;
 }
 
-static void wrap(apr_pool_t *pconf, const char *name, int i)
+static void wrap_provider(apr_pool_t *pconf, const char *name, int i)
 {
     const authz_provider *provider = ap_lookup_provider(AUTHZ_PROVIDER_GROUP,
                                                         name,
@@ -100,7 +106,7 @@ static void wrap(apr_pool_t *pconf, const char *name, int i)
                          AUTHZ_PROVIDER_VERSION, &wrappers[i]);
 }
 
-void vld_access_pre_config(apr_pool_t *pconf)
+void vld_access_wrap_providers(apr_pool_t *pconf)
 {
     apr_array_header_t *names = ap_list_provider_names(pconf,
                                                        AUTHZ_PROVIDER_GROUP,
@@ -112,7 +118,7 @@ void vld_access_pre_config(apr_pool_t *pconf)
     some_unwrapped = false;
     for (i = 0; i < names->nelts; i++) {
         if (strcmp(name[i].provider_name, "all")) {
-            wrap(pconf, name[i].provider_name, i);
+            wrap_provider(pconf, name[i].provider_name, i);
         }
     }
 }
@@ -122,7 +128,7 @@ void vld_access_pre_config(apr_pool_t *pconf)
 static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) * ssl_var;
 static bool lua_loaded;
 
-void vld_access_optional_fns(void)
+void vld_access_find_modules(void)
 {
     lua_loaded = ap_find_linked_module("mod_lua.c") != NULL;
     ssl_var = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
@@ -154,8 +160,8 @@ bool vld_access_public(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
-    /* An <If> may hide a `Require all denied` that was not for this client.
-     * mod_lua's hooks leave no trace at all. */
+    /* An <If> may contain a `Require all denied` that did not apply to this
+     * client.  mod_lua's hooks leave no trace. */
     return !some_unwrapped && !lua_loaded && vld_foreign_hooks_all_known()
            && !core->sec_if && vld_config_of(r)->depends_on_client != VLD_ON
            && !apr_table_get(root_of(r)->notes, MARK);

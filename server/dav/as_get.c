@@ -15,7 +15,8 @@
 #include <http_request.h>
 #include <util_filter.h>
 
-#include "server/access/access.h"
+#include "server/access/filters.h"
+#include "server/access/providers.h"
 #include "server/config.h"
 #include "server/dav/as_get.h"
 #include "server/index/index.h"

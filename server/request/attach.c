@@ -15,7 +15,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-#include "server/access/access.h"
+#include "server/access/filters.h"
 #include "server/config.h"
 #include "server/index/index.h"
 #include "server/request/request.h"

@@ -5,7 +5,7 @@
 #include <httpd.h>
 #include <http_protocol.h>
 
-#include "server/access/access.h"
+#include "server/access/providers.h"
 #include "server/index/index.h"
 #include "server/request/request.h"
 

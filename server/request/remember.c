@@ -8,7 +8,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-#include "server/access/access.h"
+#include "server/access/providers.h"
 #include "server/config.h"
 #include "server/request/request.h"
 #include "server/shared.h"

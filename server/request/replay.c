@@ -12,7 +12,7 @@
 #include <http_request.h>
 #include <util_filter.h>
 
-#include "server/access/access.h"
+#include "server/access/providers.h"
 #include "server/config.h"
 #include "server/index/index.h"
 #include "server/note.h"
