@@ -110,6 +110,21 @@ sub exists_in_tree
         files();
 }
 
+# What a part may not name, although it could include it.
+sub names
+{
+    my ($pattern, $word) = @_;
+    my @bad;
+    for my $name (files($pattern)) {
+        my $n = 0;
+        for my $line (lines($name)) {
+            $n++;
+            push @bad, "$name:$n: $line" if $line =~ /\b$word\b/;
+        }
+    }
+    return \@bad;
+}
+
 my @sources = files(qr{^(?!test/).*\.[ch]$});
 my %ruled;
 some(\@sources, 'source files');
@@ -129,4 +144,11 @@ for my $rule (@rules) {
 }
 none([grep { ($ruled{$_} || 0) != 1 } @sources],
     'every source file belongs to one part');
+none(names(qr{^server/index/}, qr/request_rec|vld_request/),
+    'server/index never sees a request');
+none(names(qr{^server/access/}, qr/vld_request/),
+    'server/access never sees what the module made of a request');
+none(names(qr{^(?!test/|server/(config\.[ch]|directives\.c)$
+        |server/access/foreign_directives\.c$).*\.[ch]$}x, qr/vld_config_edit/),
+    'only directives edit the configuration');
 done_testing();
