@@ -11,8 +11,9 @@
 #define YEAR_9999 INT64_C(253402300799) /* 9999-12-31 23:59:59 */
 #define AVERAGE_YEAR 31556952           /* seconds of 400 years / 400 */
 
-/* What two() returns for what is not two digits: out of every range, even
- * with another pair of digits, and small enough to count with as hours. */
+/* read_two() returns this for anything but two digits.  It is out of every
+ * range, also where read_four() combines it with another pair, and so small
+ * that to_seconds() does not overflow with it as hours. */
 #define NOT_DIGITS 100000
 
 #define IMF_LEN 29     /* Sun, 06 Nov 1994 08:49:37 GMT */
@@ -27,7 +28,7 @@ typedef struct civil {
     int hour, minute, second;
 } civil;
 
-static int two(const char *p)
+static int read_two(const char *p)
 {
     unsigned tens = (unsigned char)p[0] - (unsigned)'0';
     unsigned ones = (unsigned char)p[1] - (unsigned)'0';
@@ -35,9 +36,9 @@ static int two(const char *p)
     return tens > 9 || ones > 9 ? NOT_DIGITS : (int)(tens * 10 + ones);
 }
 
-static int four(const char *p)
+static int read_four(const char *p)
 {
-    return two(p) * 100 + two(p + 2);
+    return read_two(p) * 100 + read_two(p + 2);
 }
 
 #define NAME(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
@@ -47,7 +48,7 @@ static uint32_t name_at(const char *p)
     return NAME((unsigned char)p[0], (unsigned char)p[1], (unsigned char)p[2]);
 }
 
-/* 1 to 12; 0 when it is no month.  Names are case-sensitive. */
+/* The month from 1 to 12; 0 for any other text.  Names are case-sensitive. */
 static int month_at(const char *p)
 {
     switch (name_at(p)) {
@@ -68,7 +69,7 @@ static int month_at(const char *p)
 }
 
 /* The day's name is not compared with the date: it is redundant, and in the
- * two-digit form it would have to be compared with a guess. */
+ * two-digit form the year is a guess. */
 static bool is_day_at(const char *p)
 {
     switch (name_at(p)) {
@@ -91,8 +92,9 @@ static bool is_long_day(const char *p, size_t len)
     size_t i;
 
     for (i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strlen(names[i]) == len && memcmp(p, names[i], len) == 0)
+        if (strlen(names[i]) == len && memcmp(p, names[i], len) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -137,17 +139,17 @@ static int64_t to_seconds(const civil *c)
 
 static bool is_clock_at(const char *p, civil *c)
 {
-    c->hour = two(p);
-    c->minute = two(p + 3);
-    c->second = two(p + 6);
+    c->hour = read_two(p);
+    c->minute = read_two(p + 3);
+    c->second = read_two(p + 6);
     return p[2] == ':' && p[5] == ':';
 }
 
 static bool is_imf(const char *p, civil *c)
 {
-    c->day = two(p + 5);
+    c->day = read_two(p + 5);
     c->month = month_at(p + 8);
-    c->year = four(p + 12);
+    c->year = read_four(p + 12);
     return is_clock_at(p + 17, c) && is_day_at(p) && p[3] == ',' && p[4] == ' '
            && p[7] == ' ' && p[11] == ' ' && p[16] == ' '
            && memcmp(p + 25, " GMT", 4) == 0;
@@ -159,16 +161,16 @@ static bool is_asctime(const char *p, civil *c)
 
     day[0] = p[8] == ' ' ? '0' : p[8];
     day[1] = p[9];
-    c->day = two(day);
+    c->day = read_two(day);
     c->month = month_at(p + 4);
-    c->year = four(p + 20);
+    c->year = read_four(p + 20);
     return is_clock_at(p + 11, c) && is_day_at(p) && p[3] == ' ' && p[7] == ' '
            && p[10] == ' ' && p[19] == ' ';
 }
 
-/* The latest year with these two digits for which the date is not more than
- * 50 years after now.  Now's year is only estimated, never too low by more
- * than one, and then the date itself is compared. */
+/* The latest year with these two digits that puts the date at most 50 years
+ * after now.  The year of now is an estimate, at most one too low; so the date
+ * itself is compared in the end. */
 static int full_year(const civil *c, int64_t now_s)
 {
     civil then = *c;
@@ -180,17 +182,19 @@ static int full_year(const civil *c, int64_t now_s)
     return to_seconds(&then) > now ? year - 100 : year;
 }
 
-/* p is what follows the day's name. */
+/* p points to the text after the day's name. */
 static bool is_rfc850(const char *p, int64_t now_s, civil *c)
 {
-    c->day = two(p + 2);
+    c->day = read_two(p + 2);
     c->month = month_at(p + 5);
-    c->year = two(p + 9);
+    c->year = read_two(p + 9);
     if (!is_clock_at(p + 12, c) || p[0] != ',' || p[1] != ' ' || p[4] != '-'
-        || p[8] != '-' || p[11] != ' ' || memcmp(p + 20, " GMT", 4) != 0)
+        || p[8] != '-' || p[11] != ' ' || memcmp(p + 20, " GMT", 4) != 0) {
         return false;
-    if (c->year == NOT_DIGITS || c->month == 0)
+    }
+    if (c->year == NOT_DIGITS || c->month == 0) {
         return false;
+    }
     c->year = full_year(c, now_s);
     return true;
 }
@@ -199,12 +203,15 @@ static bool is_date(const char *p, size_t len, int64_t now_s, civil *c)
 {
     size_t name;
 
-    if (len == IMF_LEN)
+    if (len == IMF_LEN) {
         return is_imf(p, c);
-    if (len == ASCTIME_LEN)
+    }
+    if (len == ASCTIME_LEN) {
         return is_asctime(p, c);
-    if (len < IMF_LEN)
+    }
+    if (len < IMF_LEN) {
         return false;
+    }
     name = len - RFC850_LEN;
     return is_long_day(p, name) && is_rfc850(p + name, now_s, c);
 }
@@ -215,14 +222,18 @@ bool vld_date_parse(vld_span text, int64_t now_s, int64_t *out_s)
     size_t len = text.len;
     civil c;
 
-    if (p == NULL)
+    if (!p) {
         return false;
-    for (; len > 0 && (*p == ' ' || *p == '\t'); len--)
+    }
+    for (; len > 0 && (*p == ' ' || *p == '\t'); len--) {
         p++;
-    while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t'))
+    }
+    while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t')) {
         len--;
-    if (!is_date(p, len, now_s, &c) || !is_valid(&c))
+    }
+    if (!is_date(p, len, now_s, &c) || !is_valid(&c)) {
         return false;
+    }
     *out_s = to_seconds(&c);
     return true;
 }

@@ -49,13 +49,15 @@ static bool only_etagc(const char *p, size_t len)
     const char *end = p + len;
 
     if (len < 8) {
-        while (p < end && is_etagc(*p))
+        while (p < end && is_etagc(*p)) {
             p++;
+        }
         return p == end;
     }
     for (; end - p > 8; p += 8) {
-        if (!is_etagc_word(load_word(p)))
+        if (!is_etagc_word(load_word(p))) {
             return false;
+        }
     }
     return is_etagc_word(load_word(end - 8));
 }
@@ -71,22 +73,28 @@ bool vld_etag_parse(vld_span text, vld_etag *out)
     const char *end;
     bool weak;
 
-    if (p == NULL)
+    if (!p) {
         return false;
+    }
     end = p + text.len;
-    while (p < end && is_ows(*p))
+    while (p < end && is_ows(*p)) {
         p++;
-    while (p < end && is_ows(end[-1]))
+    }
+    while (p < end && is_ows(end[-1])) {
         end--;
+    }
     weak = is_weak_prefix(p, end);
-    if (weak)
+    if (weak) {
         p += 2;
-    if (end - p < 2 || p[0] != '"' || end[-1] != '"')
+    }
+    if (end - p < 2 || p[0] != '"' || end[-1] != '"') {
         return false;
+    }
     p++;
     end--;
-    if (!only_etagc(p, (size_t)(end - p)))
+    if (!only_etagc(p, (size_t)(end - p))) {
         return false;
+    }
     out->opaque.ptr = p;
     out->opaque.len = (size_t)(end - p);
     out->weak = weak;
@@ -104,45 +112,49 @@ bool vld_etag_equal_strong(const vld_etag *a, const vld_etag *b)
     return !a->weak && !b->weak && vld_etag_equal_weak(a, b);
 }
 
-/* Whether p stands at tag's octets and the closing quote.  The tag has no
- * quote in it, so this cannot be a part of a longer member. */
+/* Whether the tag's octets and the closing quote stand at p.  A tag contains
+ * no quote, so they cannot be part of a longer member. */
 static bool is_tag_at(const char *p, const char *end, const vld_span *opaque)
 {
     return opaque->len < (size_t)(end - p) && p[opaque->len] == '"'
            && memcmp(p, opaque->ptr, opaque->len) == 0;
 }
 
-/* Read the member at p; what follows it, or NULL when it is not a tag.  The
- * octets of a member that equals the tag are those of the tag, which has been
- * checked already. */
+/* Read the member at p and return the place behind it; NULL when it is not an
+ * entity tag.  A member that equals the tag is not checked octet by octet: the
+ * tag was. */
 static const char *read_member(const char *p, const char *end,
                                const vld_etag *tag, bool strong, bool *found)
 {
     bool weak = is_weak_prefix(p, end);
 
-    if (weak)
+    if (weak) {
         p += 2;
-    if (p == end || *p != '"')
+    }
+    if (p == end || *p != '"') {
         return NULL;
+    }
     p++;
-    if (tag != NULL && is_tag_at(p, end, &tag->opaque)) {
+    if (tag && is_tag_at(p, end, &tag->opaque)) {
         *found = *found || !weak || !strong;
         return p + tag->opaque.len + 1;
     }
-    while (p < end && is_etagc(*p))
+    while (p < end && is_etagc(*p)) {
         p++;
+    }
     return p < end && *p == '"' ? p + 1 : NULL;
 }
 
 static const char *skip_ows(const char *p, const char *end)
 {
-    while (p < end && is_ows(*p))
+    while (p < end && is_ows(*p)) {
         p++;
+    }
     return p;
 }
 
-/* A match does not end the search: what follows may make the whole value
- * malformed.  Neither does a weak member end a strong search. */
+/* A match does not end the search: a later member may make the whole value
+ * malformed.  A weak member does not end a strong search either. */
 static vld_list_match find_in_list(const char *p, const char *end,
                                    const vld_etag *tag, bool strong)
 {
@@ -154,16 +166,18 @@ static vld_list_match find_in_list(const char *p, const char *end,
             continue;
         }
         p = read_member(p, end, tag, strong, &found);
-        if (p == NULL)
+        if (!p) {
             return VLD_LIST_MALFORMED;
+        }
         p = skip_ows(p, end);
-        if (p < end && *p != ',')
+        if (p < end && *p != ',') {
             return VLD_LIST_MALFORMED;
+        }
     }
     return found ? VLD_LIST_MATCH : VLD_LIST_NO_MATCH;
 }
 
-/* Most clients send back just what they were given. */
+/* Most clients send exactly the tag that they received. */
 static bool is_just(const vld_span *value, const vld_etag *tag)
 {
     const char *p = value->ptr;
@@ -179,15 +193,19 @@ vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
     const char *p = value.ptr;
     const char *end;
 
-    if (p == NULL)
+    if (!p) {
         return VLD_LIST_NO_MATCH;
-    if (tag != NULL && is_just(&value, tag))
+    }
+    if (tag && is_just(&value, tag)) {
         return VLD_LIST_MATCH;
+    }
     end = p + value.len;
     p = skip_ows(p, end);
-    if (p < end && *p == '*')
+    if (p < end && *p == '*') {
         return skip_ows(p + 1, end) == end ? VLD_LIST_ANY : VLD_LIST_MALFORMED;
-    if (strong && tag != NULL && tag->weak)
+    }
+    if (strong && tag && tag->weak) {
         tag = NULL;
+    }
     return find_in_list(p, end, tag, strong);
 }

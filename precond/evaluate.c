@@ -1,11 +1,11 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The order of evaluation, RFC 9110 13.2.2, step by step as it stands there.
- * Never decides for a response that without preconditions would not be 2xx:
- * that is the caller's to see first (13.2.1). */
+/* The order of evaluation, RFC 9110 13.2.2, one step after the other.  Never
+ * asks whether the response would be 2xx without preconditions: the caller has
+ * done so (13.2.1). */
 #include "validators/precond.h"
 
-/* What one field says.  MUTE: it is absent, or to be ignored. */
+/* The result of one field.  MUTE: it is absent or must be ignored. */
 typedef enum truth { MUTE, IS_TRUE, IS_FALSE } truth;
 
 static bool is_present(vld_span field)
@@ -13,41 +13,44 @@ static bool is_present(vld_span field)
     return field.ptr != NULL;
 }
 
-/* 13.1.1.  Malformed names nothing, so it cannot be what the client hopes. */
+/* 13.1.1.  A malformed field names no tag, so the condition is false. */
 static truth if_match(vld_span field, const vld_etag *tag)
 {
     vld_list_match match;
 
-    if (!is_present(field))
+    if (!is_present(field)) {
         return MUTE;
+    }
     match = vld_etag_list_find(field, tag, true);
     return match == VLD_LIST_MATCH || match == VLD_LIST_ANY ? IS_TRUE
                                                             : IS_FALSE;
 }
 
-/* 13.1.2.  Malformed names nothing, and still silences If-Modified-Since:
- * the field is present. */
+/* 13.1.2.  A malformed field names no tag, so the condition is true.  It still
+ * silences If-Modified-Since, because the field is present. */
 static truth if_none_match(vld_span field, const vld_etag *tag)
 {
     vld_list_match match;
 
-    if (!is_present(field))
+    if (!is_present(field)) {
         return MUTE;
+    }
     match = vld_etag_list_find(field, tag, false);
     return match == VLD_LIST_MATCH || match == VLD_LIST_ANY ? IS_FALSE
                                                             : IS_TRUE;
 }
 
-/* 13.1.4; and, with the sense turned, 13.1.3.  A date in the future is a
- * date like any other. */
+/* 13.1.4; its negation is 13.1.3.  A date in the future is compared like any
+ * other. */
 static truth unmodified_since(vld_span field, const vld_validators *current,
                               int64_t now_s)
 {
     int64_t date;
 
     if (!is_present(field) || !current->has_last_modified
-        || !vld_date_parse(field, now_s, &date))
+        || !vld_date_parse(field, now_s, &date)) {
         return MUTE;
+    }
     return current->last_modified <= date ? IS_TRUE : IS_FALSE;
 }
 
@@ -57,8 +60,9 @@ static truth modified_since(vld_span field, const vld_validators *current,
 {
     truth not_modified = unmodified_since(field, current, now_s);
 
-    if (not_modified == MUTE)
+    if (not_modified == MUTE) {
         return MUTE;
+    }
     return not_modified == IS_TRUE ? IS_FALSE : IS_TRUE;
 }
 
@@ -69,58 +73,64 @@ static bool is_if_range_true(vld_span field, const vld_validators *current,
     vld_etag wanted;
     int64_t date;
 
-    if (vld_etag_parse(field, &wanted))
-        return tag != NULL && vld_etag_equal_strong(&wanted, tag);
+    if (vld_etag_parse(field, &wanted)) {
+        return tag && vld_etag_equal_strong(&wanted, tag);
+    }
     return current->has_last_modified && current->date_is_strong
            && vld_date_parse(field, now_s, &date)
            && date == current->last_modified;
 }
 
-/* Steps 1 and 2: whether the client's wish to act on what it knows fails. */
-static bool is_lost(const vld_preconditions *request,
-                    const vld_validators *current, const vld_etag *tag,
-                    int64_t now_s, vld_rule *rule)
+/* Steps 1 and 2: whether the condition on the current state is false. */
+static bool is_state_refused(const vld_preconditions *request,
+                             const vld_validators *current, const vld_etag *tag,
+                             int64_t now_s, vld_rule *rule)
 {
-    truth said = if_match(request->if_match, tag);
+    truth result = if_match(request->if_match, tag);
 
-    if (said != MUTE) {
+    if (result != MUTE) {
         *rule = VLD_RULE_IF_MATCH;
-        return said == IS_FALSE;
+        return result == IS_FALSE;
     }
-    said = unmodified_since(request->if_unmodified_since, current, now_s);
-    if (said != MUTE)
+    result = unmodified_since(request->if_unmodified_since, current, now_s);
+    if (result != MUTE) {
         *rule = VLD_RULE_IF_UNMODIFIED_SINCE;
-    return said == IS_FALSE;
+    }
+    return result == IS_FALSE;
 }
 
 /* Steps 3 and 4: whether the client's copy is still current. */
-static bool is_known(const vld_preconditions *request,
-                     const vld_validators *current, const vld_etag *tag,
-                     int64_t now_s, vld_rule *rule)
+static bool is_copy_current(const vld_preconditions *request,
+                            const vld_validators *current, const vld_etag *tag,
+                            int64_t now_s, vld_rule *rule)
 {
-    truth said = if_none_match(request->if_none_match, tag);
+    truth result = if_none_match(request->if_none_match, tag);
 
-    if (said != MUTE) {
+    if (result != MUTE) {
         *rule = VLD_RULE_IF_NONE_MATCH;
-        return said == IS_FALSE;
+        return result == IS_FALSE;
     }
-    if (request->method == VLD_METHOD_OTHER)
+    if (request->method == VLD_METHOD_OTHER) {
         return false;
-    said = modified_since(request->if_modified_since, current, now_s);
-    if (said != MUTE)
+    }
+    result = modified_since(request->if_modified_since, current, now_s);
+    if (result != MUTE) {
         *rule = VLD_RULE_IF_MODIFIED_SINCE;
-    return said == IS_FALSE;
+    }
+    return result == IS_FALSE;
 }
 
-/* Step 5.  Range means nothing for any method but GET (14.2). */
+/* Step 5.  Range is defined for GET alone (14.2). */
 static bool is_range_wanted(const vld_preconditions *request,
                             const vld_validators *current, const vld_etag *tag,
                             int64_t now_s, vld_rule *rule)
 {
-    if (request->method != VLD_METHOD_GET || !is_present(request->range))
+    if (request->method != VLD_METHOD_GET || !is_present(request->range)) {
         return false;
-    if (!is_present(request->if_range))
+    }
+    if (!is_present(request->if_range)) {
         return true;
+    }
     *rule = VLD_RULE_IF_RANGE;
     return is_if_range_true(request->if_range, current, tag, now_s);
 }
@@ -141,22 +151,27 @@ vld_decision vld_precond_evaluate(const vld_preconditions *request,
     vld_etag parsed;
     const vld_etag *tag = NULL;
 
-    if (request->method == VLD_METHOD_UNCONDITIONAL)
+    if (request->method == VLD_METHOD_UNCONDITIONAL) {
         return decide(VLD_PERFORM, VLD_RULE_METHOD);
+    }
     if ((is_present(request->if_none_match) || is_present(request->if_match)
          || is_present(request->if_range))
-        && vld_etag_parse(current->etag, &parsed))
+        && vld_etag_parse(current->etag, &parsed)) {
         tag = &parsed;
+    }
 
-    if (is_lost(request, current, tag, now_s, &rule))
+    if (is_state_refused(request, current, tag, now_s, &rule)) {
         return decide(VLD_PRECONDITION_FAILED, rule);
-    if (is_known(request, current, tag, now_s, &rule))
+    }
+    if (is_copy_current(request, current, tag, now_s, &rule)) {
         return decide(request->method == VLD_METHOD_OTHER
                           ? VLD_PRECONDITION_FAILED
                           : VLD_NOT_MODIFIED,
                       rule);
-    if (is_range_wanted(request, current, tag, now_s, &rule))
+    }
+    if (is_range_wanted(request, current, tag, now_s, &rule)) {
         return decide(VLD_PERFORM_RANGE, rule);
+    }
     return decide(VLD_PERFORM, rule);
 }
 

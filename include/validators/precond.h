@@ -28,7 +28,7 @@ bool vld_etag_parse(vld_span text, vld_etag *out);
 bool vld_etag_equal_strong(const vld_etag *a, const vld_etag *b);
 bool vld_etag_equal_weak(const vld_etag *a, const vld_etag *b);
 
-/* What an If-Match or If-None-Match field value says of one tag. */
+/* The result of looking for one tag in an If-Match or If-None-Match value. */
 typedef enum vld_list_match {
     VLD_LIST_NO_MATCH, /* well-formed, the tag is not in it (or *, no tag) */
     VLD_LIST_MATCH,    /* well-formed list that has the tag */
@@ -38,7 +38,7 @@ typedef enum vld_list_match {
 
 /* Look for `tag` (NULL: the representation has none) in a field value that
  * is `*` or #entity-tag.  Field lines are joined by "," as 5.3 says; empty
- * members count for nothing (5.6.1); the whole value is checked, so that
+ * members are ignored (5.6.1); the whole value is checked, so that
  * `"a", foo` is malformed even where "a" would match. */
 vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
                                   bool strong);
@@ -53,11 +53,11 @@ vld_list_match vld_etag_list_find(vld_span value, const vld_etag *tag,
  * need not fit the date. */
 bool vld_date_parse(vld_span text, int64_t now_s, int64_t *out_s);
 
-/* Room for an IMF-fixdate and its NUL. */
+/* Octets of an IMF-fixdate with its NUL. */
 #define VLD_DATE_SIZE 30
 
-/* Write seconds since 1970 as IMF-fixdate.  What lies outside of the years 0
- * to 9999 becomes the nearest second inside. */
+/* Write seconds since 1970 as IMF-fixdate.  A time outside of the years 0
+ * to 9999 is written as the nearest second inside. */
 void vld_date_format(int64_t s, char out[VLD_DATE_SIZE]);
 
 /* --- the decision, RFC 9110 13.2.2 --------------------------------------- */
@@ -69,7 +69,7 @@ typedef enum vld_method {
     VLD_METHOD_UNCONDITIONAL /* CONNECT, OPTIONS, TRACE: 13.2.1 */
 } vld_method;
 
-/* The request's side.  Several lines of one field arrive joined by ", ". */
+/* The request's side.  The caller joins the lines of one field by ", ". */
 typedef struct vld_preconditions {
     vld_method method;
     vld_span if_match;
@@ -85,8 +85,8 @@ typedef struct vld_preconditions {
 typedef struct vld_validators {
     vld_span etag; /* ptr == NULL: none */
     bool has_last_modified;
-    bool date_is_strong;   /* 8.8.2.2: it is known not to have changed twice
-                            * in the second that last_modified names */
+    bool date_is_strong;   /* 8.8.2.2: known not to have changed twice in
+                            * the second that last_modified names */
     int64_t last_modified; /* seconds since 1970 */
 } vld_validators;
 
@@ -99,7 +99,7 @@ typedef enum vld_outcome {
 } vld_outcome;
 
 /* The step of 13.2.2 that decided, for the log: the last one that applied.
- * A field that is to be ignored does not apply, Range without If-Range is no
+ * A field that must be ignored does not apply; Range without If-Range is no
  * precondition. */
 typedef enum vld_rule {
     VLD_RULE_NONE,   /* no precondition applied */

@@ -31,8 +31,9 @@ static bool parses(const char *s, int64_t now, int64_t *out)
 
     assert_int_equal(ok,
                      vld_date_parse(guarded_start(s, strlen(s)), now, &again));
-    if (ok)
+    if (ok) {
         assert_true(*out == again);
+    }
     return ok;
 }
 
@@ -54,11 +55,13 @@ static void assert_is(const char *s, int64_t expected)
 {
     int64_t got = -1;
 
-    if (!parses(s, NOW, &got))
+    if (!parses(s, NOW, &got)) {
         fail_msg("%s was refused", s);
-    if (got != expected)
+    }
+    if (got != expected) {
         fail_msg("%s is %lld and was read as %lld", s, (long long)expected,
                  (long long)got);
+    }
 }
 
 static void the_three_forms_name_the_same_second(void **state)
@@ -222,8 +225,9 @@ static void what_is_not_one_date_is_none(void **state)
     for (i = 0; i < COUNT(rows); i++) {
         int64_t out = -77;
 
-        if (parses(rows[i], NOW, &out))
+        if (parses(rows[i], NOW, &out)) {
             fail_msg("%s was taken for a date", rows[i]);
+        }
         assert_true(out == -77);
     }
 }
@@ -242,9 +246,10 @@ static void assert_year(const char *s, int64_t now, int64_t expected)
     int64_t got = -1;
 
     assert_true(parses(s, now, &got));
-    if (got != expected)
+    if (got != expected) {
         fail_msg("%s, read at %lld, is %lld and was read as %lld", s,
                  (long long)now, (long long)expected, (long long)got);
+    }
 }
 
 static void two_digits_name_no_date_beyond_50_years_ahead(void **state)
@@ -288,8 +293,9 @@ static void two_digits_mean_the_latest_year_within_50_ahead(void **state)
                 int y = year / 100 * 100 + 200 + yy;
                 int64_t got = -1;
 
-                while (seconds(y - 50, 1, 1, 0, 0, 0) > now)
+                while (seconds(y - 50, 1, 1, 0, 0, 0) > now) {
                     y -= 100;
+                }
                 snprintf(buf, sizeof buf, "Monday, 01-Jan-%02d 00:00:00 GMT",
                          yy);
                 assert_true(vld_date_parse(text(buf), now, &got));
@@ -336,10 +342,12 @@ static void assert_round_trip(int64_t s)
 
     oracle(s, expected);
     vld_date_format(s, got);
-    if (memcmp(expected, got, VLD_DATE_SIZE) != 0)
+    if (memcmp(expected, got, VLD_DATE_SIZE) != 0) {
         fail_msg("%s was written as %.29s", expected, got);
-    if (!vld_date_parse(text(got), NOW, &back) || back != s)
+    }
+    if (!vld_date_parse(text(got), NOW, &back) || back != s) {
         fail_msg("%s was read as %lld", got, (long long)back);
+    }
 }
 
 static void
@@ -363,8 +371,9 @@ static void every_second_of_a_day_is_written_and_read_back(void **state)
     int64_t s;
 
     (void)state;
-    for (s = 0; s < DAY; s++)
+    for (s = 0; s < DAY; s++) {
         assert_round_trip(INT64_C(19000) * DAY + s);
+    }
 }
 
 static void years_without_four_digits_become_the_nearest_second(void **state)

@@ -37,7 +37,7 @@ static vld_list_match find(const char *value, const char *tag, bool strong)
     vld_list_match match;
     size_t len = strlen(value);
 
-    if (tag != NULL) {
+    if (tag) {
         assert_true(parses(tag, &etag));
         wanted = &etag;
     }
@@ -103,8 +103,9 @@ static void what_is_not_one_tag_does_not_parse(void **state)
     for (i = 0; i < COUNT(rows); i++) {
         vld_etag tag = { { "untouched", 9 }, true };
 
-        if (parses(rows[i], &tag))
+        if (parses(rows[i], &tag)) {
             fail_msg("%s was taken for a tag", rows[i]);
+        }
         assert_string_equal(tag.opaque.ptr, "untouched");
         assert_true(tag.weak);
     }
@@ -274,8 +275,9 @@ static void only_a_lone_star_is_any(void **state)
     assert_int_equal(strongly(" * ", "W/\"a\""), VLD_LIST_ANY);
     assert_int_equal(weakly("*", NULL), VLD_LIST_ANY);
     assert_int_equal(weakly("\"*\"", "\"a\""), VLD_LIST_NO_MATCH);
-    for (i = 0; i < COUNT(malformed); i++)
+    for (i = 0; i < COUNT(malformed); i++) {
         assert_int_equal(weakly(malformed[i], "\"a\""), VLD_LIST_MALFORMED);
+    }
 }
 
 static void a_malformed_member_spoils_the_whole_list(void **state)
@@ -291,8 +293,9 @@ static void a_malformed_member_spoils_the_whole_list(void **state)
 
     (void)state;
     for (i = 0; i < COUNT(rows); i++) {
-        if (weakly(rows[i], "\"a\"") != VLD_LIST_MALFORMED)
+        if (weakly(rows[i], "\"a\"") != VLD_LIST_MALFORMED) {
             fail_msg("%s was taken for a list", rows[i]);
+        }
         assert_int_equal(weakly(rows[i], NULL), VLD_LIST_MALFORMED);
         assert_int_equal(strongly(rows[i], "W/\"a\""), VLD_LIST_MALFORMED);
     }

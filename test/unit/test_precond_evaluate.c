@@ -55,7 +55,7 @@ static size_t rule_count;
 
 static vld_span text(const char *s)
 {
-    vld_span span = { s, s == NULL ? 0 : strlen(s) };
+    vld_span span = { s, s ? strlen(s) : 0 };
 
     return span;
 }
@@ -68,11 +68,12 @@ static FILE *open_table(const char *name)
     char path[1024];
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/test/tables/%s",
-             srcdir != NULL ? srcdir : ".", name);
+    snprintf(path, sizeof path, "%s/test/tables/%s", srcdir ? srcdir : ".",
+             name);
     file = fopen(path, "r");
-    if (file == NULL)
+    if (!file) {
         fail_msg("cannot open %s", path);
+    }
     return file;
 }
 
@@ -83,18 +84,20 @@ static size_t next_line(FILE *file, char line[LINE], char *columns[MAX_COLUMNS])
     char *p;
 
     do {
-        if (fgets(line, LINE, file) == NULL)
+        if (!fgets(line, LINE, file)) {
             return 0;
+        }
     } while (line[0] == '#' || line[0] == '\n');
     p = strchr(line, '\n');
     assert_non_null(p);
     *p = '\0';
-    for (p = line; p != NULL; count++) {
+    for (p = line; p; count++) {
         assert_true(count < MAX_COLUMNS);
         columns[count] = p;
         p = strchr(p, '\t');
-        if (p != NULL)
+        if (p) {
             *p++ = '\0';
+        }
         assert_true(columns[count][0] != '\0');
     }
     return count;
@@ -119,13 +122,15 @@ static const char *placeholder(const char *name, size_t len)
     static char buf[64];
     size_t i;
 
-    if (len == 6 && memcmp(name, "opaque", 6) == 0)
+    if (len == 6 && memcmp(name, "opaque", 6) == 0) {
         return OPAQUE;
+    }
     for (i = 0; i < sizeof dates / sizeof *dates; i++) {
         time_t t = (time_t)(LM + dates[i].shift);
 
-        if (strlen(dates[i].name) != len || memcmp(name, dates[i].name, len))
+        if (strlen(dates[i].name) != len || memcmp(name, dates[i].name, len)) {
             continue;
+        }
         strftime(buf, sizeof buf, "%a, %d %b %Y %H:%M:%S", gmtime(&t));
         return buf;
     }
@@ -142,7 +147,7 @@ static void expand(const char *from, char *to, size_t size)
         const char *part = from;
         size_t len = 1;
 
-        if (close != NULL) {
+        if (close) {
             part = placeholder(from + 1, (size_t)(close - from) - 1);
             len = strlen(part);
             from = close;
@@ -171,8 +176,9 @@ static vld_span *field_named(vld_preconditions *sends, const char *name,
 
     for (i = 0; i < sizeof fields / sizeof *fields; i++) {
         if (strlen(fields[i].name) == len
-            && memcmp(fields[i].name, name, len) == 0)
+            && memcmp(fields[i].name, name, len) == 0) {
             return fields[i].span;
+        }
     }
     fail_msg("unknown field %.*s", (int)len, name);
     return NULL;
@@ -189,7 +195,7 @@ static void add_field(vld_preconditions *sends, const char *column)
     assert_non_null(colon);
     span = field_named(sends, column, (size_t)(colon - column));
     expand(colon + 2, part, sizeof part);
-    if (span->ptr != NULL) {
+    if (span->ptr) {
         memcpy(buf, span->ptr, span->len);
         memcpy(buf + span->len, ", ", 2);
         len = span->len + 2;
@@ -204,13 +210,16 @@ static bool is_class_of(size_t factor, const char *class)
                                           "ignored" };
     size_t i;
 
-    if (factor == METHOD)
+    if (factor == METHOD) {
         return strcmp(class, "GET") == 0 || strcmp(class, "HEAD") == 0;
-    if (factor == RANGE && strcmp(class, "range") == 0)
+    }
+    if (factor == RANGE && strcmp(class, "range") == 0) {
         return true;
+    }
     for (i = 0; i < sizeof common / sizeof *common; i++) {
-        if (strcmp(class, common[i]) == 0)
+        if (strcmp(class, common[i]) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -220,8 +229,9 @@ static size_t factor_named(const char *name)
     size_t i;
 
     for (i = 0; i < FACTORS; i++) {
-        if (strcmp(factor_names[i], name) == 0)
+        if (strcmp(factor_names[i], name) == 0) {
             return i;
+        }
     }
     fail_msg("unknown factor %s", name);
     return FACTORS;
@@ -234,19 +244,22 @@ static void add_value(char *columns[], size_t count)
 
     assert_true(count >= 2 + CLASSES);
     assert_true(value_counts[factor] < MAX_VALUES);
-    for (i = 0; i < value_counts[factor]; i++)
+    for (i = 0; i < value_counts[factor]; i++) {
         assert_string_not_equal(values[factor][i].name, columns[1]);
+    }
     v = &values[factor][value_counts[factor]++];
     copy(v->name, sizeof v->name, columns[1]);
     for (i = 0; i < CLASSES; i++) {
-        if (!is_class_of(factor, columns[2 + i]))
+        if (!is_class_of(factor, columns[2 + i])) {
             fail_msg("unknown class %s", columns[2 + i]);
+        }
         copy(v->classes[i], sizeof v->classes[i], columns[2 + i]);
     }
     v->sends.method = strcmp(columns[2], "HEAD") == 0 ? VLD_METHOD_HEAD
                                                       : VLD_METHOD_GET;
-    for (i = 2 + CLASSES; i < count; i++)
+    for (i = 2 + CLASSES; i < count; i++) {
         add_field(&v->sends, columns[i]);
+    }
 }
 
 static void add_rule(char *columns[], size_t count)
@@ -257,8 +270,9 @@ static void add_rule(char *columns[], size_t count)
     assert_int_equal(count, FACTORS + 3);
     assert_true(rule_count <= MAX_RULES);
     for (i = 0; i < FACTORS; i++) {
-        if (strcmp(columns[i], "*") != 0 && !is_class_of(i, columns[i]))
+        if (strcmp(columns[i], "*") != 0 && !is_class_of(i, columns[i])) {
             fail_msg("unknown class %s", columns[i]);
+        }
         copy(r->wanted[i], sizeof r->wanted[i], columns[i]);
     }
     r->status = atoi(columns[FACTORS]);
@@ -272,12 +286,14 @@ static int read_tables(void **state)
     FILE *file = open_table("factors.tsv");
 
     (void)state;
-    while ((count = next_line(file, line, columns)) != 0)
+    while ((count = next_line(file, line, columns)) != 0) {
         add_value(columns, count);
+    }
     fclose(file);
     file = open_table("rules.tsv");
-    while ((count = next_line(file, line, columns)) != 0)
+    while ((count = next_line(file, line, columns)) != 0) {
         add_rule(columns, count);
+    }
     fclose(file);
     return 0;
 }
@@ -296,8 +312,9 @@ static vld_validators representation(size_t which)
     vld_validators current;
 
     memset(&current, 0, sizeof current);
-    if (kinds[which].tag != NULL)
+    if (kinds[which].tag) {
         current.etag = guarded_end(kinds[which].tag, strlen(kinds[which].tag));
+    }
     current.has_last_modified = kinds[which].has_date;
     current.date_is_strong = kinds[which].strong_date;
     current.last_modified = LM;
@@ -311,11 +328,13 @@ static rule *rule_for(const value *const row[FACTORS], size_t which)
     for (i = 0; i < rule_count; i++) {
         for (f = 0; f < FACTORS; f++) {
             if (strcmp(rules[i].wanted[f], "*") != 0
-                && strcmp(rules[i].wanted[f], row[f]->classes[which]) != 0)
+                && strcmp(rules[i].wanted[f], row[f]->classes[which]) != 0) {
                 break;
+            }
         }
-        if (f == FACTORS)
+        if (f == FACTORS) {
             return &rules[i];
+        }
     }
     fail_msg("no rule fits");
     return NULL;
@@ -349,8 +368,9 @@ static void report(const value *const row[FACTORS], size_t which,
 {
     print_error("%s representation, %s", representation_names[which],
                 row[METHOD]->name);
-    for (size_t f = 1; f < FACTORS; f++)
+    for (size_t f = 1; f < FACTORS; f++) {
         print_error(", %s %s", factor_names[f], row[f]->name);
+    }
     print_error(": expected %d (%s), got %d (%s)\n", expected->status,
                 expected->field, status_of(got.outcome),
                 vld_rule_name(got.rule));
@@ -373,8 +393,9 @@ static void run_table(size_t which, unsigned counts[5])
     unsigned wrong = 0;
 
     memset(counts, 0, 5 * sizeof *counts);
-    for (f = 0; f < FACTORS; f++)
+    for (f = 0; f < FACTORS; f++) {
         total *= value_counts[f];
+    }
     for (n = 0; n < total; n++) {
         vld_preconditions request;
         vld_decision got;
@@ -394,11 +415,13 @@ static void run_table(size_t which, unsigned counts[5])
                : expected->status == 206 ? 2
                : expected->status == 304 ? 3
                                          : 4]++;
-        if (!is_answer(expected, got) && wrong++ < 10)
+        if (!is_answer(expected, got) && wrong++ < 10) {
             report(row, which, expected, got);
+        }
     }
-    if (wrong != 0)
+    if (wrong != 0) {
         fail_msg("%u of %u rows answered wrongly", wrong, counts[0]);
+    }
     assert_int_equal(counts[0], 23520);
 }
 
@@ -428,8 +451,9 @@ static void all_23520_rows_are_answered_as_rfc_9110_says(void **state)
     assert_int_equal(counts[2], 1197);
     assert_int_equal(counts[3], 9310);
     assert_int_equal(counts[4], 8624);
-    for (i = 0; i < rule_count; i++)
+    for (i = 0; i < rule_count; i++) {
         assert_true(rules[i].used > 0);
+    }
 }
 
 static void all_rows_without_a_date_are_answered_so(void **state)
