@@ -3,118 +3,32 @@
 /* htvalidators forget: takes records out of the index.  The files themselves
  * are never touched. */
 #include <inttypes.h>
-#include <string.h>
-
-#include <apr_strings.h>
-#include <apr_tables.h>
 
 #include "cli.h"
 
-/* Records and octets of names in one transaction: other writers get their
- * turn in between, and memory stays small. */
+/* Records of one transaction: other writers get their turn in between. */
 #define BATCH_RECORDS 10000
-#define BATCH_OCTETS (4 * 1024 * 1024)
 
-typedef struct harvest {
-    apr_pool_t *pool;
-    apr_array_header_t *paths;
-    size_t octets;
-} harvest;
-
-static apr_status_t collect(void *baton, const char *path, size_t len,
-                            const vld_record *record)
+static apr_status_t choose_all(void *baton, const char *path, size_t len,
+                               const vld_record *record, bool *drop)
 {
-    harvest *h = baton;
-
+    (void)baton;
+    (void)path;
+    (void)len;
     (void)record;
-    if (path == NULL || len == 0) {
-        return APR_SUCCESS;
-    }
-    if (h->paths->nelts >= BATCH_RECORDS || h->octets >= BATCH_OCTETS) {
-        return APR_EOF;
-    }
-    APR_ARRAY_PUSH(h->paths, const char *) = apr_pstrmemdup(h->pool, path, len);
-    h->octets += len;
-    return APR_SUCCESS;
-}
-
-static apr_status_t
-delete_all(vld_batch *batch, const apr_array_header_t *paths, uint64_t *deleted)
-{
-    int i;
-
-    for (i = 0; i < paths->nelts; i++) {
-        const char *path = APR_ARRAY_IDX(paths, i, const char *);
-        apr_status_t rv = vld_batch_delete(batch, path, strlen(path));
-
-        if (rv == APR_SUCCESS) {
-            (*deleted)++;
-        }
-        else if (rv != APR_NOTFOUND) {
-            return rv;
-        }
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t commit_deletion(vld_store *store,
-                                    const apr_array_header_t *paths,
-                                    uint64_t *deleted)
-{
-    vld_batch *batch;
-    apr_status_t rv = vld_batch_begin(store, &batch);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = delete_all(batch, paths, deleted);
-    if (rv == APR_SUCCESS) {
-        return vld_batch_commit(batch);
-    }
-    vld_batch_abort(batch);
-    return rv;
-}
-
-/* One transaction's worth; *deleted gets how many that were. */
-static apr_status_t forget_some(cli *c, apr_pool_t *p, const char *prefix,
-                                uint64_t *deleted)
-{
-    harvest h = { p, NULL, 0 };
-    apr_status_t rv;
-
-    h.paths = apr_array_make(p, 256, sizeof(const char *));
-    *deleted = 0;
-    rv = vld_store_each(c->store, prefix, collect, &h);
-    if (rv != APR_SUCCESS && rv != APR_EOF) {
-        return rv;
-    }
-    if (h.paths->nelts == 0) {
-        return APR_SUCCESS;
-    }
-    rv = commit_deletion(c->store, h.paths, deleted);
-    if (rv != APR_SUCCESS) {
-        *deleted = 0;
-    }
-    return rv;
+    *drop = true;
+    return cli_stopped ? APR_EINTR : APR_SUCCESS;
 }
 
 static apr_status_t forget(cli *c, const char *prefix, uint64_t *total)
 {
-    uint64_t deleted;
-    apr_status_t rv;
+    const vld_sweep_rule all = { choose_all, NULL, NULL, BATCH_RECORDS };
+    apr_status_t rv = vld_store_delete_each(c->store, prefix, &all, total);
 
-    do {
-        apr_pool_t *p;
-
-        apr_pool_create(&p, c->pool);
-        rv = forget_some(c, p, prefix, &deleted);
-        apr_pool_destroy(p);
-        *total += deleted;
-    } while (rv == APR_SUCCESS && deleted > 0 && !cli_stopped);
-    return rv;
+    return cli_stopped && APR_STATUS_IS_EINTR(rv) ? APR_SUCCESS : rv;
 }
 
-static void put_summary(const cli *c, uint64_t total, bool complete)
+static void put_totals(const cli *c, uint64_t total, bool complete)
 {
     if (c->json) {
         json_t *object = json_object();
@@ -142,7 +56,7 @@ static cli_exit forget_operand(cli *c, const char *given, uint64_t *total)
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }
-    if (*total == before) {
+    if (*total == before && !cli_stopped) {
         cli_error("%s: no records at or below it", cli_shown(c->pool, given));
         return CLI_FOUND;
     }
@@ -164,7 +78,7 @@ static cli_exit run(cli *c, int argc, char **argv)
 
         worst = one > worst ? one : worst;
     }
-    put_summary(c, total, !cli_stopped && worst != CLI_ERROR);
+    put_totals(c, total, !cli_stopped && worst != CLI_ERROR);
     if (cli_stopped) {
         cli_error("stopped; what was forgotten stays so, run it again for "
                   "the rest");

@@ -131,15 +131,31 @@ bool vld_path_is_valid(const char *path, size_t len);
 /* Whether a fault was met: then every call returns VLD_E_DAMAGED. */
 bool vld_store_is_dead(const vld_store *store);
 
-/* A transaction of writing, by the thread that began it; begin waits while
- * another one, of whatever process, is open, and returns VLD_E_REPLACED where
- * the file was replaced or removed (by compact, for example): what was written
- * to it would be lost.  Nothing is seen before commit;
- * commit (whatever it returns) or abort ends it.  A put may return
- * VLD_E_FULL or ENOSPC's status: abort then.  APR_EINVAL: the path is none,
- * or the record has dates that none can have; the batch may go on. */
+/* --- writing ----------------------------------------------------------------
+ * A batch is one transaction: nothing of it is seen before its commit, and
+ * after a failure nothing of it is ever seen.  One batch at a time is open in
+ * all processes; who wants the next one waits. */
 typedef struct vld_batch vld_batch;
-apr_status_t vld_batch_begin(vld_store *store, vld_batch **out);
+
+/* Call fn, once, with a batch of this thread; commit the batch when fn returns
+ * APR_SUCCESS, abort it and return fn's status when it returns another.
+ *
+ * fn may read the store (vld_store_get does not see the batch, vld_batch_get
+ * does), but neither write to it in another batch, nor compact, nor close it.
+ * The batch ends with fn's return.
+ *
+ * VLD_E_REPLACED: the file was replaced or removed (by compact, for example);
+ * what was written to it would be lost.  VLD_E_DAMAGED: the pages do not
+ * check, or a fault was met; APR_EACCES: the store is open to be read only.
+ * VLD_E_FULL, ENOSPC's status and others: of beginning or of committing. fn
+ * was not called when the batch could not begin: always so with
+ * VLD_E_REPLACED and APR_EACCES, unless fn itself returned it. */
+typedef apr_status_t (*vld_write_fn)(void *baton, vld_batch *batch);
+apr_status_t vld_store_write(vld_store *store, vld_write_fn fn, void *baton);
+
+/* Put a record, in the place of the one that the path has.  APR_EINVAL: the
+ * path is none, or the record has dates that none can have; the batch may go
+ * on.  After VLD_E_FULL, ENOSPC's status and others it may not. */
 apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record);
 /* As vld_store_get, inside the batch (sees its own puts). */
@@ -147,11 +163,15 @@ apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
                            vld_record *out);
 /* APR_NOTFOUND when there was none. */
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len);
-apr_status_t vld_batch_commit(vld_batch *batch);
-void vld_batch_abort(vld_batch *batch);
 /* False once the store has met a fault: a VLD_E_DAMAGED is then not about one
  * record. */
 bool vld_batch_is_well(const vld_batch *batch);
+
+/* The steps of vld_store_write, for tests: commit (whatever it returns) or
+ * abort ends the batch, by the thread that began it. */
+apr_status_t vld_batch_begin(vld_store *store, vld_batch **out);
+apr_status_t vld_batch_commit(vld_batch *batch);
+void vld_batch_abort(vld_batch *batch);
 
 /* --- the record of one file ----------------------------------------------- */
 
@@ -186,6 +206,52 @@ typedef apr_status_t (*vld_record_cb)(void *baton, const char *path, size_t len,
                                       const vld_record *record);
 apr_status_t vld_store_each(vld_store *store, const char *prefix,
                             vld_record_cb cb, void *baton);
+
+/* --- deleting ---------------------------------------------------------------
+ * Records that a rule does not want any more, in batches of bounded size: other
+ * writers get their turn in between. */
+typedef struct vld_sweep_rule {
+    /* Whether the record is to be deleted (*drop is false before): asked for
+     * each record that is met.  path and record as vld_record_cb has them; no
+     * transaction is open, the store may be used.  A status other than
+     * APR_SUCCESS ends the walk and is returned; what was chosen since the
+     * last batch is kept. */
+    apr_status_t (*choose)(void *baton, const char *path, size_t len,
+                           const vld_record *record, bool *drop);
+    /* Whether it still is: asked once more, inside the batch, just before the
+     * record is deleted; path is NUL-terminated.  The store may be read but
+     * not written to.  NULL: it is. */
+    bool (*confirm)(void *baton, const char *path, size_t len);
+    void *baton;
+    size_t batch_records; /* the most of one batch; 0: 4096 */
+} vld_sweep_rule;
+
+/* Walk the records below prefix, as vld_store_each does, and delete those that
+ * the rule chooses and confirms.  *deleted grows after each commit by the
+ * records that it deleted, so it is right after a failure too.  Statuses of
+ * vld_store_each, of choose and of vld_store_write; after one of the last
+ * the records of that batch and those not met yet are kept. */
+apr_status_t vld_store_delete_each(vld_store *store, const char *prefix,
+                                   const vld_sweep_rule *rule,
+                                   uint64_t *deleted);
+
+/* The same in steps, for who finds paths by and by.  One thread; *rule is
+ * copied, *deleted must live as long as the sweep. */
+typedef struct vld_sweep vld_sweep;
+apr_status_t vld_sweep_open(vld_sweep **out, vld_store *store,
+                            const vld_sweep_rule *rule, uint64_t *deleted);
+/* Choose the record of a path, where there is one, without asking the rule's
+ * choose; delete what is chosen when that makes a full batch. */
+apr_status_t vld_sweep_add(vld_sweep *sweep, const char *path, size_t len);
+/* Choose among the records below prefix; full batches are deleted. */
+apr_status_t vld_sweep_below(vld_sweep *sweep, const char *prefix);
+/* Delete what is chosen.  Nothing is chosen after, whatever is returned: after
+ * a failure these records are kept. */
+apr_status_t vld_sweep_flush(vld_sweep *sweep);
+/* Free the sweep; what is chosen and not deleted is kept.  NULL is none. */
+void vld_sweep_close(vld_sweep *sweep);
+
+/* --- the whole ------------------------------------------------------------- */
 
 /* Figures for `stat` and the status page. */
 typedef struct vld_store_info {

@@ -213,7 +213,7 @@ static unsigned collect(vld_store *store, bool *more)
     return n;
 }
 
-static apr_status_t put(vld_batch *batch, job *j)
+static apr_status_t put_record(vld_batch *batch, job *j)
 {
     vld_last_sent heard = { j->item.has_digest, j->item.digest, j->item.date };
     bool same;
@@ -224,23 +224,15 @@ static apr_status_t put(vld_batch *batch, job *j)
     return j->rv == APR_EINVAL ? APR_SUCCESS : j->rv;
 }
 
-static apr_status_t put_all(vld_store *store, unsigned n)
+static apr_status_t put_records(void *count, vld_batch *batch)
 {
-    vld_batch *batch;
-    apr_status_t rv = vld_batch_begin(store, &batch);
-    unsigned i;
+    unsigned n = *(const unsigned *)count, i;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        rv = put(batch, &indexer.jobs[i]);
+        rv = put_record(batch, &indexer.jobs[i]);
     }
-    if (rv != APR_SUCCESS) {
-        vld_batch_abort(batch);
-        return rv;
-    }
-    return vld_batch_commit(batch);
+    return rv;
 }
 
 static void all_is_well(unsigned n)
@@ -298,7 +290,7 @@ static void not_written(unsigned n, apr_status_t rv)
 /* False: it went wrong. */
 static bool record(vld_store *store, unsigned n)
 {
-    apr_status_t rv = n ? put_all(store, n) : APR_SUCCESS;
+    apr_status_t rv = n ? vld_store_write(store, put_records, &n) : APR_SUCCESS;
 
     if (rv != APR_SUCCESS) {
         not_written(n, rv);
