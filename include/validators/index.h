@@ -251,7 +251,7 @@ apr_status_t vld_sweep_flush(vld_sweep *sweep);
 /* Free the sweep; what is chosen and not deleted is kept.  NULL is none. */
 void vld_sweep_close(vld_sweep *sweep);
 
-/* --- the whole ------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 /* Figures for `stat` and the status page. */
 typedef struct vld_store_info {
