@@ -73,9 +73,8 @@ static bool put_text(cursor *c, unsigned char *len_at, vld_span text)
     return true;
 }
 
-static bool put_pairs(cursor *c, unsigned char *len_at,
-                      const vld_field *pairs, unsigned count,
-                      bool may_lack_value)
+static bool put_pairs(cursor *c, unsigned char *len_at, const vld_field *pairs,
+                      unsigned count, bool may_lack_value)
 {
     unsigned i;
 

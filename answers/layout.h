@@ -1,33 +1,17 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Where everything stands in the table of prepared answers; private to
- * answers/ and its tests.  Numbers only, no code.
+/* The layout of prepared answers in slots of shared memory; private to
+ * answers/ and its tests.  Numbers only, no code.  validators/slots.h has the
+ * memory around it, and how a slot is written and read.
  *
- * Integers are in the machine's order: the memory never leaves the host and
- * never outlives the server.  There are no pointers in it, so each process
- * may have it at another address.
- *
- * Table
- *   OFFSET        SIZE      DESCRIPTION
- *   0             8         magic, "VLDANSWR"
- *   8             4         version of this layout
- *   12            4         slots
- *   16            48        zero
- *   64            192       secret of the hashes, from the table's seed
- *   256           64*sets   tags: one line of 8 a set, one tag a way
- *   256+64*sets   64*sets   floors: one a set, the first word of a line
- *   256+128*sets  2048*n    slots, the 8 ways of a set side by side
- *
- * A tag is the hash of the key in that way; 0: none.  It is a hint that
- * saves looking at the slot: nothing is believed for its sake.
- *
- * A floor is the latest date, seconds since 1970, of the answers that the set
- * has lost: replaced by others for want of room, or forgotten.
+ * Words of a set
+ *   0     floor: the latest date, seconds since 1970, of the answers that the
+ *         set has lost: replaced by others for want of room, or forgotten
+ *   1-7   zero
  *
  * Slot
  *   OFFSET  SIZE   DESCRIPTION
- *   0       8      check: xxh3, under the table's secret, of octets 8 to used
- *   8       8      sequence: odd while written, even at rest; see below
+ *   0       16     check and sequence
  *   16      2      used: octets of the slot in use, a multiple of 32
  *   18      2      length of the key
  *   20      1      number of request fields (vary), 0 to 8
@@ -50,18 +34,12 @@
  *   ...            texts, each with a NUL after it: key, path, entity tag,
  *                  then names and values in the order of their lengths
  *   ...     0-31   zero, up to used
- * A length of 65535 says that the text is absent: it takes no octets then.
- *
- * Sequence.  A writer takes a slot by replacing the sequence S with an odd
- * one that is greater, 2 * now + 1 in microseconds unless S is past that,
- * so the lock itself says since when it is held.  It lets go by adding one.
- * No value comes twice in a slot.  The check covers the sequence at rest:
- * what a writer leaves can only pass under the sequence which that writer
- * itself set, and once another has taken over it cannot set it any more. */
+ * A length of 65535 says that the text is absent: it takes no octets then. */
 #ifndef ANSWERS_LAYOUT_H
 #define ANSWERS_LAYOUT_H
 
 #include "validators/answers.h"
+#include "validators/slots.h"
 
 #define TABLE_MAGIC "VLDANSWR"
 #define TABLE_VERSION 1u
@@ -69,31 +47,18 @@
 /* The most slots in one table: 32 GB. */
 #define TABLE_MAX_SLOTS (1u << 24)
 
-/* Slots that one hash can stand in. */
-#define WAYS 8
-
 /* Octets of a slot are copied in steps of this many. */
 #define STEP 32
 
 /* The length that says "absent". */
 #define ABSENT 0xFFFFu
 
-enum table_offset {
-    AT_MAGIC = 0,
-    AT_VERSION = 8,
-    AT_SLOTS = 12,
-    AT_SECRET = 64,
-    SECRET_SIZE = 192,
-    AT_TAGS = AT_SECRET + SECRET_SIZE,
-    TAG_LINE = WAYS * 8,
-    FLOOR_LINE = 64
-};
+/* The word of a set that has its floor. */
+#define FLOOR_WORD 0
 
 enum slot_offset {
-    AT_CHECK = 0,
-    AT_SEQUENCE = 8,
-    AT_USED = 16,
-    AT_KEY_LEN = 18,
+    AT_USED = VLD_SLOT_USED,
+    AT_KEY_LEN = VLD_SLOT_DATA,
     AT_VARY_COUNT = 20,
     AT_FIELD_COUNT = 21,
     AT_VERIFY = 22,
@@ -112,7 +77,6 @@ enum slot_offset {
     AT_LENGTHS = 120
 };
 
-_Static_assert(AT_TAGS % 64 == 0, "tags of a set share one cache line");
 _Static_assert(AT_DIGEST + sizeof(vld_digest) == AT_LENGTHS,
                "the fixed part has no holes");
 _Static_assert(AT_LENGTHS % 8 == 0 && AT_BORN % 8 == 0,

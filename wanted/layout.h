@@ -1,26 +1,14 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Where everything stands in the list of wanted files; private to wanted/ and
- * its tests.  Numbers only, no code.
+/* The layout of wanted files in slots of shared memory; private to wanted/ and
+ * its tests.  Numbers only, no code.  validators/slots.h has the memory around
+ * it, and how a slot is written and read.
  *
- * Integers are in the machine's order: the memory never leaves the host and
- * never outlives the server.  There are no pointers in it.
+ * Words of the head
+ *   0     posted: how many times a path came onto the list
+ *   1-5   zero
  *
- * List
- *   OFFSET        SIZE      DESCRIPTION
- *   0             8         magic, "VLDWANTD"
- *   8             4         version of this layout
- *   12            4         slots
- *   16            48        zero
- *   64            8         posted: how many times a path came onto the list
- *   72            56        zero
- *   128           64*sets   tags: one line of 8 a set, one tag a way
- *   128+64*sets   64*sets   states: one line of 8 a set, one word a way
- *   128+128*sets  1088*n    slots, the 8 ways of a set side by side
- *
- * A tag is the hash of the path in that way; 0: none.
- *
- * State
+ * Words of a set: one state a way
  *   BITS   DESCRIPTION
  *   0-1    0 free, 1 wanted, 2 taken, 3 resting
  *   2-5    looks: how often it was delayed since it was wanted
@@ -29,35 +17,27 @@
  *
  * Slot
  *   OFFSET  SIZE   DESCRIPTION
- *   0       8      check: xxh3, under the list's seed, of octets 8 to the end
- *                  of the path's last word
- *   8       8      sequence: odd while written, even at rest
- *   16      2      length of the path
- *   18      1      1: the digest is known
- *   19      5      zero
+ *   0       16     check and sequence
+ *   16      2      used: up to the end of the path's last word
+ *   18      2      length of the path
+ *   20      1      1: the digest is known
+ *   21      3      zero
  *   24      8      date, seconds since 1970; 0: none
  *   32      32     digest of the content of that date
  *   64      1024   path, with NULs to the end of a word
- *
- * Sequence.  As in the table of prepared answers (answers/layout.h): a writer
- * takes a slot by replacing the sequence with a greater odd one that says since
- * when it is held, and lets go by adding one.  The check covers the sequence
- * at rest: what a writer leaves after another has taken over never passes.
  *
  * The state is set last: a slot is wanted when its path is whole. */
 #ifndef WANTED_LAYOUT_H
 #define WANTED_LAYOUT_H
 
+#include "validators/slots.h"
 #include "validators/wanted.h"
 
 #define LIST_MAGIC "VLDWANTD"
-#define LIST_VERSION 1u
+#define LIST_VERSION 2u
 
 /* The most slots in one list. */
 #define LIST_MAX_SLOTS (1u << 20)
-
-/* Slots that one path can stand in. */
-#define WAYS 8
 
 /* Rest: the first, the longest, and the least time after one in which a file
  * is wanted again "soon". */
@@ -72,32 +52,19 @@
  * was set back since. */
 #define FUTURE_MOST_US (2 * REST_MOST_US)
 
-enum list_offset {
-    AT_MAGIC = 0,
-    AT_VERSION = 8,
-    AT_SLOTS = 12,
-    AT_POSTED = 64,
-    AT_TAGS = 128,
-    SET_LINE = WAYS * 8
-};
+enum list_offset { AT_POSTED = VLD_SLOTS_HEAD_WORDS };
 
 enum slot_offset {
-    AT_CHECK = 0,
-    AT_SEQUENCE = 8,
-    AT_PATH_LEN = 16,
-    AT_HAS_DIGEST = 18,
+    AT_USED = VLD_SLOT_USED,
+    AT_PATH_LEN = VLD_SLOT_DATA,
+    AT_HAS_DIGEST = 20,
     AT_DATE = 24,
     AT_DIGEST = 32,
     AT_PATH = 64,
     WANTED_SLOT = AT_PATH + VLD_WANTED_PATH
 };
 
-enum kind {
-    FREE,
-    WANTED,
-    TAKEN,
-    RESTING
-};
+enum kind { FREE, WANTED, TAKEN, RESTING };
 
 enum state_bits {
     LOOKS_SHIFT = 2,
@@ -107,7 +74,6 @@ enum state_bits {
     TIME_SHIFT = 12
 };
 
-_Static_assert(SET_LINE == 64, "tags and states of a set have one line each");
 _Static_assert(WANTED_SLOT % 64 == 0, "slots begin with a cache line");
 _Static_assert(AT_DIGEST + sizeof(vld_digest) == AT_PATH,
                "the fixed part has no holes");

@@ -1,36 +1,19 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The list of wanted files: sets of ways in shared memory, a sequence lock and
- * a word of state a slot.  It never waits, never allocates, never calls the
- * system, and hands out no path that it has not copied and checked first.
+/* The list of wanted files: slots and a word of state for each.  It never
+ * touches a slot but through the protocol of slots (validators/slots.h), and
+ * never waits, allocates or calls the system.
  *
- * The sequence guards what is in a slot, and posters take it; the state says
- * what is to be done with it, and moves by compare and swap alone: posters
- * make free and resting slots wanted, the indexer does the rest.  So a slot
- * that is wanted or taken is never given to another path. */
+ * The sequence guards the content of a slot, and posters take it; the state is
+ * what to do with it, and changes by compare and swap alone: posters make free
+ * and resting slots wanted, the indexer does the rest.  So a slot that is
+ * wanted or taken is never given to another path. */
 #include "wanted/layout.h"
 
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "validators/slots.h"
-
-/* A private copy of a slot. */
-typedef union image {
-    uint64_t words[WANTED_SLOT / 8];
-    unsigned char octets[WANTED_SLOT];
-} image;
-
-/* Where a path may stand. */
-typedef struct place {
-    uint64_t *tags;   /* of the set */
-    uint64_t *states; /* of the set */
-    unsigned char *slots;
-    uint64_t tag;
-    uint64_t seed;
-} place;
+static const vld_slots_kind slots_kind = { LIST_MAGIC, LIST_VERSION,
+                                           LIST_MAX_SLOTS, WANTED_SLOT };
 
 /* --- states -------------------------------------------------------------- */
 
@@ -94,146 +77,76 @@ static unsigned tries_after(uint64_t resting, int64_t now_us)
 
 /* --- the list ------------------------------------------------------------ */
 
-static uint32_t sets_for(uint32_t slots)
-{
-    return slots / WAYS + (slots % WAYS != 0);
-}
-
 size_t vld_wanted_size(uint32_t slots)
 {
-    if (slots == 0 || slots > LIST_MAX_SLOTS) {
-        return 0;
-    }
-    return AT_TAGS
-           + (size_t)sets_for(slots) * (2 * SET_LINE + WAYS * WANTED_SLOT);
+    return vld_slots_size(&slots_kind, slots);
 }
 
 void vld_wanted_init(vld_wanted *list, void *memory, uint32_t slots,
                      uint64_t seed)
 {
-    const uint32_t version = LIST_VERSION;
-
-    list->base = memory;
-    list->slots = sets_for(slots) * WAYS;
-    list->seed = seed;
-    memcpy(list->base + AT_VERSION, &version, sizeof(version));
-    memcpy(list->base + AT_SLOTS, &list->slots, sizeof(list->slots));
-    memcpy(list->base + AT_MAGIC, LIST_MAGIC, 8);
-}
-
-static place place_of_set(const vld_wanted *list, uint32_t set)
-{
-    size_t lines = (size_t)list->slots / WAYS * SET_LINE;
-    unsigned char *tags = list->base + AT_TAGS + (size_t)set * SET_LINE;
-    place where;
-
-    where.tags = (uint64_t *)(void *)tags;
-    where.states = (uint64_t *)(void *)(tags + lines);
-    where.slots = list->base + AT_TAGS + 2 * lines
-                  + (size_t)set * WAYS * WANTED_SLOT;
-    where.tag = 0;
-    where.seed = list->seed;
-    return where;
-}
-
-static place place_of_path(const vld_wanted *list, const char *path,
-                           size_t len)
-{
-    uint64_t hash = XXH3_64bits_withSeed(path, len, list->seed);
-    uint64_t sets = list->slots / WAYS;
-    place where = place_of_set(list, (uint32_t)(((hash >> 32) * sets) >> 32));
-
-    where.tag = hash ? hash : 1; /* 0 says "none" */
-    return where;
-}
-
-static unsigned char *slot_of(const place *where, unsigned way)
-{
-    return where->slots + (size_t)way * WANTED_SLOT;
+    vld_slots_init(&list->slots, &slots_kind, memory, slots, seed);
 }
 
 uint64_t vld_wanted_posted(const vld_wanted *list)
 {
-    return vld_word_load(list->base + AT_POSTED);
+    return vld_word_load(list->slots.base + AT_POSTED);
 }
 
 /* --- what is in a slot --------------------------------------------------- */
 
-static size_t used_for(size_t len)
+static size_t compute_used(size_t len)
 {
     return AT_PATH + (len / 8 + 1) * 8;
 }
 
-static uint64_t check_of(const image *copy, size_t used, uint64_t seed)
+static void fill_image(uint64_t *image, const char *path, size_t len,
+                       int64_t date, const vld_digest *digest)
 {
-    return XXH3_64bits_withSeed(copy->octets + AT_SEQUENCE,
-                                used - AT_SEQUENCE, seed);
-}
+    unsigned char *octets = (unsigned char *)image;
+    uint16_t used = (uint16_t)compute_used(len), path_len = (uint16_t)len;
 
-static size_t fill(image *copy, const char *path, size_t len, int64_t date,
-                   const vld_digest *digest)
-{
-    size_t used = used_for(len);
-    uint16_t path_len = (uint16_t)len;
-
-    memset(copy->octets, 0, AT_PATH);
-    memset(copy->octets + used - 8, 0, 8);
-    memcpy(copy->octets + AT_PATH_LEN, &path_len, sizeof(path_len));
-    memcpy(copy->octets + AT_DATE, &date, sizeof(date));
+    memset(octets, 0, AT_PATH);
+    memset(octets + used - 8, 0, 8);
+    memcpy(octets + AT_USED, &used, sizeof(used));
+    memcpy(octets + AT_PATH_LEN, &path_len, sizeof(path_len));
+    memcpy(octets + AT_DATE, &date, sizeof(date));
     if (digest) {
-        copy->octets[AT_HAS_DIGEST] = 1;
-        memcpy(copy->octets + AT_DIGEST, digest, sizeof(*digest));
+        octets[AT_HAS_DIGEST] = 1;
+        memcpy(octets + AT_DIGEST, digest, sizeof(*digest));
     }
-    memcpy(copy->octets + AT_PATH, path, len);
-    return used;
+    memcpy(octets + AT_PATH, path, len);
 }
 
-/* False: somebody else was, or came, at the slot. */
-static bool write_slot(const place *where, unsigned way, uint64_t sequence,
-                       image *copy, size_t used, int64_t now_us)
+/* Whether a slot has a whole path: it is in item then. */
+static bool read_item(const vld_slot_set *set, unsigned way,
+                      vld_wanted_item *item)
 {
-    unsigned char *slot = slot_of(where, way);
-    uint64_t held = vld_slot_hold(sequence, now_us);
-    size_t i;
+    uint64_t copy[WANTED_SLOT / 8];
+    const unsigned char *octets = (const unsigned char *)copy;
+    size_t used = vld_slots_read(set, way, copy);
+    uint16_t len;
 
-    copy->words[AT_SEQUENCE / 8] = held + 1;
-    copy->words[AT_CHECK / 8] = check_of(copy, used, where->seed);
-    if (!vld_word_swap(slot + AT_SEQUENCE, sequence, held)) {
+    if (!used) {
         return false;
     }
-    vld_word_store(&where->tags[way], where->tag);
-    vld_word_store(slot + AT_CHECK, copy->words[AT_CHECK / 8]);
-    for (i = AT_PATH_LEN / 8; i < used / 8; i++) {
-        vld_word_store(slot + 8 * i, copy->words[i]);
-    }
-    return vld_word_swap(slot + AT_SEQUENCE, held, held + 1);
-}
-
-/* Copy what is in a slot at rest; false: it does not check. */
-static bool copy_out(const unsigned char *slot, uint64_t seed, image *copy,
-                     uint16_t *len)
-{
-    uint64_t sequence = vld_word_load(slot + AT_SEQUENCE);
-    uint64_t word = vld_word_load(slot + AT_PATH_LEN);
-    size_t i, used;
-
-    memcpy(len, &word, sizeof(*len));
-    used = used_for(*len);
-    if ((sequence & 1) || *len == 0 || *len >= VLD_WANTED_PATH) {
+    memcpy(&len, octets + AT_PATH_LEN, sizeof(len));
+    if (len == 0 || len >= VLD_WANTED_PATH || used != compute_used(len)) {
         return false;
     }
-    for (i = 0; i < used / 8; i++) {
-        copy->words[i] = vld_word_load(slot + 8 * i);
-    }
-    return copy->words[AT_SEQUENCE / 8] == sequence
-           && vld_word_load(slot + AT_SEQUENCE) == sequence
-           && check_of(copy, used, seed) == copy->words[AT_CHECK / 8];
+    memcpy(&item->date, octets + AT_DATE, sizeof(item->date));
+    memcpy(&item->digest, octets + AT_DIGEST, sizeof(item->digest));
+    item->has_digest = octets[AT_HAS_DIGEST] == 1;
+    memcpy(item->path, octets + AT_PATH, len);
+    item->path[len] = '\0';
+    item->len = len;
+    return true;
 }
 
 /* --- posting ------------------------------------------------------------- */
 
 /* Which path is given up for another: none that is wanted or taken, nor one
- * that rests for being wanted too often. */
+ * that rests because it was wanted too often. */
 typedef enum rank {
     RANK_NOT,
     RANK_RESTS,  /* for the first time */
@@ -241,7 +154,7 @@ typedef enum rank {
     RANK_FREE
 } rank;
 
-static rank rank_of(uint64_t state, int64_t now_us)
+static rank rank_state(uint64_t state, int64_t now_us)
 {
     if (kind_of(state) == FREE) {
         return RANK_FREE;
@@ -255,149 +168,139 @@ static rank rank_of(uint64_t state, int64_t now_us)
     return tries_of(state) ? RANK_NOT : RANK_RESTS;
 }
 
-/* The way for a new path, its sequence and state; WAYS: none, or somebody is
- * posting this path right now. */
-static unsigned choose(const place *where, int64_t now_us,
-                       uint64_t *sequence, uint64_t *state)
-{
-    unsigned way, best = WAYS;
-    uint64_t seen, is;
-    rank r, best_rank = RANK_NOT;
+/* A path that needs a way, and the states that it has seen. */
+typedef struct newcomer {
+    const vld_slot_set *set;
+    int64_t now_us;
+    uint64_t states[VLD_SLOT_WAYS];
+} newcomer;
 
-    for (way = 0; way < WAYS; way++) {
-        seen = vld_word_load(slot_of(where, way) + AT_SEQUENCE);
-        if (vld_slot_is_busy(seen, now_us)) {
-            if (vld_word_load(&where->tags[way]) == where->tag) {
-                return WAYS;
-            }
-            continue;
-        }
-        is = vld_word_load(&where->states[way]);
-        r = rank_of(is, now_us);
-        if (r > best_rank
-            || (r == best_rank && r != RANK_NOT
-                && time_of(is) < time_of(*state))) {
-            best = way;
-            best_rank = r;
-            *sequence = seen;
-            *state = is;
-        }
-    }
-    return best;
+static vld_slot_worth judge_way(void *baton, unsigned way, uint64_t sequence)
+{
+    newcomer *new = baton;
+    uint64_t state = vld_word_load(&new->set->words[way]);
+    vld_slot_worth worth;
+
+    (void)sequence;
+    new->states[way] = state;
+    worth.rank = rank_state(state, new->now_us);
+    worth.age = UINT64_MAX - (uint64_t)time_of(state);
+    return worth;
 }
 
-static unsigned find(const place *where)
+/* The first way with the fingerprint; VLD_SLOT_WAYS: none. */
+static unsigned find_way(const vld_slot_set *set)
 {
-    unsigned way;
+    unsigned ways = vld_slots_match(set);
 
-    for (way = 0; way < WAYS && vld_word_load(&where->tags[way]) != where->tag;
-         way++) {
-    }
-    return way;
+    return ways ? (unsigned)__builtin_ctz(ways) : VLD_SLOT_WAYS;
 }
 
-static bool want(vld_wanted *list, const place *where, unsigned way,
-                 uint64_t state, unsigned tries, int64_t now_us)
+static bool set_wanted(vld_wanted *list, uint64_t *word, uint64_t state,
+                       unsigned tries, int64_t now_us)
 {
-    if (!vld_word_swap(&where->states[way], state,
-              make_state(WANTED, tries, 0, now_us))) {
+    if (!vld_word_swap(word, state, make_state(WANTED, tries, 0, now_us))) {
         return false;
     }
-    __atomic_fetch_add((uint64_t *)(void *)(list->base + AT_POSTED), 1,
+    __atomic_fetch_add((uint64_t *)(void *)(list->slots.base + AT_POSTED), 1,
                        __ATOMIC_ACQ_REL);
     return true;
 }
 
-/* What a path that has a slot comes to. */
-static bool post_again(vld_wanted *list, const place *where, unsigned way,
-                       image *copy, size_t used, int64_t now_us)
+/* Post a path that has this way already. */
+static bool post_again(vld_wanted *list, const vld_slot_set *set, unsigned way,
+                       uint64_t *image, int64_t now_us)
 {
-    unsigned char *slot = slot_of(where, way);
-    uint64_t state = vld_word_load(&where->states[way]);
-    uint64_t sequence = vld_word_load(slot + AT_SEQUENCE);
+    uint64_t state = vld_word_load(&set->words[way]);
+    vld_slot_choice choice = { way, 0, vld_slots_sequence(set, way) };
+    const unsigned char *date = vld_slots_slot(set, way) + AT_DATE;
     bool on_list = kind_of(state) == WANTED || kind_of(state) == TAKEN;
 
     if (kind_of(state) == RESTING && !is_past(time_of(state), now_us)) {
         return true;
     }
     if (on_list
-        && (int64_t)vld_word_load(slot + AT_DATE)
-               >= (int64_t)copy->words[AT_DATE / 8]) {
+        && (int64_t)vld_word_load(date) >= (int64_t)image[AT_DATE / 8]) {
         return true;
     }
-    if (vld_slot_is_busy(sequence, now_us)
-        || !write_slot(where, way, sequence, copy, used, now_us)) {
+    if (vld_slots_busy(choice.sequence, now_us)
+        || !vld_slots_write(set, &choice, image, now_us)) {
         return on_list;
     }
     return on_list
-           || want(list, where, way, state,
-                   kind_of(state) == RESTING ? tries_after(state, now_us)
-                                             : 0,
-                   now_us);
+           || set_wanted(list, &set->words[way], state,
+                         kind_of(state) == RESTING ? tries_after(state, now_us)
+                                                   : 0,
+                         now_us);
+}
+
+static bool post_new(vld_wanted *list, const vld_slot_set *set, uint64_t *image,
+                     int64_t now_us)
+{
+    newcomer new = { set, now_us, { 0 } };
+    vld_slot_choice choice;
+
+    return vld_slots_choose(set, now_us, judge_way, &new, &choice)
+           && vld_slots_write(set, &choice, image, now_us)
+           && set_wanted(list, &set->words[choice.way], new.states[choice.way],
+                         0, now_us);
 }
 
 bool vld_wanted_post(vld_wanted *list, const char *path, size_t len,
                      int64_t date, const vld_digest *digest, int64_t now_us)
 {
-    uint64_t sequence = 0, state = 0;
+    uint64_t image[WANTED_SLOT / 8];
+    vld_slot_set set;
     unsigned way;
-    size_t used;
-    place where;
-    image copy;
 
     if (len == 0 || len >= VLD_WANTED_PATH) {
         return false;
     }
-    where = place_of_path(list, path, len);
-    used = fill(&copy, path, len, date, digest);
-    way = find(&where);
-    if (way < WAYS) {
-        return post_again(list, &where, way, &copy, used, now_us);
-    }
-    way = choose(&where, now_us, &sequence, &state);
-    return way < WAYS
-           && write_slot(&where, way, sequence, &copy, used, now_us)
-           && want(list, &where, way, state, 0, now_us);
+    set = vld_slots_locate(&list->slots,
+                           vld_slots_hash(&list->slots, path, len));
+    fill_image(image, path, len, date, digest);
+    way = find_way(&set);
+    return way < VLD_SLOT_WAYS ? post_again(list, &set, way, image, now_us)
+                               : post_new(list, &set, image, now_us);
 }
 
 /* --- the indexer --------------------------------------------------------- */
 
-static place place_of_slot(const vld_wanted *list, uint32_t slot)
+static vld_slot_set set_of(const vld_wanted *list, uint32_t slot)
 {
-    return place_of_set(list, slot / WAYS);
+    return vld_slots_set(&list->slots, slot / VLD_SLOT_WAYS);
 }
 
-static uint64_t *state_of(const vld_wanted *list, uint32_t slot)
+/* The states of all slots: those of a set follow those of the one before. */
+static uint64_t *states_of(const vld_wanted *list)
 {
-    place where = place_of_slot(list, slot);
-
-    return &where.states[slot % WAYS];
+    return set_of(list, 0).words;
 }
 
 void vld_wanted_begin(vld_wanted *list)
 {
-    uint64_t *states = state_of(list, 0), state;
+    uint64_t *states = states_of(list), state;
     uint32_t i;
 
-    for (i = 0; i < list->slots; i++) {
+    for (i = 0; i < list->slots.count; i++) {
         state = vld_word_load(&states[i]);
         if (kind_of(state) == TAKEN) {
             vld_word_swap(&states[i], state,
-                 make_state(WANTED, tries_of(state), looks_of(state),
-                            time_of(state)));
+                          make_state(WANTED, tries_of(state), looks_of(state),
+                                     time_of(state)));
         }
     }
 }
 
-/* The slot that has been due longest; list->slots: none is wanted. */
-static uint32_t first_due(const vld_wanted *list, uint64_t *first,
-                          int64_t now_us)
+/* The slot that has been due longest; the number of slots: none is wanted. */
+static uint32_t find_first_due(const vld_wanted *list, uint64_t *first,
+                               int64_t now_us)
 {
-    const uint64_t *states = state_of(list, 0);
-    uint32_t i, best = list->slots;
+    const uint64_t *states = states_of(list);
+    uint32_t i, best = list->slots.count;
     int64_t due, best_due = INT64_MAX;
 
-    for (i = 0; i < list->slots; i++) {
+    for (i = 0; i < list->slots.count; i++) {
         uint64_t state = vld_word_load(&states[i]);
 
         if (kind_of(state) != WANTED) {
@@ -414,73 +317,58 @@ static uint32_t first_due(const vld_wanted *list, uint64_t *first,
     return best;
 }
 
-static void hand_out(const image *copy, uint16_t len, vld_wanted_item *out)
-{
-    memcpy(&out->date, copy->octets + AT_DATE, sizeof(out->date));
-    memcpy(&out->digest, copy->octets + AT_DIGEST, sizeof(out->digest));
-    out->has_digest = copy->octets[AT_HAS_DIGEST] == 1;
-    memcpy(out->path, copy->octets + AT_PATH, len);
-    out->path[len] = '\0';
-    out->len = len;
-}
-
-/* How long a slot in which somebody is writing is left alone. */
+/* How long a slot that a writer holds is left alone. */
 #define WRITTEN_US 10000
 
-/* A slot that was taken does not check: somebody is at it and will be done
- * soon, or was killed there. */
-static void refuse(const vld_wanted *list, uint32_t slot, uint64_t taken,
-                   int64_t now_us)
+/* Give back or free a slot that was taken and cannot be read: a writer holds
+ * it and will be done soon, or was killed there. */
+static void refuse_slot(const vld_slot_set *set, unsigned way, uint64_t taken,
+                        int64_t now_us)
 {
-    place where = place_of_slot(list, slot);
-    unsigned way = slot % WAYS;
-
-    uint64_t sequence = vld_word_load(slot_of(&where, way) + AT_SEQUENCE);
-
-    if (vld_slot_is_busy(sequence, now_us)) {
-        vld_word_swap(&where.states[way], taken,
-             make_state(WANTED, tries_of(taken), looks_of(taken),
-                        now_us + WRITTEN_US));
+    if (vld_slots_busy(vld_slots_sequence(set, way), now_us)) {
+        vld_word_swap(&set->words[way], taken,
+                      make_state(WANTED, tries_of(taken), looks_of(taken),
+                                 now_us + WRITTEN_US));
         return;
     }
-    /* In this order: a slot without a tag that is not free would never be
-     * found. */
-    vld_word_swap(&where.tags[way], vld_word_load(&where.tags[way]), 0);
-    vld_word_swap(&where.states[way], taken, make_state(FREE, 0, 0, 0));
+    /* In this order: a slot that has no fingerprint and is not free would
+     * never be found. */
+    vld_word_swap(&set->fingerprints[way],
+                  vld_word_load(&set->fingerprints[way]), 0);
+    vld_word_swap(&set->words[way], taken, make_state(FREE, 0, 0, 0));
 }
 
 bool vld_wanted_take(vld_wanted *list, int64_t now_us, vld_wanted_item *out,
                      int64_t *next_us)
 {
     uint64_t state = 0;
+    vld_slot_set set;
     uint32_t slot;
-    uint16_t len;
-    image copy;
-    place where;
+    unsigned way;
 
-    while ((slot = first_due(list, &state, now_us)) < list->slots
+    while ((slot = find_first_due(list, &state, now_us)) < list->slots.count
            && is_past(time_of(state), now_us)) {
-        where = place_of_slot(list, slot);
+        set = set_of(list, slot);
+        way = slot % VLD_SLOT_WAYS;
         out->slot = slot;
         out->state = make_state(TAKEN, tries_of(state), looks_of(state),
                                 now_us);
-        if (!vld_word_swap(&where.states[slot % WAYS], state, out->state)) {
+        if (!vld_word_swap(&set.words[way], state, out->state)) {
             continue;
         }
-        if (copy_out(slot_of(&where, slot % WAYS), list->seed, &copy, &len)) {
-            hand_out(&copy, len, out);
+        if (read_item(&set, way, out)) {
             return true;
         }
-        refuse(list, slot, out->state, now_us);
+        refuse_slot(&set, way, out->state, now_us);
     }
-    *next_us = slot < list->slots ? time_of(state) : INT64_MAX;
+    *next_us = slot < list->slots.count ? time_of(state) : INT64_MAX;
     return false;
 }
 
-static void leave(vld_wanted *list, const vld_wanted_item *item,
-                  uint64_t state)
+static void set_state(vld_wanted *list, const vld_wanted_item *item,
+                      uint64_t state)
 {
-    vld_word_swap(state_of(list, item->slot), item->state, state);
+    vld_word_swap(&states_of(list)[item->slot], item->state, state);
 }
 
 int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,
@@ -489,7 +377,7 @@ int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,
     unsigned tries = tries_of(item->state);
     int64_t until = now_us + rest_of(tries);
 
-    leave(list, item, make_state(RESTING, tries, 0, until));
+    set_state(list, item, make_state(RESTING, tries, 0, until));
     return until;
 }
 
@@ -502,14 +390,15 @@ bool vld_wanted_delay(vld_wanted *list, const vld_wanted_item *item,
         *rest_us = vld_wanted_rest(list, item, now_us);
         return false;
     }
-    leave(list, item, make_state(WANTED, tries_of(item->state), looks,
-                                 due_us));
+    set_state(list, item,
+              make_state(WANTED, tries_of(item->state), looks, due_us));
     return true;
 }
 
 void vld_wanted_give_back(vld_wanted *list, const vld_wanted_item *item,
                           int64_t due_us)
 {
-    leave(list, item, make_state(WANTED, tries_of(item->state),
-                                 looks_of(item->state), due_us));
+    set_state(list, item,
+              make_state(WANTED, tries_of(item->state), looks_of(item->state),
+                         due_us));
 }

@@ -1,16 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Prepared answers: what full responses said of their validators, in a table
- * of fixed slots in memory shared by all children.  Knows nothing of httpd
- * and nothing of the index.  Part of answers/.
- *
- * Any number of processes and threads read and write at once.  A reader takes
- * no lock and never waits; what it gets has been copied out and checked, or
- * it gets nothing.  A writer that dies at any instruction leaves a slot that
- * is refused and later reused. */
+/* Prepared answers: the validators and fields of full responses, in slots of
+ * memory shared by all children (validators/slots.h has their guarantees: no
+ * call waits, and a killed writer spoils nothing).  Knows nothing of httpd and
+ * nothing of the index.  Part of answers/. */
 #ifndef VALIDATORS_ANSWERS_H
 #define VALIDATORS_ANSWERS_H
 
+#include "validators/slots.h"
 #include "validators/types.h"
 
 /* Octets of one slot, its bookkeeping included: an answer that does not fit
@@ -22,13 +19,14 @@
 #define VLD_ANSWER_MAX_FIELDS 16
 
 /* flags */
-#define VLD_ANSWER_QUICK 0x01u    /* may be replayed before access control */
-#define VLD_ANSWER_INDEXED 0x02u  /* the digest came from a record */
-#define VLD_ANSWER_INERT 0x04u    /* kept for its date only, never given */
-#define VLD_ANSWER_TAGGED 0x08u   /* etag is one entity tag, and nothing else */
-#define VLD_ANSWER_UNKNOWN 0x10u  /* the content is not known: digest and
-                                   * last_modified are of the one before that
-                                   * had the latest date */
+#define VLD_ANSWER_QUICK 0x01u     /* may be replayed before access control */
+#define VLD_ANSWER_INDEXED 0x02u   /* the digest came from a record */
+#define VLD_ANSWER_INERT 0x04u /* kept for its date, never given */
+#define VLD_ANSWER_TAGGED 0x08u    /* etag is one entity tag, nothing else */
+#define VLD_ANSWER_UNKNOWN 0x10u   /* the content is not known; see below */
+
+/* UNKNOWN: digest and last_modified are of the content before this one that
+ * had the latest date. */
 
 /* A field of a message: name and value, both NUL-terminated in answers that
  * were read from the table (len excludes the NUL). */
@@ -42,28 +40,26 @@ typedef struct vld_field {
  * of fields stand side by side: name, value, name, value. */
 typedef struct vld_answer {
     uint32_t flags;
-    uint32_t verify;        /* vld_compare */
-    int64_t born_us;        /* when the full response was made, microseconds
+    uint32_t verify;       /* vld_compare */
+    int64_t born_us;       /* when the full response was made, microseconds
                              * since 1970 */
-    uint64_t index_txn;     /* the index's transaction number then */
-    vld_identity identity;  /* of the file, settled */
-    vld_digest digest;      /* of its content */
-    int64_t last_modified;  /* the date of that content, seconds */
-    bool date_sent;         /* whether the response carried it */
-    vld_span path;          /* the file */
-    vld_span etag;          /* as sent; ptr == NULL: none */
-    uint32_t vary_count;    /* request fields that the answer depends on; */
-    uint32_t field_count;   /* fields of the 304 */
-    vld_field vary[VLD_ANSWER_MAX_VARY];     /* value.ptr == NULL: the
+    uint64_t index_txn;    /* the index's transaction number then */
+    vld_identity identity; /* of the file, settled */
+    vld_digest digest;     /* of its content */
+    int64_t last_modified; /* the date of that content, seconds */
+    bool date_sent;        /* whether the response carried it */
+    vld_span path;         /* the file */
+    vld_span etag;         /* as sent; ptr == NULL: none */
+    uint32_t vary_count;   /* request fields that the answer depends on; */
+    uint32_t field_count;  /* fields of the 304 */
+    vld_field vary[VLD_ANSWER_MAX_VARY]; /* value.ptr == NULL: the
                                               * request had no such field */
     vld_field fields[VLD_ANSWER_MAX_FIELDS];
 } vld_answer;
 
 /* A process's handle on the table; plain data, may be copied. */
 typedef struct vld_answers {
-    unsigned char *base;
-    uint32_t slots;
-    uint64_t seed;
+    vld_slots slots;
 } vld_answers;
 
 /* Octets of shared memory that a table of `slots` needs (rounded up to whole
@@ -75,9 +71,12 @@ size_t vld_answers_size(uint32_t slots);
 void vld_answers_init(vld_answers *table, void *memory, uint32_t slots,
                       uint64_t seed);
 
-/* The keyed 64-bit hash (xxh3) of a key: for both calls below. */
-uint64_t vld_answers_hash(const vld_answers *table, const void *key,
-                          size_t len);
+/* The keyed 64-bit hash of a key, for the calls below. */
+static inline uint64_t vld_answers_hash(const vld_answers *table,
+                                        const void *key, size_t len)
+{
+    return vld_slots_hash(&table->slots, key, len);
+}
 
 /* Whether the answer's `vary` fits the request at hand. */
 typedef bool (*vld_answer_fits)(void *baton, const vld_answer *answer);
@@ -85,9 +84,9 @@ typedef bool (*vld_answer_fits)(void *baton, const vld_answer *answer);
 /* Find the answer under key that fits (NULL fits: any).  buf (aligned to 8)
  * of VLD_ANSWER_SLOT octets receives the copy that *out points into.  Only
  * as many octets as the slot uses are copied.  False: none. */
-bool vld_answers_find(const vld_answers *table, uint64_t hash,
-                      const void *key, size_t len, vld_answer_fits fits,
-                      void *baton, void *buf, vld_answer *out);
+bool vld_answers_find(const vld_answers *table, uint64_t hash, const void *key,
+                      size_t len, vld_answer_fits fits, void *baton, void *buf,
+                      vld_answer *out);
 
 /* Remember an answer under key: in the place of one with the same key and
  * the same vary (names and values), else of an unused slot, else of the
@@ -97,16 +96,13 @@ bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
                      size_t len, const vld_answer *answer, int64_t now_us);
 
 /* Forget every answer under key (all of its variants).  Returns how many. */
-unsigned vld_answers_forget(vld_answers *table, uint64_t hash,
-                            const void *key, size_t len);
+unsigned vld_answers_forget(vld_answers *table, uint64_t hash, const void *key,
+                            size_t len);
 
 /* The latest date (seconds) of the answers that once stood where this key's
  * would and were lost: replaced for want of room, or forgotten.  A resource
  * of which nothing is remembered may have had any date up to this.  0: none
  * was lost. */
 int64_t vld_answers_floor(const vld_answers *table, uint64_t hash);
-
-/* Slots in use, for the status page: walks the table. */
-uint32_t vld_answers_used(const vld_answers *table);
 
 #endif /* VALIDATORS_ANSWERS_H */

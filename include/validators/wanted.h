@@ -2,26 +2,25 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The list of wanted files: a bounded table in shared memory to which requests
  * post the paths of files that the index does not know, and from which one
- * indexer takes them.  Knows nothing of files or of the index.  Layout:
- * wanted/layout.h.
+ * indexer takes them.  Knows nothing of files or of the index.  Part of
+ * wanted/.
  *
- * Everybody may post, from any process and thread.  One thread of all takes,
- * rests and gives back: the indexer.  Nothing here waits, allocates or calls
- * the system.  Whoever is killed, at any instruction, leaves a slot that is
- * refused and later reused.  Times are microseconds since 1970. */
+ * Every process and thread may post.  One thread of all takes, rests and gives
+ * back: the indexer.  The slots are those of validators/slots.h: no call waits,
+ * and a killed process leaves a slot that is refused and later reused.  Times
+ * are microseconds since 1970. */
 #ifndef VALIDATORS_WANTED_H
 #define VALIDATORS_WANTED_H
 
+#include "validators/slots.h"
 #include "validators/types.h"
 
 /* The longest path that fits, with its NUL.  Others are never on the list. */
 #define VLD_WANTED_PATH 1024
 
-/* A process's view of a list; base is where this process has the memory. */
+/* A process's handle on the list; plain data, may be copied. */
 typedef struct vld_wanted {
-    unsigned char *base;
-    uint32_t slots;
-    uint64_t seed;
+    vld_slots slots;
 } vld_wanted;
 
 /* Octets of memory for a list of this many slots, which are rounded up to
@@ -47,9 +46,9 @@ uint64_t vld_wanted_posted(const vld_wanted *list);
 /* A path that was taken, and is the indexer's until it is rested, delayed or
  * given back. */
 typedef struct vld_wanted_item {
-    uint32_t slot;   /* this and the next: the list's own */
+    uint32_t slot; /* this and the next: the list's own */
     uint64_t state;
-    int64_t date;    /* 0: none */
+    int64_t date; /* 0: none */
     bool has_digest;
     vld_digest digest;
     size_t len;

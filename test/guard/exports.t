@@ -27,8 +27,8 @@ is_deeply(\@symbols, ['validators_module'],
 # Inside, what one file gives to others is vld_ (in cli/: cli_).
 my @objects;
 find(sub { push @objects, $File::Find::name if /\.o$/ && -f },
-    grep { -d } map { build($_) } qw(precond content index scan watch answers
-        wanted server cli));
+    grep { -d } map { build($_) } qw(precond content index scan watch slots
+        answers wanted server cli));
 some(\@objects, 'object files');
 my @bad;
 for my $object (@objects) {

@@ -11,7 +11,7 @@ use lib $FindBin::Bin;
 use Guard;
 use Test::More;
 
-my %source = map { $_ => 1 } files(qr{^(precond|content|index|scan|watch|answers|wanted|server|cli)/.*\.c$});
+my %source = map { $_ => 1 } files(qr{^(precond|content|index|scan|watch|slots|answers|wanted|server|cli)/.*\.c$});
 my @tests = files(qr{^test/unit/test_.*\.c$});
 some([keys %source], 'source files');
 some(\@tests, 'unit tests');
@@ -22,7 +22,8 @@ none([grep { !$expected{$_} } @tests],
     'every unit test has the name of a source file');
 
 my %part = map { m{test_([a-z]+)_} ? ($1 => 1) : () } @tests;
-none([grep { !$part{$_} } qw(precond content index scan watch answers wanted)],
+none([grep { !$part{$_} } qw(precond content index scan watch slots answers
+        wanted)],
     'every part without httpd has unit tests');
 
 my $makefile = text('Makefile.am');

@@ -13,10 +13,10 @@
 
 #include "answers/codec.h"
 
-#define SPAN(text) ((vld_span){(text), sizeof(text) - 1})
-#define NONE ((vld_span){NULL, 0})
+#define SPAN(text) ((vld_span){ (text), sizeof(text) - 1 })
+#define NONE ((vld_span){ NULL, 0 })
 
-static const vld_span key = {"https://example.org/a/b.css?v=1", 31};
+static const vld_span key = { "https://example.org/a/b.css?v=1", 31 };
 
 static vld_answer sample(unsigned vary, unsigned fields)
 {
@@ -294,8 +294,8 @@ static void a_longer_image_is_refused(void **state)
 
 static void every_length_with_every_damage_stays_inside(void **state)
 {
-    static const uint16_t lengths[] = {0,    1,    7,     31,    32,    600,
-                                       2047, 2048, 32767, 65534, 65535};
+    static const uint16_t lengths[] = { 0,    1,    7,     31,    32,   600,
+                                        2047, 2048, 32767, 65534, 65535 };
     unsigned char image[VLD_ANSWER_SLOT], damaged[VLD_ANSWER_SLOT];
     vld_answer a = sample(2, 3);
     size_t used = vld_codec_encode(key, &a, image), at, i, refused = 0;
