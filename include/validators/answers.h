@@ -21,7 +21,7 @@
 /* flags */
 #define VLD_ANSWER_QUICK 0x01u     /* may be replayed before access control */
 #define VLD_ANSWER_INDEXED 0x02u   /* the digest came from a record */
-#define VLD_ANSWER_INERT 0x04u /* kept for its date, never given */
+#define VLD_ANSWER_DATE_ONLY 0x04u /* kept for its date, never given */
 #define VLD_ANSWER_TAGGED 0x08u    /* etag is one entity tag, nothing else */
 #define VLD_ANSWER_UNKNOWN 0x10u   /* the content is not known; see below */
 

@@ -79,7 +79,7 @@ static bool fits(const request_rec *r, const vld_answer *answer)
 
 bool vld_answer_fits_request(void *baton, const vld_answer *answer)
 {
-    return !(answer->flags & VLD_ANSWER_INERT) && fits(baton, answer);
+    return !(answer->flags & VLD_ANSWER_DATE_ONLY) && fits(baton, answer);
 }
 
 typedef struct survey {

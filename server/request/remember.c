@@ -276,7 +276,7 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
 
     /* The target of an internal redirect is not always this URL's. */
     if (r->prev) {
-        return VLD_ANSWER_INERT;
+        return VLD_ANSWER_DATE_ONLY;
     }
     if (rq->conf->quick == VLD_ON && vld_access_public(r)) {
         flags |= VLD_ANSWER_QUICK;
