@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* htvalidators compact: gives back the room that nothing in the index uses.
  * Never changes a record. */
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/output.h"
 
 #define MOST_TRIES 5
 

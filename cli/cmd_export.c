@@ -6,7 +6,11 @@
 
 #include <apr_strings.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/manifest.h"
+#include "cli/message.h"
+#include "cli/path.h"
 
 #define KEY_ROOT CLI_KEY_OWN
 

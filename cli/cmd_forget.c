@@ -4,7 +4,11 @@
  * are never touched. */
 #include <inttypes.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/message.h"
+#include "cli/output.h"
+#include "cli/stop.h"
 
 /* Records of one transaction: other writers get their turn in between. */
 #define BATCH_RECORDS 10000

@@ -16,7 +16,14 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
-#include "cli.h"
+#include "validators/scan.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/manifest.h"
+#include "cli/message.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/stop.h"
 
 #define KEY_ROOT CLI_KEY_OWN
 #define KEY_TRUST (CLI_KEY_OWN + 1)

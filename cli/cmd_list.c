@@ -4,8 +4,13 @@
  * at the files themselves. */
 #include <apr_strings.h>
 
-#include "cli.h"
 #include "validators/precond.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/manifest.h"
+#include "cli/message.h"
+#include "cli/output.h"
+#include "cli/tag.h"
 
 #define KEY_SHA256SUM CLI_KEY_OWN
 

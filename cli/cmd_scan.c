@@ -11,7 +11,15 @@
 
 #include <apr_strings.h>
 
-#include "cli.h"
+#include "validators/scan.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/path.h"
+#include "cli/progress.h"
+#include "cli/stop.h"
 
 #define MOST_JOBS 256
 #define REPLACED_MOST 5

@@ -10,8 +10,13 @@
 
 #include <apr_strings.h>
 
-#include "cli.h"
 #include "validators/precond.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/message.h"
+#include "cli/output.h"
+#include "cli/path.h"
+#include "cli/tag.h"
 
 static const cli_option options[] = {
     CLI_OPTION_TAG_KEY,

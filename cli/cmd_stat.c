@@ -4,7 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/message.h"
+#include "cli/output.h"
 
 static void put_json(const cli *c, const vld_store_info *info)
 {

@@ -10,7 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "validators/scan.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/stop.h"
 
 #define MOST_JOBS 256
 #define WAITING_MOST 256 /* files that wait for a thread */

@@ -8,7 +8,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli.h"
+#include "validators/watch.h"
+#include "cli/cli.h"
+#include "cli/index.h"
+#include "cli/message.h"
+#include "cli/notify.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/stop.h"
 
 #define MOST_JOBS 256
 #define KEY_INTERVAL CLI_KEY_OWN

@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The table of commands and the help that is made from it.  A new command is
  * a file cmd_NAME.c and a row here. */
+#include "cli/commands.h"
+
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 const cli_option cli_global_options[] = {
     { 'i', "index", "FILE", "the index to use" },

@@ -1,6 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The index as the commands meet it: opened, searched, and its errors told. */
+#include "cli/index.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -8,7 +10,10 @@
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/message.h"
+#include "cli/owner.h"
+#include "cli/path.h"
 
 /* On a full disk LMDB's writes come out short, which it calls an error of
  * input and output. */

@@ -10,8 +10,11 @@
 
 #include <apr_general.h>
 
-#include "cli.h"
 #include "mod_validators.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/message.h"
+#include "cli/options.h"
 
 /* A closed standard descriptor would be given to the next file that is opened:
  * messages would be written into the index.  What is put in its place fails

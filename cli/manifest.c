@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Manifests: the lines of sha256sum, and comments that carry what else is
  * known of a file.  Never looks at the files that they name. */
+#include "cli/manifest.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/stop.h"
 
 #define HEAD "# htvalidators manifest "
 #define VERSION 1

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Tells the service manager how a command is doing: datagrams to the socket
  * that it names.  What it does not take is lost, and never waited for. */
+#include "cli/notify.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/message.h"
 
 static int notifier = -1;
 static struct sockaddr_un manager;

@@ -2,10 +2,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Sorts the command line into options, command and operands, by the tables
  * of commands.c.  Never opens anything. */
+#include "cli/options.h"
+
 #include <getopt.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/message.h"
 
 /* Room for the options of one command and the global ones. */
 #define MOST_OPTIONS 24

@@ -6,6 +6,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "cli/owner.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -15,7 +17,9 @@
 
 #include <apr_strings.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/message.h"
+#include "cli/path.h"
 
 /* The folder in which LMDB will put its files. */
 static bool stat_folder(const cli *c, struct stat *st)

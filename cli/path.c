@@ -1,13 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Paths as they are given and as they are keys of the index. */
+#include "cli/path.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include <apr_file_info.h>
 #include <apr_strings.h>
-
-#include "cli.h"
 
 static char *without_slash_at_end(char *path)
 {

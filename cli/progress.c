@@ -2,13 +2,17 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The line of progress on a terminal.  Never written anywhere else, and gone
  * when the work is done. */
+#include "cli/progress.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "validators/scan.h"
+#include "cli/cli.h"
+#include "cli/output.h"
 
 #define REDRAW_US (APR_USEC_PER_SEC / 10)
 #define BAR 10     /* columns of the bar */

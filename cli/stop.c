@@ -1,10 +1,10 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The wish to stop: SIGINT, SIGTERM, SIGHUP.  The handler only sets a flag. */
+#include "cli/stop.h"
+
 #include <signal.h>
 #include <string.h>
-
-#include "cli.h"
 
 volatile int cli_stopped;
 

@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The entity tags that the commands show: with the key that httpd has, where
  * they are told which.  Never writes the key. */
+#include "cli/tag.h"
+
 #include <stdlib.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/message.h"
 
 static vld_tag_key key;
 static bool have_key;

@@ -60,7 +60,7 @@ my @rules = (
         qr{watch/\w+\.h|validators/(types|content|index|scan|watch)\.h},
         qr/$posix|$apr/],
     ['cli', qr{^cli/},
-        qr{(cli/)?\w+\.h
+        qr{cli/\w+\.h
             |validators/(types|precond|content|index|scan|watch)\.h
             |mod_validators\.h}x,
         qr/$posix|$apr|jansson\.h|openssl\/\w+\.h/],
@@ -107,8 +107,7 @@ sub allowed
 sub exists_in_tree
 {
     my $name = shift;
-    return grep { $_ eq $name || $_ eq "include/$name" || $_ eq "cli/$name" }
-        files();
+    return grep { $_ eq $name || $_ eq "include/$name" } files();
 }
 
 # What a part may not name, although it could include it.

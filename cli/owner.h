@@ -1,0 +1,13 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Whose index it is. */
+#ifndef VALIDATORS_CLI_OWNER_H
+#define VALIDATORS_CLI_OWNER_H
+
+#include "cli/cli.h"
+
+/* As root, take on the identity of the owner of the index's folder, for good.
+ * False after a message. */
+bool cli_become_owner(const cli *c);
+
+#endif /* VALIDATORS_CLI_OWNER_H */
