@@ -6,6 +6,7 @@
 #define VALIDATORS_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <apr_pools.h>
 
@@ -32,18 +33,40 @@ typedef enum cli_needs {
 
 typedef struct cli cli;
 
-/* Keys of options without a letter: the global ones, the commands' own. */
-#define CLI_KEY_JSON 256
-#define CLI_KEY_OWN 300
+/* What an option sets. */
+typedef enum cli_value {
+    CLI_VALUE_FLAG,   /* a bool, to true; the option takes no argument */
+    CLI_VALUE_TEXT,   /* a const char *, to its argument */
+    CLI_VALUE_NUMBER, /* an unsigned, to its argument */
+} cli_value;
 
-/* One option.  A table of them ends with key 0.  The words of `help` are
- * those of the manual page. */
+/* One option.  A table of them ends with CLI_OPTIONS_END.  The words of
+ * `help` are those of the manual page. */
 typedef struct cli_option {
-    int key;              /* its letter; above 255: it has none */
+    char letter;          /* 0: it has none */
     const char *name;     /* its long name */
     const char *argument; /* what its argument is called; NULL: takes none */
     const char *help;
+    /* One of the macros below. */
+    cli_value value;
+    size_t offset;        /* of the member that it sets */
+    unsigned least, most; /* of a number */
+    const char *unit;     /* of a number, as a message names it */
 } cli_option;
+
+#define CLI_FLAG(type, member)                                                 \
+    CLI_VALUE_FLAG, offsetof(type, member), 0, 0, NULL
+#define CLI_TEXT(type, member)                                                 \
+    CLI_VALUE_TEXT, offsetof(type, member), 0, 0, NULL
+#define CLI_NUMBER(type, member, least, most, unit)                            \
+    CLI_VALUE_NUMBER, offsetof(type, member), least, most, unit
+#define CLI_OPTIONS_END                                                        \
+    {                                                                          \
+        0, NULL, NULL, NULL, CLI_VALUE_FLAG, 0, 0, 0, NULL                     \
+    }
+
+/* The most threads that `-j` takes. */
+#define CLI_MOST_JOBS 256
 
 /* One command: a row of the table in commands.c, a file cmd_NAME.c. */
 typedef struct cli_command {
@@ -53,9 +76,7 @@ typedef struct cli_command {
     cli_needs needs;
     int least, most;           /* operands; most -1: any number */
     const cli_option *options; /* its own; NULL: none */
-    /* Takes one option of its own; false when the value is wrong, after
-     * cli_error(). */
-    bool (*set)(int key, const char *value);
+    size_t settings;           /* size of the struct that they set */
     cli_exit (*run)(cli *c, int argc, char **argv);
 } cli_command;
 
@@ -64,7 +85,8 @@ struct cli {
     apr_pool_t *pool;
     const char *index; /* path of the index */
     const cli_command *command;
-    vld_store *store; /* NULL until cli_open_index() */
+    const void *settings; /* the command's own, zeroed before */
+    vld_store *store;     /* NULL until cli_open_index() */
     bool json;
     bool quiet;
     bool want_help;

@@ -6,7 +6,11 @@
 #include "cli/index.h"
 #include "cli/output.h"
 
-#define MOST_TRIES 5
+/* The store's figures before and after. */
+typedef struct compaction {
+    cli *c;
+    vld_store_info before, after;
+} compaction;
 
 static void put_summary(const cli *c, const vld_store_info *before,
                         const vld_store_info *after)
@@ -28,38 +32,35 @@ static void put_summary(const cli *c, const vld_store_info *before,
     }
 }
 
+static apr_status_t compact(void *baton)
+{
+    compaction *a = baton;
+    apr_status_t rv = vld_store_stat(a->c->store, &a->before);
+
+    return rv == APR_SUCCESS ? vld_store_compact(a->c->store) : rv;
+}
+
 static cli_exit run(cli *c, int argc, char **argv)
 {
-    vld_store_info before, after;
-    apr_status_t rv = VLD_E_REPLACED;
-    int i;
+    compaction a = { .c = c };
+    apr_status_t rv;
 
     (void)argc;
     (void)argv;
     if (!cli_open_index(c)) {
         return CLI_ERROR;
     }
-    for (i = 0; i < MOST_TRIES && rv == VLD_E_REPLACED; i++) {
-        rv = vld_store_stat(c->store, &before);
-        if (rv == APR_SUCCESS) {
-            rv = vld_store_compact(c->store);
-        }
-        if (rv == VLD_E_REPLACED) {
-            apr_status_t again = cli_reopen_index(c);
-
-            rv = again == APR_SUCCESS ? VLD_E_REPLACED : again;
-        }
-    }
+    rv = cli_retry_replaced(c, CLI_RETRIES, compact, &a);
     if (rv == APR_SUCCESS) {
         rv = cli_reopen_index(c);
     }
     if (rv == APR_SUCCESS) {
-        rv = vld_store_stat(c->store, &after);
+        rv = vld_store_stat(c->store, &a.after);
     }
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }
-    put_summary(c, &before, &after);
+    put_summary(c, &a.before, &a.after);
     return CLI_DONE;
 }
 
@@ -71,6 +72,6 @@ const cli_command cli_compact = {
     0,
     0,
     NULL,
-    NULL,
+    0,
     run,
 };

@@ -12,14 +12,15 @@
 #include "cli/message.h"
 #include "cli/path.h"
 
-#define KEY_ROOT CLI_KEY_OWN
+typedef struct export_settings {
+    const char *root;
+} export_settings;
 
 static const cli_option options[] = {
-    { KEY_ROOT, "root", "DIR", "write names relative to DIR" },
-    { 0, NULL, NULL, NULL },
+    { 0, "root", "DIR", "write names relative to DIR",
+      CLI_TEXT(export_settings, root) },
+    CLI_OPTIONS_END,
 };
-
-static const char *root_given;
 
 typedef struct exporting {
     cli *c;
@@ -27,33 +28,14 @@ typedef struct exporting {
     uint64_t damaged;
 } exporting;
 
-static bool set(int key, const char *value)
-{
-    if (key == KEY_ROOT) {
-        root_given = value;
-    }
-    return true;
-}
-
-static void report_damage(exporting *e, const char *path, size_t len)
-{
-    e->damaged++;
-    if (len == 0 || path[0] == '\0') {
-        cli_error("a record does not check and is left out");
-        return;
-    }
-    cli_error("%s: its record does not check and is left out; "
-              "`htvalidators scan` makes a new one",
-              cli_shown(e->c->pool, path));
-}
-
 static apr_status_t put(void *baton, const char *path, size_t len,
                         const vld_record *record)
 {
     exporting *e = baton;
 
-    if (record == NULL) {
-        report_damage(e, path, len);
+    if (!record) {
+        e->damaged++;
+        cli_report_damaged(e->c->pool, path, len);
         return APR_SUCCESS;
     }
     path += e->skip;
@@ -84,31 +66,16 @@ static cli_exit export_below(cli *c, const char *prefix, size_t skip)
     return e.damaged > 0 ? CLI_FOUND : CLI_DONE;
 }
 
-/* The prefix as records have it; CLI_DONE, and *out is NULL for none. */
-static cli_exit choose(cli *c, const char *given, const char **out)
-{
-    apr_status_t rv = cli_choose_prefix(c, given, out);
-
-    if (rv != APR_SUCCESS) {
-        return cli_index_error(c, rv);
-    }
-    if (*out == NULL) {
-        cli_error("%s: no records at or below it", cli_shown(c->pool, given));
-        return CLI_FOUND;
-    }
-    return CLI_DONE;
-}
-
-static cli_exit export_relative(cli *c, const char *prefix)
+static cli_exit export_relative(cli *c, const char *given, const char *prefix)
 {
     const char *root;
     vld_record record;
-    cli_exit status = choose(c, root_given, &root);
+    cli_exit status = cli_choose_prefix(c, given, &root);
 
     if (status != CLI_DONE) {
         return status;
     }
-    if (prefix == NULL) {
+    if (!prefix) {
         prefix = root;
     }
     if (!cli_is_below(prefix, root)) {
@@ -127,7 +94,8 @@ static cli_exit export_relative(cli *c, const char *prefix)
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
-    const char *prefix = NULL;
+    const export_settings *settings = c->settings;
+    const char *root = settings->root, *prefix = NULL;
     cli_exit status = CLI_DONE;
 
     if (c->json) {
@@ -135,7 +103,7 @@ static cli_exit run(cli *c, int argc, char **argv)
                   "writes that");
         return CLI_ERROR;
     }
-    if (root_given != NULL && root_given[0] == '\0') {
+    if (root && !root[0]) {
         cli_error("export: --root: an empty path; is a variable not set?");
         return CLI_ERROR;
     }
@@ -143,13 +111,13 @@ static cli_exit run(cli *c, int argc, char **argv)
         return CLI_ERROR;
     }
     if (argc > 0) {
-        status = choose(c, argv[0], &prefix);
+        status = cli_choose_prefix(c, argv[0], &prefix);
     }
     if (status != CLI_DONE) {
         return status;
     }
-    return root_given != NULL ? export_relative(c, prefix)
-                              : export_below(c, prefix ? prefix : "/", 0);
+    return root ? export_relative(c, root, prefix)
+                : export_below(c, prefix ? prefix : "/", 0);
 }
 
 const cli_command cli_export = {
@@ -160,6 +128,6 @@ const cli_command cli_export = {
     0,
     1,
     options,
-    set,
+    sizeof(export_settings),
     run,
 };

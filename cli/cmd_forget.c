@@ -52,19 +52,18 @@ static cli_exit forget_operand(cli *c, const char *given, uint64_t *total)
 {
     const char *prefix;
     uint64_t before = *total;
-    apr_status_t rv = cli_choose_prefix(c, given, &prefix);
+    cli_exit status = cli_choose_prefix(c, given, &prefix);
+    apr_status_t rv;
 
-    if (rv == APR_SUCCESS && prefix != NULL) {
-        rv = forget(c, prefix, total);
+    if (status != CLI_DONE) {
+        return status;
     }
+    rv = forget(c, prefix, total);
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }
-    if (*total == before && !cli_stopped) {
-        cli_error("%s: no records at or below it", cli_shown(c->pool, given));
-        return CLI_FOUND;
-    }
-    return CLI_DONE;
+    return *total == before && !cli_stopped ? cli_report_no_records(c, given)
+                                            : CLI_DONE;
 }
 
 static cli_exit run(cli *c, int argc, char **argv)
@@ -99,6 +98,6 @@ const cli_command cli_forget = {
     1,
     -1,
     NULL,
-    NULL,
+    0,
     run,
 };

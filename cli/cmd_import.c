@@ -25,32 +25,24 @@
 #include "cli/progress.h"
 #include "cli/stop.h"
 
-#define KEY_ROOT CLI_KEY_OWN
-#define KEY_TRUST (CLI_KEY_OWN + 1)
-
 #define BATCH_RECORDS 4096
 #define LATER_MOST 16384 /* files that wait until they are settled */
 #define ROUNDS 3
 #define WAIT_MOST_NS INT64_C(10000000000)
 #define REPLACED_MOST 5
 
+typedef struct import_settings {
+    const char *root; /* NULL: the working folder */
+    bool trusts;
+} import_settings;
+
 static const cli_option options[] = {
-    { KEY_ROOT, "root", "DIR", "names are relative to DIR; default: here" },
-    { KEY_TRUST, "trust", NULL, "do not read files that cannot be compared" },
-    { 0, NULL, NULL, NULL },
+    { 0, "root", "DIR", "names are relative to DIR; default: here",
+      CLI_TEXT(import_settings, root) },
+    { 0, "trust", NULL, "do not read files that cannot be compared",
+      CLI_FLAG(import_settings, trusts) },
+    CLI_OPTIONS_END,
 };
-
-static const char *root_given = ".";
-static bool trusts;
-
-static bool set(int key, const char *value)
-{
-    trusts = trusts || key == KEY_TRUST;
-    if (key == KEY_ROOT) {
-        root_given = value;
-    }
-    return true;
-}
 
 typedef struct counts {
     uint64_t entries;
@@ -77,6 +69,7 @@ typedef struct item {
 
 typedef struct importing {
     cli *c;
+    bool trusts;
     const char *root;
     const char *file;
     const char *file_shown;
@@ -298,7 +291,7 @@ typedef enum verdict {
     VERDICT_ERROR
 } verdict;
 
-static verdict judge_facts(const item *it)
+static verdict judge_facts(const item *it, bool trusts)
 {
     const cli_entry *entry = &it->entry;
     const vld_identity *id = &it->record.identity;
@@ -338,7 +331,7 @@ static verdict judge(importing *im, item *it, apr_status_t *rv)
         return VERDICT_ERROR;
     }
     *rv = APR_SUCCESS;
-    return judge_facts(it);
+    return judge_facts(it, im->trusts);
 }
 
 static apr_status_t put_off(importing *im, const item *it)
@@ -732,7 +725,9 @@ static int open_manifest(const cli *c, const char *file)
 
 static const char *open_root(const cli *c)
 {
-    char *real = realpath(root_given, NULL);
+    const import_settings *settings = c->settings;
+    const char *given = settings->root ? settings->root : ".";
+    char *real = realpath(given, NULL);
     const char *root = real != NULL ? apr_pstrdup(c->pool, real) : NULL;
     struct stat st;
 
@@ -743,7 +738,7 @@ static const char *open_root(const cli *c)
     }
     if (root == NULL) {
         cli_error("import: --root %s: %s; nothing was imported",
-                  cli_shown(c->pool, root_given), strerror(errno));
+                  cli_shown(c->pool, given), strerror(errno));
     }
     return root;
 }
@@ -764,6 +759,7 @@ static void start(importing *im)
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
+    const import_settings *settings = c->settings;
     importing im;
     int fd;
     bool is_read;
@@ -772,6 +768,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     (void)argc;
     memset(&im, 0, sizeof(im));
     im.c = c;
+    im.trusts = settings->trusts;
     im.file = argv[0];
     im.file_shown = cli_shown(c->pool, im.file);
     im.root = open_root(c);
@@ -793,6 +790,6 @@ const cli_command cli_import = {
     1,
     1,
     options,
-    set,
+    sizeof(import_settings),
     run,
 };

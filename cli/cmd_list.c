@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* htvalidators list: every record below a prefix, as it is met.  Never looks
  * at the files themselves. */
-#include <apr_strings.h>
-
 #include "validators/precond.h"
 #include "cli/cli.h"
 #include "cli/index.h"
@@ -12,32 +10,23 @@
 #include "cli/output.h"
 #include "cli/tag.h"
 
-#define KEY_SHA256SUM CLI_KEY_OWN
+typedef struct list_settings {
+    bool as_sha256sum;
+    const char *tag_key;
+} list_settings;
 
 static const cli_option options[] = {
-    { KEY_SHA256SUM, "sha256sum", NULL, "write the format of sha256sum" },
-    CLI_OPTION_TAG_KEY,
-    { 0, NULL, NULL, NULL },
+    { 0, "sha256sum", NULL, "write the format of sha256sum",
+      CLI_FLAG(list_settings, as_sha256sum) },
+    CLI_OPTION_TAG_KEY(list_settings, tag_key),
+    CLI_OPTIONS_END,
 };
-
-static bool as_sha256sum;
-static const char *tag_key_file;
 
 typedef struct listing {
     cli *c;
+    bool as_sha256sum;
     uint64_t damaged;
 } listing;
-
-static bool set(int key, const char *value)
-{
-    if (key == CLI_KEY_TAG_KEY) {
-        tag_key_file = value;
-    }
-    else {
-        as_sha256sum = true;
-    }
-    return true;
-}
 
 static void put_text(const char *path, size_t len, const vld_record *record)
 {
@@ -50,28 +39,16 @@ static void put_text(const char *path, size_t len, const vld_record *record)
     putchar('\n');
 }
 
-static void report_damage(listing *list, const char *path, size_t len)
-{
-    list->damaged++;
-    if (path == NULL || len == 0) {
-        cli_error("a record does not check and is left out");
-        return;
-    }
-    cli_error("%s: its record does not check and is left out; "
-              "`htvalidators scan` makes a new one",
-              cli_shown(list->c->pool,
-                        apr_pstrmemdup(list->c->pool, path, len)));
-}
-
 static apr_status_t put(void *baton, const char *path, size_t len,
                         const vld_record *record)
 {
     listing *list = baton;
 
-    if (record == NULL) {
-        report_damage(list, path, len);
+    if (!record) {
+        list->damaged++;
+        cli_report_damaged(list->c->pool, path, len);
     }
-    else if (as_sha256sum) {
+    else if (list->as_sha256sum) {
         cli_put_sha256sum(stdout, path, len, &record->digest);
     }
     else if (list->c->json) {
@@ -85,7 +62,8 @@ static apr_status_t put(void *baton, const char *path, size_t len,
 
 static cli_exit list_below(cli *c, const char *prefix)
 {
-    listing list = { c, 0 };
+    const list_settings *settings = c->settings;
+    listing list = { c, settings->as_sha256sum, 0 };
     apr_status_t rv = vld_store_each(c->store, prefix, put, &list);
 
     if (ferror(stdout)) {
@@ -99,33 +77,26 @@ static cli_exit list_below(cli *c, const char *prefix)
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
+    const list_settings *settings = c->settings;
     const char *prefix = "/";
-    apr_status_t rv;
+    cli_exit status = CLI_DONE;
 
-    if (as_sha256sum && c->json) {
+    if (settings->as_sha256sum && c->json) {
         cli_error("list: --json or --sha256sum, not both");
         return CLI_ERROR;
     }
-    if (as_sha256sum && tag_key_file != NULL) {
+    if (settings->as_sha256sum && settings->tag_key) {
         cli_error("list: --sha256sum shows no tags: it or --tag-key, not "
                   "both");
         return CLI_ERROR;
     }
-    if (!cli_use_tag_key(c, tag_key_file) || !cli_open_index(c)) {
+    if (!cli_use_tag_key(c, settings->tag_key) || !cli_open_index(c)) {
         return CLI_ERROR;
     }
-    if (argc == 0) {
-        return list_below(c, prefix);
+    if (argc > 0) {
+        status = cli_choose_prefix(c, argv[0], &prefix);
     }
-    rv = cli_choose_prefix(c, argv[0], &prefix);
-    if (rv != APR_SUCCESS) {
-        return cli_index_error(c, rv);
-    }
-    if (prefix == NULL) {
-        cli_error("%s: no records at or below it", cli_shown(c->pool, argv[0]));
-        return CLI_FOUND;
-    }
-    return list_below(c, prefix);
+    return status == CLI_DONE ? list_below(c, prefix) : status;
 }
 
 const cli_command cli_list = {
@@ -136,6 +107,6 @@ const cli_command cli_list = {
     0,
     1,
     options,
-    set,
+    sizeof(list_settings),
     run,
 };

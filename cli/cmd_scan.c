@@ -13,73 +13,61 @@
 
 #include "validators/scan.h"
 #include "cli/cli.h"
+#include "cli/figures.h"
 #include "cli/index.h"
 #include "cli/message.h"
-#include "cli/options.h"
-#include "cli/output.h"
 #include "cli/path.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 
-#define MOST_JOBS 256
-#define REPLACED_MOST 5
-
-#define KEY_ADOPT CLI_KEY_OWN
-#define KEY_PRUNE (CLI_KEY_OWN + 1)
+typedef struct scan_settings {
+    unsigned jobs;
+    bool adopts;
+    bool prunes;
+} scan_settings;
 
 static const cli_option options[] = {
-    { 'j', "jobs", "N", "read N files at once; default: one a core" },
-    { KEY_ADOPT, "adopt", NULL,
-      "do not read copies of the same size and mtime" },
-    { KEY_PRUNE, "prune", NULL, "forget files below PATH that have vanished" },
-    { 0, NULL, NULL, NULL },
+    { 'j', "jobs", "N", "read N files at once; default: one a core",
+      CLI_NUMBER(scan_settings, jobs, 1, CLI_MOST_JOBS, "a number") },
+    { 0, "adopt", NULL, "do not read copies of the same size and mtime",
+      CLI_FLAG(scan_settings, adopts) },
+    { 0, "prune", NULL, "forget files below PATH that have vanished",
+      CLI_FLAG(scan_settings, prunes) },
+    CLI_OPTIONS_END,
 };
 
-static unsigned jobs;
-static bool adopts;
-static bool prunes;
+static const cli_figure figures[] = {
+    CLI_COUNT("seen", vld_scan_totals, seen),
+    CLI_COUNT("unchanged", vld_scan_totals, unchanged),
+    CLI_COUNT("hashed", vld_scan_totals, hashed),
+    CLI_COUNT("moved_only", vld_scan_totals, same_content),
+    CLI_COUNT("unsettled", vld_scan_totals, unsettled),
+    CLI_COUNT("failed", vld_scan_totals, failed),
+    CLI_OCTETS("bytes", vld_scan_totals, bytes),
+    CLI_COUNT("adopted", vld_scan_totals, adopted),
+    CLI_COUNT("not_adopted", vld_scan_totals, not_adopted),
+    CLI_COUNT("pruned", vld_scan_totals, pruned),
+    CLI_COUNT("kept", vld_scan_totals, kept),
+    CLI_FIGURES_END,
+};
 
 /* One run over all operands. */
 typedef struct scanning {
     cli *c;
+    const scan_settings *settings;
     cli_progress *progress;
-    vld_scan_totals done; /* by the operands before the current one */
-    const char *current;
+    vld_scan_totals done;   /* by the operands before the current one */
+    const char *current;    /* operand */
+    vld_scan_totals totals; /* of the current operand */
     apr_time_t started;
 } scanning;
-
-static bool set(int key, const char *value)
-{
-    adopts = adopts || key == KEY_ADOPT;
-    prunes = prunes || key == KEY_PRUNE;
-    if (key == 'j' && !cli_number(value, 1, MOST_JOBS, &jobs)) {
-        cli_error("scan: -j wants a number from 1 to %d", MOST_JOBS);
-        return false;
-    }
-    return true;
-}
-
-static void add(vld_scan_totals *sum, const vld_scan_totals *more)
-{
-    sum->seen += more->seen;
-    sum->unchanged += more->unchanged;
-    sum->hashed += more->hashed;
-    sum->same_content += more->same_content;
-    sum->unsettled += more->unsettled;
-    sum->failed += more->failed;
-    sum->bytes += more->bytes;
-    sum->adopted += more->adopted;
-    sum->not_adopted += more->not_adopted;
-    sum->pruned += more->pruned;
-    sum->kept += more->kept;
-}
 
 static void on_progress(void *baton, const vld_scan_totals *so_far)
 {
     scanning *s = baton;
     vld_scan_totals sum = s->done;
 
-    add(&sum, so_far);
+    cli_figures_add(figures, &sum, so_far);
     cli_progress_draw(s->progress, &sum);
 }
 
@@ -105,7 +93,7 @@ static const char *why_not(apr_pool_t *p, const char *root)
     char *folder, *slash;
     int fd;
 
-    if (real == NULL || stat(root, &st) != 0) {
+    if (!real || stat(root, &st) != 0) {
         return strerror(errno);
     }
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
@@ -113,7 +101,7 @@ static const char *why_not(apr_pool_t *p, const char *root)
     }
     folder = apr_pstrdup(p, real);
     slash = strrchr(folder, '/');
-    if (S_ISREG(st.st_mode) && slash != NULL) {
+    if (S_ISREG(st.st_mode) && slash) {
         slash[slash == folder] = '\0';
     }
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -134,7 +122,7 @@ static bool all_there(const cli *c, int argc, char **argv)
     for (i = 0; i < argc; i++) {
         const char *why = why_not(c->pool, argv[i]);
 
-        if (why != NULL) {
+        if (why) {
             cli_error("%s: %s; nothing was scanned",
                       cli_shown(c->pool, argv[i]), why);
             there = false;
@@ -143,76 +131,41 @@ static bool all_there(const cli *c, int argc, char **argv)
     return there;
 }
 
-static void put_json(const vld_scan_totals *t, double seconds, bool complete)
-{
-    json_t *object = json_object();
-
-    cli_json_number(object, "seen", t->seen);
-    cli_json_number(object, "unchanged", t->unchanged);
-    cli_json_number(object, "hashed", t->hashed);
-    cli_json_number(object, "same_content", t->same_content);
-    cli_json_number(object, "unsettled", t->unsettled);
-    cli_json_number(object, "failed", t->failed);
-    cli_json_number(object, "bytes", t->bytes);
-    cli_json_number(object, "adopted", t->adopted);
-    cli_json_number(object, "not_adopted", t->not_adopted);
-    cli_json_number(object, "pruned", t->pruned);
-    cli_json_number(object, "kept", t->kept);
-    json_object_set_new(object, "seconds", json_real(seconds));
-    json_object_set_new(object, "complete", json_boolean(complete));
-    cli_put_json(object);
-}
-
-static void put_text(const vld_scan_totals *t, double seconds)
-{
-    char size[CLI_SIZE];
-
-    printf("%" PRIu64 " files: %" PRIu64 " unchanged, %" PRIu64
-           " hashed (%s, %" PRIu64 " of them with the same content as before), "
-           "%" PRIu64 " unsettled, %" PRIu64 " failed",
-           t->seen, t->unchanged, t->hashed, cli_size(t->bytes, size),
-           t->same_content, t->unsettled, t->failed);
-    if (adopts) {
-        printf(", %" PRIu64 " adopted, %" PRIu64 " not trusted and hashed",
-               t->adopted, t->not_adopted);
-    }
-    if (prunes) {
-        printf(", %" PRIu64 " pruned, %" PRIu64 " vanished but kept", t->pruned,
-               t->kept);
-    }
-    printf("; %.2f s\n", seconds);
-}
-
 static void put_summary(const scanning *s, bool complete)
 {
-    double seconds = (double)(apr_time_now() - s->started) / APR_USEC_PER_SEC;
+    const char *text = apr_pstrcat(
+        s->c->pool,
+        "{seen} files: {unchanged} unchanged, {hashed} hashed ({bytes}, "
+        "{moved_only} of them with the same content as before), "
+        "{unsettled} unsettled, {failed} failed",
+        s->settings->adopts
+            ? ", {adopted} adopted, {not_adopted} not trusted and hashed"
+            : "",
+        s->settings->prunes ? ", {pruned} pruned, {kept} vanished but kept"
+                            : "",
+        "; ", NULL);
 
-    if (s->c->json) {
-        put_json(&s->done, seconds, complete);
-    }
-    else if (!s->c->quiet) {
-        put_text(&s->done, seconds);
-    }
+    cli_put_summary(s->c, figures, &s->done, text, s->started, complete);
 }
 
-static apr_status_t scan_once(scanning *s, const char *root,
-                              vld_scan_totals *totals)
+static apr_status_t scan_current(void *baton)
 {
+    scanning *s = baton;
     vld_scan_options how = {
-        .jobs = jobs,
+        .jobs = s->settings->jobs,
         .stop = &cli_stopped,
         .progress = on_progress,
         .problem = on_problem,
         .baton = s,
-        .adopt = adopts,
-        .prune = prunes,
+        .adopt = s->settings->adopts,
+        .prune = s->settings->prunes,
     };
     apr_pool_t *p;
     apr_status_t rv;
 
-    memset(totals, 0, sizeof(*totals));
+    memset(&s->totals, 0, sizeof(s->totals));
     apr_pool_create(&p, s->c->pool);
-    rv = vld_scan(s->c->store, root, &how, totals, p);
+    rv = vld_scan(s->c->store, s->current, &how, &s->totals, p);
     apr_pool_destroy(p);
     /* A scan that had nothing to write has not asked. */
     return rv == APR_SUCCESS && !vld_store_is_current(s->c->store)
@@ -222,20 +175,11 @@ static apr_status_t scan_once(scanning *s, const char *root,
 
 /* What was written to an index that has been replaced meanwhile is lost, so
  * that the scan begins anew, and with it what it counts. */
-static apr_status_t scan_one(scanning *s, const char *root)
+static apr_status_t scan_one(scanning *s)
 {
-    vld_scan_totals totals;
-    apr_status_t rv = scan_once(s, root, &totals);
-    int i;
+    apr_status_t rv = cli_retry_replaced(s->c, CLI_RETRIES, scan_current, s);
 
-    for (i = 0; rv == VLD_E_REPLACED && i < REPLACED_MOST && !cli_stopped;
-         i++) {
-        rv = cli_reopen_index(s->c);
-        if (rv == APR_SUCCESS) {
-            rv = scan_once(s, root, &totals);
-        }
-    }
-    add(&s->done, &totals);
+    cli_figures_add(figures, &s->done, &s->totals);
     return rv;
 }
 
@@ -248,7 +192,7 @@ static apr_status_t scan_all(scanning *s, int argc, char **argv)
     cli_progress_draw(s->progress, &s->done);
     for (i = 0; i < argc && rv == APR_SUCCESS && !cli_stopped; i++) {
         s->current = argv[i];
-        rv = scan_one(s, s->current);
+        rv = scan_one(s);
     }
     cli_progress_clear(s->progress);
     return rv;
@@ -259,11 +203,11 @@ static cli_exit tell_error(const scanning *s, apr_status_t rv)
 {
     const char *why = why_not(s->c->pool, s->current);
 
-    if (why == NULL && rv == APR_FROM_OS_ERROR(ESTALE)) {
+    if (!why && rv == APR_FROM_OS_ERROR(ESTALE)) {
         why = "another folder stands there than when the scan began; nothing "
               "was pruned";
     }
-    if (why == NULL) {
+    if (!why) {
         return cli_index_error(s->c, rv);
     }
     cli_error("%s: %s; scan it again when it is there",
@@ -302,13 +246,20 @@ static cli_exit run(cli *c, int argc, char **argv)
     }
     cli_catch_signals();
     s.c = c;
+    s.settings = c->settings;
     s.started = apr_time_now();
     s.progress = cli_progress_start(c);
     return finish(&s, scan_all(&s, argc, argv));
 }
 
 const cli_command cli_scan = {
-    "scan",           "PATH...", "index the files at or below PATH",
-    CLI_NEEDS_CREATE, 1,         -1,
-    options,          set,       run,
+    "scan",
+    "PATH...",
+    "index the files at or below PATH",
+    CLI_NEEDS_CREATE,
+    1,
+    -1,
+    options,
+    sizeof(scan_settings),
+    run,
 };

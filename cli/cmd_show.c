@@ -18,19 +18,14 @@
 #include "cli/path.h"
 #include "cli/tag.h"
 
+typedef struct show_settings {
+    const char *tag_key;
+} show_settings;
+
 static const cli_option options[] = {
-    CLI_OPTION_TAG_KEY,
-    { 0, NULL, NULL, NULL },
+    CLI_OPTION_TAG_KEY(show_settings, tag_key),
+    CLI_OPTIONS_END,
 };
-
-static const char *tag_key_file;
-
-static bool set(int key, const char *value)
-{
-    (void)key;
-    tag_key_file = value;
-    return true;
-}
 
 /* --- look-up ------------------------------------------------------------- */
 
@@ -44,14 +39,14 @@ static apr_status_t find(cli *c, const char *path, const char **key,
     apr_status_t rv = APR_NOTFOUND;
 
     *key = given ? given : path;
-    if (given != NULL) {
+    if (given) {
         rv = vld_store_get(c->store, given, strlen(given), record);
     }
     if (rv != APR_NOTFOUND) {
         return rv;
     }
     real = cli_real(c->pool, path);
-    if (real == NULL) {
+    if (!real) {
         return rv;
     }
     *key = real;
@@ -99,7 +94,7 @@ static int64_t margin_of(apr_pool_t *p, const char *path, dev_t dev)
         char *folder = apr_pstrdup(p, path);
         char *slash = strrchr(folder, '/');
 
-        if (slash != NULL) {
+        if (slash) {
             slash[slash == folder] = '\0';
         }
         fd = open(folder, O_RDONLY | O_CLOEXEC);
@@ -180,8 +175,8 @@ static void put_record(const cli *c, const char *path, const vld_record *record,
         return;
     }
     object = cli_json_record(path, strlen(path), record);
-    json_object_set_new(object, "fresh", json_boolean(why == NULL));
-    if (why != NULL) {
+    json_object_set_new(object, "fresh", json_boolean(!why));
+    if (why) {
         json_object_set_new(object, "reason", json_string(why));
     }
     cli_put_json(object);
@@ -225,15 +220,16 @@ static cli_exit show(cli *c, const char *path)
     if (!c->quiet) {
         put_record(c, key, &record, why);
     }
-    return why == NULL ? CLI_DONE : CLI_FOUND;
+    return why ? CLI_FOUND : CLI_DONE;
 }
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
+    const show_settings *settings = c->settings;
     cli_exit worst = CLI_DONE;
     int i;
 
-    if (!cli_use_tag_key(c, tag_key_file) || !cli_open_index(c)) {
+    if (!cli_use_tag_key(c, settings->tag_key) || !cli_open_index(c)) {
         return CLI_ERROR;
     }
     for (i = 0; i < argc; i++) {
@@ -252,6 +248,6 @@ const cli_command cli_show = {
     1,
     -1,
     options,
-    set,
+    sizeof(show_settings),
     run,
 };

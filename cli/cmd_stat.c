@@ -79,6 +79,5 @@ static cli_exit run(cli *c, int argc, char **argv)
 }
 
 const cli_command cli_stat = {
-    "stat", "",  "show figures of the index", CLI_NEEDS_READ, 0, 0, NULL,
-    NULL,   run,
+    "stat", "", "show figures of the index", CLI_NEEDS_READ, 0, 0, NULL, 0, run,
 };

@@ -14,24 +14,24 @@
 #include "cli/cli.h"
 #include "cli/index.h"
 #include "cli/message.h"
-#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 
-#define MOST_JOBS 256
 #define WAITING_MOST 256 /* files that wait for a thread */
 
-#define KEY_STRICT CLI_KEY_OWN
+typedef struct verify_settings {
+    unsigned jobs;
+    bool is_strict;
+} verify_settings;
 
 static const cli_option options[] = {
-    { 'j', "jobs", "N", "read N files at once; default: one a core" },
-    { KEY_STRICT, "strict", NULL, "stale and missing files are failures, too" },
-    { 0, NULL, NULL, NULL },
+    { 'j', "jobs", "N", "read N files at once; default: one a core",
+      CLI_NUMBER(verify_settings, jobs, 1, CLI_MOST_JOBS, "a number") },
+    { 0, "strict", NULL, "stale and missing files are failures, too",
+      CLI_FLAG(verify_settings, is_strict) },
+    CLI_OPTIONS_END,
 };
-
-static unsigned jobs;
-static bool is_strict;
 
 typedef enum finding {
     FINDING_GOOD,
@@ -70,16 +70,6 @@ typedef struct verifying {
     uint64_t hashed;
     uint64_t bytes;
 } verifying;
-
-static bool set(int key, const char *value)
-{
-    is_strict = is_strict || key == KEY_STRICT;
-    if (key == 'j' && !cli_number(value, 1, MOST_JOBS, &jobs)) {
-        cli_error("verify: -j wants a number from 1 to %d", MOST_JOBS);
-        return false;
-    }
-    return true;
-}
 
 /* --- one file ------------------------------------------------------------ */
 
@@ -328,20 +318,22 @@ static unsigned start_threads(verifying *v, pthread_t *threads, unsigned n)
     return started;
 }
 
-static unsigned job_count(void)
+static unsigned job_count(const verify_settings *settings)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (jobs > 0) {
-        return jobs;
+    if (settings->jobs > 0) {
+        return settings->jobs;
     }
-    return cores < 1 ? 1 : cores > MOST_JOBS ? MOST_JOBS : (unsigned)cores;
+    return cores < 1               ? 1
+           : cores > CLI_MOST_JOBS ? CLI_MOST_JOBS
+                                   : (unsigned)cores;
 }
 
 static apr_status_t verify(verifying *v, const char *prefix)
 {
-    pthread_t threads[MOST_JOBS];
-    unsigned started = start_threads(v, threads, job_count());
+    pthread_t threads[CLI_MOST_JOBS];
+    unsigned started = start_threads(v, threads, job_count(v->c->settings));
     apr_status_t rv = APR_EAGAIN;
 
     if (started > 0) {
@@ -401,10 +393,11 @@ static void put_summary(const verifying *v, bool complete)
 
 static cli_exit judge(const verifying *v)
 {
+    const verify_settings *settings = v->c->settings;
     uint64_t bad = v->found[FINDING_CORRUPT] + v->found[FINDING_DAMAGED]
                    + v->found[FINDING_FAILED];
 
-    if (is_strict) {
+    if (settings->is_strict) {
         bad += v->found[FINDING_STALE] + v->found[FINDING_MISSING];
     }
     return bad > 0 ? CLI_FOUND : CLI_DONE;
@@ -429,20 +422,16 @@ static cli_exit run(cli *c, int argc, char **argv)
                            .work = PTHREAD_COND_INITIALIZER,
                            .room = PTHREAD_COND_INITIALIZER };
     const char *prefix = "/";
-    apr_status_t rv = APR_SUCCESS;
+    cli_exit status = CLI_DONE;
 
     if (!cli_open_index(c)) {
         return CLI_ERROR;
     }
     if (argc > 0) {
-        rv = cli_choose_prefix(c, argv[0], &prefix);
+        status = cli_choose_prefix(c, argv[0], &prefix);
     }
-    if (rv != APR_SUCCESS) {
-        return cli_index_error(c, rv);
-    }
-    if (prefix == NULL) {
-        cli_error("%s: no records at or below it", cli_shown(c->pool, argv[0]));
-        return CLI_FOUND;
+    if (status != CLI_DONE) {
+        return status;
     }
     cli_catch_signals();
     v.c = c;
@@ -460,6 +449,6 @@ const cli_command cli_verify = {
     0,
     1,
     options,
-    set,
+    sizeof(verify_settings),
     run,
 };

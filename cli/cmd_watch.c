@@ -10,43 +10,42 @@
 
 #include "validators/watch.h"
 #include "cli/cli.h"
+#include "cli/figures.h"
 #include "cli/index.h"
 #include "cli/message.h"
 #include "cli/notify.h"
-#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/stop.h"
 
-#define MOST_JOBS 256
-#define KEY_INTERVAL CLI_KEY_OWN
-#define INTERVAL 10
+#define DEFAULT_INTERVAL 10
 #define MOST_INTERVAL 86400
 
+typedef struct watch_settings {
+    unsigned jobs;
+    unsigned interval; /* in seconds; 0: the default */
+} watch_settings;
+
 static const cli_option options[] = {
-    { 'j', "jobs", "N", "read N files at once in scans; default: one a core" },
-    { KEY_INTERVAL, "interval", "S",
-      "scan what cannot be watched every S seconds; default: 10" },
-    { 0, NULL, NULL, NULL },
+    { 'j', "jobs", "N", "read N files at once in scans; default: one a core",
+      CLI_NUMBER(watch_settings, jobs, 1, CLI_MOST_JOBS, "a number") },
+    { 0, "interval", "S",
+      "scan what cannot be watched every S seconds; default: 10",
+      CLI_NUMBER(watch_settings, interval, 1, MOST_INTERVAL, "seconds") },
+    CLI_OPTIONS_END,
 };
 
-static unsigned jobs;
-static unsigned interval = INTERVAL;
-static volatile int wants_rescan;
+static const cli_figure figures[] = {
+    CLI_COUNT("indexed", vld_watch_totals, indexed),
+    CLI_COUNT("moved_only", vld_watch_totals, same_content),
+    CLI_COUNT("dropped", vld_watch_totals, dropped),
+    CLI_COUNT("failed", vld_watch_totals, failed),
+    CLI_COUNT("rescans", vld_watch_totals, rescans),
+    CLI_COUNT("pending", vld_watch_totals, pending),
+    CLI_COUNT("folders", vld_watch_totals, folders),
+    CLI_FIGURES_END,
+};
 
-static bool set(int key, const char *value)
-{
-    if (key == 'j' && !cli_number(value, 1, MOST_JOBS, &jobs)) {
-        cli_error("watch: -j wants a number from 1 to %d", MOST_JOBS);
-        return false;
-    }
-    if (key == KEY_INTERVAL
-        && !cli_number(value, 1, MOST_INTERVAL, &interval)) {
-        cli_error("watch: --interval wants seconds from 1 to %d",
-                  MOST_INTERVAL);
-        return false;
-    }
-    return true;
-}
+static volatile int wants_rescan; /* set by a signal */
 
 /* --- what it tells ------------------------------------------------------- */
 
@@ -79,27 +78,24 @@ static void put_json(vld_watch_news news, const vld_watch_totals *t)
     json_t *object = json_object();
 
     json_object_set_new(object, "event", json_string(events[news]));
-    cli_json_number(object, "indexed", t->indexed);
-    cli_json_number(object, "same_content", t->same_content);
-    cli_json_number(object, "dropped", t->dropped);
-    cli_json_number(object, "failed", t->failed);
-    cli_json_number(object, "rescans", t->rescans);
-    cli_json_number(object, "pending", t->pending);
-    cli_json_number(object, "folders", t->folders);
+    cli_figures_json(figures, t, object);
     cli_put_json(object);
 }
 
 static void notify(vld_watch_news news, const vld_watch_totals *t)
 {
+    char text[CLI_FIGURES_TEXT];
+
     if (news == VLD_WATCH_STOPPING) {
         cli_notify("STOPPING=1");
     }
     else if (news != VLD_WATCH_STOPPED) {
-        cli_notify("%sSTATUS=watching %" PRIu64 " folders; %" PRIu64
-                   " files indexed, %" PRIu64 " records dropped, %" PRIu64
-                   " paths pending",
-                   news == VLD_WATCH_READY ? "READY=1\n" : "", t->folders,
-                   t->indexed, t->dropped, t->pending);
+        cli_figures_text(figures, t,
+                         "{folders} folders; {indexed} files indexed, "
+                         "{dropped} records dropped, {pending} paths pending",
+                         text);
+        cli_notify("%sSTATUS=watching %s",
+                   news == VLD_WATCH_READY ? "READY=1\n" : "", text);
     }
 }
 
@@ -156,7 +152,7 @@ static bool all_folders(const cli *c, int argc, char **argv)
         else if (!S_ISDIR(st.st_mode)) {
             why = "not a folder; watch the one that it is in";
         }
-        if (why != NULL) {
+        if (why) {
             cli_error("%s: %s; nothing is watched", cli_shown(c->pool, argv[i]),
                       why);
             all = false;
@@ -165,33 +161,33 @@ static bool all_folders(const cli *c, int argc, char **argv)
     return all;
 }
 
-/* The old store is closed before the new one is opened: see
- * vld_store_open. */
-static bool open_anew(cli *c)
+typedef struct following {
+    cli *c;
+    vld_watch *watch;
+} following;
+
+static apr_status_t follow_index(void *baton)
 {
-    if (!c->quiet) {
+    following *f = baton;
+    apr_status_t rv = vld_watch_run(f->watch, f->c->store);
+
+    if (rv == VLD_E_REPLACED && !f->c->quiet) {
         cli_error("%s: the index has been replaced or removed; the one that "
                   "is there now is brought up to date",
-                  cli_shown(c->pool, c->index));
+                  cli_shown(f->c->pool, f->c->index));
     }
-    vld_store_close(c->store);
-    c->store = NULL;
-    return cli_open_index(c);
+    return rv;
 }
 
 static cli_exit follow(cli *c, vld_watch *watch)
 {
-    apr_status_t rv;
+    following f = { c, watch };
+    apr_status_t rv = cli_retry_replaced(c, CLI_RETRY_ALWAYS, follow_index, &f);
 
-    while ((rv = vld_watch_run(watch, c->store)) == VLD_E_REPLACED) {
-        if (!open_anew(c)) {
-            return CLI_ERROR;
-        }
-    }
     return rv == APR_SUCCESS ? CLI_DONE : cli_index_error(c, rv);
 }
 
-static cli_exit tell_not_open(apr_status_t rv)
+static cli_exit report_not_open(apr_status_t rv)
 {
     char why[256];
 
@@ -212,8 +208,11 @@ static cli_exit tell_not_open(apr_status_t rv)
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
+    const watch_settings *settings = c->settings;
+    unsigned interval = settings->interval ? settings->interval
+                                           : DEFAULT_INTERVAL;
     vld_watch_options how = {
-        .jobs = jobs,
+        .jobs = settings->jobs,
         .interval_ns = (int64_t)interval * 1000000000,
         .stop = &cli_stopped,
         .rescan = &wants_rescan,
@@ -238,7 +237,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     rv = vld_watch_open(&watch, (const char *const *)argv, (size_t)argc, &how,
                         c->pool);
     if (rv != APR_SUCCESS) {
-        return tell_not_open(rv);
+        return report_not_open(rv);
     }
     status = follow(c, watch);
     vld_watch_close(watch);
@@ -253,6 +252,6 @@ const cli_command cli_watch = {
     1,
     -1,
     options,
-    set,
+    sizeof(watch_settings),
     run,
 };

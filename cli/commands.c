@@ -9,13 +9,14 @@
 #include "cli/cli.h"
 
 const cli_option cli_global_options[] = {
-    { 'i', "index", "FILE", "the index to use" },
-    { CLI_KEY_JSON, "json", NULL, "write JSON, one object a line" },
-    { 'q', "quiet", NULL,
-      "no progress, no summary; show: the exit status only" },
-    { 'h', "help", NULL, "print help, of the command if there is one" },
-    { 'V', "version", NULL, "print the version" },
-    { 0, NULL, NULL, NULL },
+    { 'i', "index", "FILE", "the index to use", CLI_TEXT(cli, index) },
+    { 0, "json", NULL, "write JSON, one object a line", CLI_FLAG(cli, json) },
+    { 'q', "quiet", NULL, "no progress, no summary; show: the exit status only",
+      CLI_FLAG(cli, quiet) },
+    { 'h', "help", NULL, "print help, of the command if there is one",
+      CLI_FLAG(cli, want_help) },
+    { 'V', "version", NULL, "print the version", CLI_FLAG(cli, want_version) },
+    CLI_OPTIONS_END,
 };
 
 static const cli_command *const commands[] = {
@@ -45,12 +46,13 @@ static void print_options(FILE *out, const cli_option *options)
 {
     const cli_option *o;
 
-    for (o = options; o != NULL && o->key != 0; o++) {
+    for (o = options; o && o->name; o++) {
         char names[48];
 
-        snprintf(names, sizeof(names), "-%c, --%s%s%s", (char)o->key, o->name,
-                 o->argument ? " " : "", o->argument ? o->argument : "");
-        if (o->key > 255) {
+        snprintf(names, sizeof(names), "-%c, --%s%s%s",
+                 o->letter ? o->letter : '-', o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
+        if (!o->letter) {
             memcpy(names, "    ", 4);
         }
         fprintf(out, "  %-20s  %s\n", names, o->help);

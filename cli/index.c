@@ -1,6 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The index as the commands meet it: opened, searched, and its errors told. */
+/* The index as the commands meet it: opened, reopened and searched, and its
+ * errors reported.  Never changes a record. */
 #include "cli/index.h"
 
 #include <errno.h>
@@ -15,8 +16,7 @@
 #include "cli/owner.h"
 #include "cli/path.h"
 
-/* On a full disk LMDB's writes come out short, which it calls an error of
- * input and output. */
+/* LMDB reports the short writes of a full disk as EIO. */
 static apr_status_t true_cause(const cli *c, apr_status_t rv)
 {
     struct statvfs fs;
@@ -28,10 +28,26 @@ static apr_status_t true_cause(const cli *c, apr_status_t rv)
     return rv;
 }
 
+static vld_store_mode mode_of(const cli_command *command)
+{
+    switch (command->needs) {
+    case CLI_NEEDS_CREATE: return VLD_STORE_CREATE;
+    case CLI_NEEDS_WRITE: return VLD_STORE_WRITE;
+    default: return VLD_STORE_READ;
+    }
+}
+
 cli_exit cli_index_error(cli *c, apr_status_t rv)
 {
     char why[256], advice[16384];
 
+    if (!c->store && APR_STATUS_IS_ENOENT(rv)
+        && mode_of(c->command) == VLD_STORE_CREATE) {
+        cli_error("%s: the folder above the index's folder is not there; "
+                  "make it, or name another index with -i",
+                  cli_shown(c->pool, c->index));
+        return CLI_ERROR;
+    }
     rv = true_cause(c, rv);
     vld_strerror(rv, why, sizeof(why));
     vld_advice(rv, cli_shown(c->pool, c->index), advice, sizeof(advice));
@@ -44,28 +60,8 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
     return CLI_ERROR;
 }
 
-static vld_store_mode mode_of(const cli_command *command)
-{
-    switch (command->needs) {
-    case CLI_NEEDS_CREATE: return VLD_STORE_CREATE;
-    case CLI_NEEDS_WRITE: return VLD_STORE_WRITE;
-    default: return VLD_STORE_READ;
-    }
-}
-
-apr_status_t cli_reopen_index(cli *c)
-{
-    apr_status_t rv;
-
-    vld_store_close(c->store);
-    rv = vld_store_open(&c->store, c->index, mode_of(c->command), c->pool);
-    if (rv != APR_SUCCESS) {
-        c->store = NULL;
-    }
-    return rv;
-}
-
-/* Those above the folder of the default index, which nobody has mistyped. */
+/* The folders above that of the default index.  The path is not from the
+ * command line, so that it has no mistake in it. */
 static void make_folders(const cli *c)
 {
     char *folder = apr_pstrdup(c->pool, c->index);
@@ -79,32 +75,67 @@ static void make_folders(const cli *c)
     }
 }
 
-bool cli_open_index(cli *c)
+/* False after a message. */
+static bool prepare(cli *c)
 {
-    vld_store_mode mode = mode_of(c->command);
-    apr_status_t rv;
-
-    if (mode == VLD_STORE_CREATE) {
+    if (mode_of(c->command) == VLD_STORE_CREATE) {
         make_folders(c);
     }
-    if (!cli_become_owner(c)) {
-        return false;
-    }
-    rv = vld_store_open(&c->store, c->index, mode, c->pool);
-    if (APR_STATUS_IS_ENOENT(rv) && mode == VLD_STORE_CREATE) {
-        cli_error("%s: the folder above the index's folder is not there; "
-                  "make it, or name another index with -i",
-                  cli_shown(c->pool, c->index));
-        c->store = NULL;
-        return false;
-    }
+    return cli_become_owner(c);
+}
+
+static apr_status_t open_store(cli *c)
+{
+    apr_status_t rv = vld_store_open(&c->store, c->index, mode_of(c->command),
+                                     c->pool);
+
     if (rv != APR_SUCCESS) {
         c->store = NULL;
+    }
+    return rv;
+}
+
+bool cli_open_index(cli *c)
+{
+    apr_status_t rv;
+
+    if (!prepare(c)) {
+        return false;
+    }
+    rv = open_store(c);
+    if (rv != APR_SUCCESS) {
         cli_index_error(c, rv);
         return false;
     }
     return true;
 }
+
+apr_status_t cli_reopen_index(cli *c)
+{
+    if (c->store) {
+        vld_store_close(c->store);
+        c->store = NULL;
+    }
+    return prepare(c) ? open_store(c) : APR_EACCES;
+}
+
+apr_status_t cli_retry_replaced(cli *c, unsigned most,
+                                apr_status_t (*attempt)(void *baton),
+                                void *baton)
+{
+    apr_status_t rv = attempt(baton);
+
+    while (rv == VLD_E_REPLACED && most > 0) {
+        rv = cli_reopen_index(c);
+        if (rv == APR_SUCCESS) {
+            rv = attempt(baton);
+        }
+        most -= most != CLI_RETRY_ALWAYS;
+    }
+    return rv;
+}
+
+/* --- records ------------------------------------------------------------- */
 
 static apr_status_t end_at_once(void *baton, const char *path, size_t len,
                                 const vld_record *record)
@@ -123,19 +154,19 @@ static apr_status_t has_records(cli *c, const char *prefix, bool *has)
     return *has ? APR_SUCCESS : rv;
 }
 
-apr_status_t cli_choose_prefix(cli *c, const char *given, const char **out)
+static apr_status_t find_prefix(cli *c, const char *given, const char **out)
 {
     const char *absolute = cli_absolute(c->pool, given);
     bool has = false;
     apr_status_t rv = APR_SUCCESS;
 
     *out = NULL;
-    if (absolute != NULL) {
+    if (absolute) {
         rv = has_records(c, absolute, &has);
     }
     if (rv == APR_SUCCESS && !has) {
         absolute = cli_real(c->pool, given);
-        if (absolute != NULL) {
+        if (absolute) {
             rv = has_records(c, absolute, &has);
         }
     }
@@ -145,12 +176,39 @@ apr_status_t cli_choose_prefix(cli *c, const char *given, const char **out)
     return rv;
 }
 
+cli_exit cli_report_no_records(const cli *c, const char *given)
+{
+    cli_error("%s: no records at or below it", cli_shown(c->pool, given));
+    return CLI_FOUND;
+}
+
+cli_exit cli_choose_prefix(cli *c, const char *given, const char **out)
+{
+    apr_status_t rv = find_prefix(c, given, out);
+
+    if (rv != APR_SUCCESS) {
+        return cli_index_error(c, rv);
+    }
+    return *out ? CLI_DONE : cli_report_no_records(c, given);
+}
+
+void cli_report_damaged(apr_pool_t *p, const char *path, size_t len)
+{
+    if (!len || !path[0]) {
+        cli_error("a record does not check and is left out");
+        return;
+    }
+    cli_error("%s: its record does not check and is left out; "
+              "`htvalidators scan` makes a new one",
+              cli_shown(p, path));
+}
+
 void cli_warn_of_index_below(const cli *c, const char *root)
 {
     const char *index = cli_real(c->pool, c->index);
     const char *real = cli_real(c->pool, root);
 
-    if (index != NULL && real != NULL && cli_is_below(index, real)) {
+    if (index && real && cli_is_below(index, real)) {
         cli_error("warning: the index %s lies below %s; keep it where nobody "
                   "can fetch it",
                   cli_shown(c->pool, index), cli_shown(c->pool, root));

@@ -14,10 +14,15 @@
 /* Room for the options of one command and the global ones. */
 #define MOST_OPTIONS 24
 
+/* What getopt returns for an option without a letter: this and its row. */
+#define KEY_OF_ROW 256
+
 typedef struct getopt_tables {
     char letters[2 * MOST_OPTIONS + 4];
     struct option names[MOST_OPTIONS + 1];
+    const cli_option *rows[MOST_OPTIONS]; /* of the names */
     size_t count;
+    size_t own;  /* rows of the command, before the global ones */
     size_t used; /* of letters */
 } getopt_tables;
 
@@ -25,15 +30,16 @@ static void add_options(getopt_tables *t, const cli_option *options)
 {
     const cli_option *o;
 
-    for (o = options; o != NULL && o->key && t->count < MOST_OPTIONS; o++) {
-        struct option *row = &t->names[t->count++];
+    for (o = options; o && o->name && t->count < MOST_OPTIONS; o++) {
+        struct option *name = &t->names[t->count];
 
-        row->name = o->name;
-        row->has_arg = o->argument ? required_argument : no_argument;
-        row->val = o->key;
-        if (o->key <= 255) {
-            t->letters[t->used++] = (char)o->key;
-            if (o->argument != NULL) {
+        name->name = o->name;
+        name->has_arg = o->argument ? required_argument : no_argument;
+        name->val = o->letter ? o->letter : KEY_OF_ROW + (int)t->count;
+        t->rows[t->count++] = o;
+        if (o->letter) {
+            t->letters[t->used++] = o->letter;
+            if (o->argument) {
                 t->letters[t->used++] = ':';
             }
         }
@@ -48,6 +54,7 @@ static void make_tables(getopt_tables *t, const char *how,
     t->used = strlen(how);
     memcpy(t->letters, how, t->used);
     add_options(t, own);
+    t->own = t->count;
     add_options(t, cli_global_options);
 }
 
@@ -65,15 +72,69 @@ static void reset_getopt(void)
 #endif
 }
 
-static bool set_global(cli *c, int key)
+/* The row of the option for which getopt has returned the key. */
+static size_t row_of(const getopt_tables *t, int key)
 {
-    switch (key) {
-    case 'i': c->index = optarg; return true;
-    case CLI_KEY_JSON: c->json = true; return true;
-    case 'q': c->quiet = true; return true;
-    case 'h': c->want_help = true; return true;
-    case 'V': c->want_version = true; return true;
-    default: return false;
+    size_t row = key >= KEY_OF_ROW ? (size_t)(key - KEY_OF_ROW) : 0;
+
+    while (t->names[row].val != key) {
+        row++;
+    }
+    return row;
+}
+
+/* A whole decimal number from least to most; false for anything else. */
+static bool parse_number(const char *text, unsigned least, unsigned most,
+                         unsigned *out)
+{
+    unsigned long value = 0;
+    const char *digit;
+
+    if (!*text) {
+        return false;
+    }
+    for (digit = text; *digit; digit++) {
+        if (*digit < '0' || *digit > '9') {
+            return false;
+        }
+        value = 10 * value + (unsigned long)(*digit - '0');
+        if (value > most) {
+            return false;
+        }
+    }
+    if (value < least) {
+        return false;
+    }
+    *out = (unsigned)value;
+    return true;
+}
+
+static bool set_number(const cli *c, const cli_option *o, const char *text,
+                       unsigned *out)
+{
+    if (parse_number(text, o->least, o->most, out)) {
+        return true;
+    }
+    if (o->letter) {
+        cli_error("%s: -%c wants %s from %u to %u", c->command->name, o->letter,
+                  o->unit, o->least, o->most);
+    }
+    else {
+        cli_error("%s: --%s wants %s from %u to %u", c->command->name, o->name,
+                  o->unit, o->least, o->most);
+    }
+    return false;
+}
+
+/* owner: the struct of which the option sets a member. */
+static bool set_option(const cli *c, void *owner, const cli_option *o)
+{
+    void *member = (char *)owner + o->offset;
+
+    switch (o->value) {
+    case CLI_VALUE_FLAG: *(bool *)member = true; return true;
+    case CLI_VALUE_TEXT: *(const char **)member = optarg; return true;
+    default: return set_number(c, o, optarg, member);
     }
 }
 
@@ -94,7 +155,8 @@ static cli_exit complain(const cli *c, int result, char *const *argv)
     return CLI_ERROR;
 }
 
-static cli_exit parse_options(cli *c, const char *how, int argc, char **argv)
+static cli_exit parse_options(cli *c, const char *how, void *settings, int argc,
+                              char **argv)
 {
     const cli_command *command = c->command;
     getopt_tables tables;
@@ -104,46 +166,25 @@ static cli_exit parse_options(cli *c, const char *how, int argc, char **argv)
     reset_getopt();
     while ((key = getopt_long(argc, argv, tables.letters, tables.names, NULL))
            != -1) {
+        size_t row;
+
         if (key == ':' || key == '?') {
             return complain(c, key, argv);
         }
-        if (!set_global(c, key)
-            && (command == NULL || !command->set(key, optarg))) {
+        row = row_of(&tables, key);
+        if (!set_option(c, row < tables.own ? settings : c, tables.rows[row])) {
             return CLI_ERROR;
         }
     }
     return CLI_DONE;
 }
 
-bool cli_number(const char *text, unsigned least, unsigned most, unsigned *out)
-{
-    unsigned long value = 0;
-    const char *digit;
-
-    if (*text == '\0') {
-        return false;
-    }
-    for (digit = text; *digit != '\0'; digit++) {
-        if (*digit < '0' || *digit > '9') {
-            return false;
-        }
-        value = 10 * value + (unsigned long)(*digit - '0');
-        if (value > most) {
-            return false;
-        }
-    }
-    if (value < least) {
-        return false;
-    }
-    *out = (unsigned)value;
-    return true;
-}
-
 cli_exit cli_parse(cli *c, int *argc, char ***argv)
 {
     const char *name;
+    void *settings;
 
-    if (parse_options(c, "+:", *argc, *argv) != CLI_DONE) {
+    if (parse_options(c, "+:", NULL, *argc, *argv) != CLI_DONE) {
         return CLI_ERROR;
     }
     *argc -= optind;
@@ -163,12 +204,14 @@ cli_exit cli_parse(cli *c, int *argc, char ***argv)
         return CLI_DONE;
     }
     c->command = cli_find_command(name);
-    if (c->command == NULL) {
+    if (!c->command) {
         cli_error("no command '%s'; `htvalidators help` lists them",
                   cli_shown(c->pool, name));
         return CLI_ERROR;
     }
-    if (parse_options(c, ":", *argc, *argv) != CLI_DONE) {
+    settings = apr_pcalloc(c->pool, c->command->settings + 1);
+    c->settings = settings;
+    if (parse_options(c, ":", settings, *argc, *argv) != CLI_DONE) {
         return CLI_ERROR;
     }
     *argc -= optind;

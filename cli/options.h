@@ -6,11 +6,8 @@
 
 #include "cli/cli.h"
 
-/* Sort the command line into c and the command's own settings.  CLI_DONE, and
+/* Sort the command line into c and c->settings.  CLI_DONE, and
  * *argc and *argv are what follows the options; CLI_ERROR after a message. */
 cli_exit cli_parse(cli *c, int *argc, char ***argv);
-
-/* A whole decimal number from least to most; false for anything else. */
-bool cli_number(const char *text, unsigned least, unsigned most, unsigned *out);
 
 #endif /* VALIDATORS_CLI_OPTIONS_H */

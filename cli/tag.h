@@ -7,10 +7,10 @@
 #include "cli/cli.h"
 
 /* The option `--tag-key FILE` of commands that show tags. */
-#define CLI_KEY_TAG_KEY (CLI_KEY_OWN + 90)
-#define CLI_OPTION_TAG_KEY                                                     \
+#define CLI_OPTION_TAG_KEY(type, member)                                       \
     {                                                                          \
-        CLI_KEY_TAG_KEY, "tag-key", "FILE", "the key of ValidatorsTagKey"      \
+        0, "tag-key", "FILE", "the key of ValidatorsTagKey",                   \
+            CLI_TEXT(type, member)                                             \
     }
 
 /* Make tags with the key in this file from now on (NULL: without).  False
