@@ -153,21 +153,13 @@ static bool is_same(const vld_digest *a, const vld_digest *b)
     return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/* What the manifest says of the date.  Beside the record of another content
- * it may make the date later, never earlier. */
 static vld_last_sent heard_of(const item *it, const vld_record *known)
 {
-    int64_t now_s = vld_now_ns() / 1000000000;
-    int64_t date = it->entry.last_modified;
     vld_last_sent heard = { true, it->entry.digest, 0 };
 
-    if (!it->entry.has_facts || date <= 1 || date > now_s) {
-        return heard;
-    }
-    if (known == NULL || is_same(&known->digest, &it->entry.digest)
-        || date > vld_lastmod_next(&it->record.identity, known->last_modified,
-                                   now_s)) {
-        heard.date = date;
+    if (it->entry.has_facts) {
+        heard.date = vld_dates_declared(it->entry.last_modified, &it->record,
+                                        known, vld_now_ns() / 1000000000);
     }
     return heard;
 }

@@ -142,26 +142,123 @@ apr_status_t vld_identity_etag(const vld_identity *id, const vld_tag_key *key,
 void vld_digest_hex(const vld_digest *digest, char out[VLD_HEX_SIZE]);
 bool vld_digest_unhex(const char *text, vld_digest *out);
 
-/* --- Last-Modified -------------------------------------------------------
- * The date of a content seen for the first time: the file's mtime in seconds;
- * where that means nothing (0, 1, negative, or after now) the time now_s. */
-int64_t vld_lastmod_first(const vld_identity *id, int64_t now_s);
+/* --- what is known of a file's content ------------------------------------ */
 
-/* The date of a content that differs from the one before, whose date was
- * before_s: the latest of mtime, ctime and before_s + 1, never after now_s
- * (unless before_s itself is: then before_s + 1). */
-int64_t vld_lastmod_next(const vld_identity *id, int64_t before_s,
-                         int64_t now_s);
-
-/* --- reading -------------------------------------------------------------- */
-
-/* What is known of a file's content.  A reading fills in all but the date. */
+/* A reading fills in all but the date. */
 typedef struct vld_record {
     vld_digest digest;
     vld_identity identity;
     int64_t last_modified; /* seconds since 1970 */
     int64_t indexed_ns;    /* when the content was read */
 } vld_record;
+
+/* --- dates ----------------------------------------------------------------
+ * Which Last-Modified a content gets, so that no two contents of one URL or
+ * one path ever have the same.  Seconds since 1970; the time is an argument. */
+
+/* The date of a content that is seen for the first time: the file's mtime in
+ * whole seconds; where that means nothing (0, 1, negative, or after now_s),
+ * now_s. */
+int64_t vld_dates_first(const vld_identity *id, int64_t now_s);
+
+/* The date of a content that differs from the one before, whose date was
+ * before_s: the latest of mtime, ctime and before_s + 1, never after now_s
+ * (unless before_s itself is: then before_s + 1). */
+int64_t vld_dates_next(const vld_identity *id, int64_t before_s, int64_t now_s);
+
+/* The date of the last change to the file: the later of mtime and ctime; ctime
+ * where mtime is after now_s.  No earlier content of the file can have had it,
+ * since a change moves ctime and a date is only sent when its second is
+ * over. */
+int64_t vld_dates_of_change(const vld_identity *id, int64_t now_s);
+
+/* Whether Last-Modified may say the date: its second is over. */
+bool vld_dates_may_send(int64_t date_s, int64_t now_us);
+
+int64_t vld_dates_later(int64_t a, int64_t b);
+
+/* A content, and the date under which it was sent. */
+typedef struct vld_dated {
+    vld_digest digest;
+    int64_t date; /* 0: none */
+} vld_dated;
+
+#define VLD_PAST_MOST 8
+
+/* The contents that one URL is remembered to have had. */
+typedef struct vld_past {
+    uint32_t count; /* of all */
+    vld_dated all[VLD_PAST_MOST];
+    int64_t lost; /* latest date of a content that may have been this URL's
+                   * and is remembered no more; 0: none */
+} vld_past;
+
+/* The remembered content with the latest date; all 0: none has a date. */
+void vld_dates_latest(const vld_past *past, vld_dated *out);
+
+/* Whether no other remembered content has had this date or a later one. */
+bool vld_dates_is_free(const vld_past *past, const vld_digest *digest,
+                       int64_t date_s);
+
+/* What the memory of a URL is used for. */
+typedef enum vld_recall {
+    VLD_RECALL_NONE, /* the response is not going to be remembered: its date
+                      * must be safe without */
+    VLD_RECALL_READ, /* no response is made: only a date that was sent counts */
+    VLD_RECALL_WRITE /* the response is going to be remembered */
+} vld_recall;
+
+/* What is known of a content whose date is asked for. */
+typedef struct vld_dates_facts {
+    const vld_identity *identity; /* of the file */
+    const vld_digest *digest;     /* of its content */
+    const vld_record *record;     /* the path's in the index; NULL: none */
+    bool is_fresh;                /* record is of this identity */
+    int64_t link_s; /* of a fresh record: the latest change of a symbolic link
+                     * on the way to the file; 0: no link */
+    const vld_past *past;
+    vld_recall recall; /* looked at without a fresh record */
+    int64_t now_us;    /* time of the request, microseconds since 1970 */
+} vld_dates_facts;
+
+typedef struct vld_chosen_date {
+    int64_t seconds;
+    bool may_be_sent;        /* its second is over */
+    bool needs_memory;       /* only safe while the response is remembered */
+    bool is_ahead_of_record; /* later than the date of the fresh record */
+    bool is_assumed; /* VLD_RECALL_READ: no response has said a date; no client
+                      * can hold a later one than this */
+} vld_chosen_date;
+
+/* Choose the date of a content. */
+void vld_dates_choose(const vld_dates_facts *facts, vld_chosen_date *out);
+
+/* The response could not be remembered after all: a date that is safe
+ * without. */
+void vld_dates_forgo_memory(vld_chosen_date *date, const vld_identity *id,
+                            int64_t now_us);
+
+/* The latest date under which a content is known to have been sent at a path,
+ * and which content that was. date 0: none. */
+typedef struct vld_last_sent {
+    bool has_digest;
+    vld_digest digest;
+    int64_t date; /* seconds */
+} vld_last_sent;
+
+/* The date that the record of a file gets: that of the record before (known;
+ * NULL: none), or of what was sent (NULL: nothing) if that is later, where the
+ * content is the same; else a later one; where neither is known, the first. */
+int64_t vld_dates_of_record(const vld_record *read, const vld_record *known,
+                            const vld_last_sent *sent, int64_t now_s);
+
+/* What a manifest's date says of the content read: date_s; 0 where it means
+ * nothing or lies in the future, or would not make the date that follows the
+ * record of another content (known; NULL: none) later. */
+int64_t vld_dates_declared(int64_t date_s, const vld_record *read,
+                           const vld_record *known, int64_t now_s);
+
+/* --- reading -------------------------------------------------------------- */
 
 /* Read the regular file at path (its real path: no link is followed) and fill
  * in digest, identity and indexed_ns.  The identity was settled before the

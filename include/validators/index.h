@@ -175,14 +175,6 @@ void vld_batch_abort(vld_batch *batch);
 
 /* --- the record of one file ----------------------------------------------- */
 
-/* The latest date under which a content is known to have been sent at this
- * path, and which content that was. date 0: none. */
-typedef struct vld_last_sent {
-    bool has_digest;
-    vld_digest digest;
-    int64_t date; /* seconds */
-} vld_last_sent;
-
 /* Put the record of a file that has just been read, with its date: that of the
  * record before (or of what was heard, if that is later) where the content is
  * the same, else a later one; where neither is known, the file's.  Nothing is

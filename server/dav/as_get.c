@@ -99,34 +99,35 @@ void vld_shown_now(request_rec *r, const char *path, int verify, vld_shown *out)
 
 /* --- its date ------------------------------------------------------------ */
 
-/* What is remembered of the URL decides where the index does not; a date of
- * a content of which nothing is, no client holds. */
-static void find_date(request_rec *r, vld_request *rq, vld_view *v)
+/* If no answer with this content is remembered, no client can hold a date for
+ * it: the date is then a bound, and is not shown. */
+static void find_date(request_rec *r, const vld_answer_key *key, vld_view *v)
 {
     const vld_shown *shown = &v->shown;
-    apr_int64_t change = vld_date_of_change(r, &shown->identity);
-    apr_int64_t said, floor;
+    vld_record record = { .last_modified = shown->date };
+    vld_memory memory;
+    vld_chosen_date chosen;
+    vld_dates_facts facts = { &shown->identity,
+                              &shown->digest,
+                              shown->indexed ? &record : NULL,
+                              shown->indexed,
+                              0,
+                              &memory.past,
+                              key->len && vld_access_anonymous(r)
+                                  ? VLD_RECALL_READ
+                                  : VLD_RECALL_NONE,
+                              r->request_time };
 
-    v->date = change;
     v->date_shown = false;
     if (shown->etag[0] != '"') {
+        v->date = vld_dates_of_change(&shown->identity,
+                                      apr_time_sec(r->request_time));
         return;
     }
-    vld_answer_memory(r, rq);
-    said = vld_memory_date(&rq->memory, &shown->digest);
-    floor = vld_memory_floor(&rq->memory, &shown->digest);
-    if (shown->indexed) {
-        v->date = shown->date;
-        v->date_shown = true;
-    }
-    else if (!rq->key.len || !vld_access_anonymous(r)) {
-        v->date_shown = true;
-    }
-    else if (said) {
-        v->date = said;
-        v->date_shown = true;
-    }
-    v->date = v->date > floor ? v->date : floor;
+    vld_answer_memory(r, key, &memory);
+    vld_dates_choose(&facts, &chosen);
+    v->date = chosen.seconds;
+    v->date_shown = !chosen.is_assumed && chosen.may_be_sent;
 }
 
 /* --- a URL --------------------------------------------------------------- */
@@ -173,15 +174,15 @@ static void look_up(request_rec *r, const char *uri, vld_view *v)
 {
     const char *escaped = ap_escape_uri(v->pool, uri);
     request_rec *sub = ap_sub_req_lookup_uri(escaped, r, NULL);
-    vld_request rq = { 0 };
+    vld_answer_key key = { 0 };
 
     v->ours = may_get(sub, r) && get_sends(sub, v->path);
     if (v->ours) {
         vld_shown_now(sub, v->path, vld_config_of(sub)->verify, &v->shown);
         if (vld_shared_answers()) {
-            vld_answer_key_of(strcmp(uri, r->uri) ? sub : r, &rq.key);
+            vld_answer_key_of(strcmp(uri, r->uri) ? sub : r, &key);
         }
-        find_date(sub, &rq, v);
+        find_date(sub, &key, v);
     }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s: GET shows %s", escaped,
                   !v->ours           ? "this client something else"

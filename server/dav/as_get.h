@@ -30,7 +30,7 @@ typedef struct vld_view {
     apr_pool_t *pool;
     const char *path;
     bool ours;
-    bool date_shown;  /* GET has said date, or would */
+    bool date_shown;  /* GET says date */
     apr_int64_t date; /* seconds: at least that of any response with this
                        * content */
     vld_shown shown;

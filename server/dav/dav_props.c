@@ -29,14 +29,13 @@ static const char *etag_text(const dav_resource *resource, const vld_view *v)
     return v->shown.etag;
 }
 
-/* NULL, for mod_dav_fs's own, where GET says none or goes by what is not
- * known yet: clients show it as the file's time. */
+/* NULL where GET says no date, or one that cannot be known before: mod_dav_fs's
+ * own is left, which clients show as the file's time. */
 static const char *date_text(const dav_resource *resource, const vld_view *v)
 {
-    request_rec *r = vld_dav_inner->get_request_rec(resource);
     char *text;
 
-    if (!v->date_shown || v->date >= apr_time_sec(r->request_time)) {
+    if (!v->date_shown) {
         return NULL;
     }
     text = apr_palloc(resource->pool, VLD_DATE_SIZE);

@@ -92,7 +92,7 @@ static bool take_down(void *baton, const vld_answer *answer)
 {
     survey *s = baton;
     vld_memory *m = s->memory;
-
+    vld_past *past = &m->past;
     bool same_path = !strcmp(answer->path.ptr, s->r->filename);
     bool fitting = fits(s->r, answer);
 
@@ -110,70 +110,27 @@ static bool take_down(void *baton, const vld_answer *answer)
         m->identity = answer->identity;
         m->digest = answer->digest;
     }
-    if (m->count < VLD_MOST_REMEMBERED) {
-        m->all[m->count].digest = answer->digest;
-        m->all[m->count++].date = answer->last_modified;
+    if (past->count < VLD_PAST_MOST) {
+        past->all[past->count].digest = answer->digest;
+        past->all[past->count++].date = answer->last_modified;
     }
     return false;
 }
 
-void vld_answer_memory(request_rec *r, vld_request *rq)
+void vld_answer_memory(request_rec *r, const vld_answer_key *key,
+                       vld_memory *out)
 {
-    survey s = { r, &rq->memory };
+    const vld_answers *answers = vld_shared_answers();
+    survey s = { r, out };
     vld_answer answer;
     apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
 
-    rq->memory.count = 0;
-    rq->memory.variant = false;
-    rq->memory.lost = 0;
-    if (rq->key.len) {
-        rq->memory.lost = vld_answers_floor(vld_shared_answers(), rq->key.hash);
-        vld_answers_find(vld_shared_answers(), rq->key.hash, rq->key.octets,
-                         rq->key.len, take_down, &s, buf, &answer);
+    out->past.count = 0;
+    out->past.lost = 0;
+    out->variant = false;
+    if (key->len) {
+        out->past.lost = vld_answers_floor(answers, key->hash);
+        vld_answers_find(answers, key->hash, key->octets, key->len, take_down,
+                         &s, buf, &answer);
     }
-}
-
-static bool is_of(const vld_remembered *one, const vld_digest *digest)
-{
-    return !memcmp(&one->digest, digest, sizeof(*digest));
-}
-
-apr_int64_t vld_memory_date(const vld_memory *memory, const vld_digest *digest)
-{
-    apr_int64_t date = 0;
-    apr_uint32_t i;
-
-    for (i = 0; i < memory->count; i++) {
-        if (is_of(&memory->all[i], digest) && memory->all[i].date > date) {
-            date = memory->all[i].date;
-        }
-    }
-    return date;
-}
-
-void vld_memory_latest(const vld_memory *memory, vld_digest *digest,
-                       apr_int64_t *date)
-{
-    apr_uint32_t i;
-
-    *date = 0;
-    for (i = 0; i < memory->count; i++) {
-        if (memory->all[i].date > *date) {
-            *date = memory->all[i].date;
-            *digest = memory->all[i].digest;
-        }
-    }
-}
-
-apr_int64_t vld_memory_floor(const vld_memory *memory, const vld_digest *digest)
-{
-    apr_int64_t floor = 0;
-    apr_uint32_t i;
-
-    for (i = 0; i < memory->count; i++) {
-        if (!is_of(&memory->all[i], digest) && memory->all[i].date >= floor) {
-            floor = memory->all[i].date + 1;
-        }
-    }
-    return floor;
 }

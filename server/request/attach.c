@@ -282,7 +282,7 @@ static void keep_provisional(request_rec *r, vld_request *rq)
     if (vld_tag_of_identity(&rq->identity, etag) && has_tag(r, held, etag)) {
         rq->keeps_provisional = true;
         rq->date_sent = false;
-        rq->date_needs_memory = false;
+        rq->date.needs_memory = false;
         set_etag(r, etag);
         apr_table_unset(r->headers_out, "Last-Modified");
     }
@@ -292,6 +292,7 @@ static void keep_provisional(request_rec *r, vld_request *rq)
 static void use_identity(request_rec *r, vld_request *rq, file *of)
 {
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
+    vld_dated latest;
 
     if (!is_settled(r, of) || !vld_tag_of_identity(&of->identity, etag)) {
         set_nothing(r, rq);
@@ -300,7 +301,9 @@ static void use_identity(request_rec *r, vld_request *rq, file *of)
     rq->source = VLD_SOURCE_PROVISIONAL;
     rq->identity = of->identity;
     rq->settled = true;
-    vld_memory_latest(&rq->memory, &rq->digest, &rq->date);
+    vld_dates_latest(&rq->memory.past, &latest);
+    rq->digest = latest.digest;
+    rq->date.seconds = latest.date;
     set_etag(r, etag);
     apr_table_unset(r->headers_out, "Last-Modified");
 }
@@ -365,7 +368,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     const vld_lookup *found = NULL;
     bool fresh;
 
-    vld_answer_memory(r, rq);
+    vld_answer_memory(r, &rq->key, &rq->memory);
     if (from_memory(r, rq, of, &found_)
         || vld_index_find(r->request_time, r->filename, &found_)) {
         found = &found_;
@@ -414,8 +417,11 @@ static void decline_filter(request_rec *r, vld_request *rq, file *of,
         if (vld_tag_of_identity(&salted, etag)) {
             apr_table_setn(r->headers_out, "ETag", etag);
         }
-        rq->date = vld_date_later(vld_date_of_change(r, &of->identity),
-                                  apr_time_sec(born) + 1);
+        rq->date.seconds = vld_dates_later(
+            vld_dates_of_change(&of->identity, apr_time_sec(r->request_time)),
+            apr_time_sec(born) + 1);
+        rq->date.may_be_sent = vld_dates_may_send(rq->date.seconds,
+                                                  r->request_time);
         vld_date_send(r, rq);
         rq->date_sent = false;
     }

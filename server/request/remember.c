@@ -255,7 +255,7 @@ static bool stands(const request_rec *r, const vld_request *rq)
     const vld_memory *m = &rq->memory;
 
     return m->variant && r->request_time - m->born_us < FRESH_US
-           && rq->txn == m->txn && rq->date == m->date
+           && rq->txn == m->txn && rq->date.seconds == m->date
            && !memcmp(&m->digest, &rq->digest, sizeof(rq->digest))
            && vld_identity_equal(&m->identity, &rq->identity,
                                  VLD_COMPARE_STRICT);
@@ -311,8 +311,8 @@ static void fill(vld_answer *answer, const request_rec *r,
     answer->index_txn = rq->txn;
     answer->identity = rq->identity;
     answer->digest = rq->digest;
-    answer->last_modified = rq->date;
-    answer->date_sent = rq->date_sent && says_date(r, rq->date);
+    answer->last_modified = rq->date.seconds;
+    answer->date_sent = rq->date_sent && says_date(r, rq->date.seconds);
     answer->path.ptr = r->filename;
     answer->path.len = strlen(r->filename);
     answer->etag.ptr = etag;
@@ -325,8 +325,8 @@ static void fill(vld_answer *answer, const request_rec *r,
  * two such, the later to look sees the other. */
 static bool is_latest(request_rec *r, vld_request *rq)
 {
-    vld_answer_memory(r, rq);
-    return vld_memory_floor(&rq->memory, &rq->digest) <= rq->date;
+    vld_answer_memory(r, &rq->key, &rq->memory);
+    return vld_dates_is_free(&rq->memory.past, &rq->digest, rq->date.seconds);
 }
 
 static bool remember(request_rec *r, vld_request *rq)
@@ -362,8 +362,8 @@ static bool remember(request_rec *r, vld_request *rq)
 
 void vld_remember(request_rec *r, vld_request *rq)
 {
-    if (!remember(r, rq) && rq->date_needs_memory) {
-        rq->date = vld_date_of_change(r, &rq->identity);
+    if (!remember(r, rq) && rq->date.needs_memory) {
+        vld_dates_forgo_memory(&rq->date, &rq->identity, r->request_time);
         vld_date_send(r, rq);
     }
 }

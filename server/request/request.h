@@ -44,20 +44,9 @@ typedef enum vld_source {
     VLD_SOURCE_NONE         /* nothing could be said */
 } vld_source;
 
-/* One content that this URL is remembered to have had. */
-typedef struct vld_remembered {
-    vld_digest digest;
-    apr_int64_t date;
-} vld_remembered;
-
-#define VLD_MOST_REMEMBERED 8
-
 /* What the table of prepared answers remembers of this URL. */
 typedef struct vld_memory {
-    apr_uint32_t count; /* of the same file's contents */
-    vld_remembered all[VLD_MOST_REMEMBERED];
-    apr_int64_t lost;    /* latest date of an answer that may have been this
-                          * URL's and is remembered no more; 0: none */
+    vld_past past;
     bool variant;        /* an answer that fits this request */
     apr_int64_t born_us; /* that one's */
     apr_uint32_t flags;
@@ -75,17 +64,15 @@ typedef struct vld_answer_key {
 
 typedef struct vld_request {
     const vld_dir_config *conf;
-    bool conditional;          /* If-None-Match or If-Modified-Since */
-    bool rewritten;            /* a filter rewrites the file's octets */
-    bool stale_record;         /* there is a record, of another identity */
-    bool is_core_file;         /* the response is a file's, sent by core */
-    bool to_be_indexed;        /* and the index should have it */
-    bool date_ahead_of_record; /* date is later than that of the fresh record */
-    bool settled; /* identity: as long as it is seen, the content is */
-    bool date_sent;
+    bool conditional;   /* If-None-Match or If-Modified-Since */
+    bool rewritten;     /* a filter rewrites the file's octets */
+    bool stale_record;  /* there is a record, of another identity */
+    bool is_core_file;  /* the response is a file's, sent by core */
+    bool to_be_indexed; /* and the index should have it */
+    bool settled;       /* identity: as long as it is seen, the content is */
+    bool date_sent;     /* Last-Modified says date, and it names one content */
     bool keeps_provisional; /* the tag is the weak one that the client holds,
                              * though there is a record */
-    bool date_needs_memory; /* date is only safe while it is remembered */
     /* What the client sent, when mod_cache_socache may have replaced the
      * conditional fields; else NULL. */
     const vld_fields *client_fields;
@@ -95,9 +82,9 @@ typedef struct vld_request {
     apr_off_t swallowed; /* octets of it so far */
     vld_source source;
     vld_identity identity;
-    vld_digest digest; /* RECORD and CONTENT; PROVISIONAL: of the content
+    vld_digest digest;    /* RECORD and CONTENT; PROVISIONAL: of the content
                         * that had the date */
-    apr_int64_t date;  /* Last-Modified, seconds; 0: none */
+    vld_chosen_date date; /* of the content; 0: none */
     apr_uint64_t txn;
     vld_answer_key key;
     vld_memory memory; /* taken when the file is looked at */
@@ -145,21 +132,14 @@ apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
 
 /* --- dates.c -------------------------------------------------------------- */
 
-apr_int64_t vld_date_later(apr_int64_t a, apr_int64_t b);
-
 /* Choose the date of the content rq->digest: the index's where its record is
  * fresh; later in any case than the dates of other contents that this URL is
  * known to have had.  Sends it as vld_date_send does. */
 void vld_date_set(request_rec *r, vld_request *rq, const vld_lookup *found,
                   bool fresh);
 
-/* Set Last-Modified to rq->date where its second is over, else unset it. */
+/* Set Last-Modified to rq->date where it may be sent, else unset it. */
 void vld_date_send(request_rec *r, vld_request *rq);
-
-/* The date of the last change to the file: no earlier content of it can have
- * had it, since a change moves ctime and a date is only sent when its second
- * is over. */
-apr_int64_t vld_date_of_change(const request_rec *r, const vld_identity *id);
 
 /* --- evaluate.c ----------------------------------------------------------- */
 
@@ -173,18 +153,10 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb);
 bool vld_answer_key_of(request_rec *r, vld_answer_key *out);
 /* vld_answer_fits for a request_rec as baton: an answer that may be given. */
 bool vld_answer_fits_request(void *baton, const vld_answer *answer);
-/* Fill rq->memory: what is remembered under rq->key. */
-void vld_answer_memory(request_rec *r, vld_request *rq);
-/* The date with which the content is remembered; 0: it is not. */
-apr_int64_t vld_memory_date(const vld_memory *memory, const vld_digest *digest);
-/* The latest date that any has, and whose it is; 0: none is remembered, and the
- * digest stays. */
-void vld_memory_latest(const vld_memory *memory, vld_digest *digest,
-                       apr_int64_t *date);
-/* The first date that no other remembered content has had; 0: none is
- * remembered. */
-apr_int64_t vld_memory_floor(const vld_memory *memory,
-                             const vld_digest *digest);
+/* What is remembered under the key, of the contents of the file that r
+ * names. */
+void vld_answer_memory(request_rec *r, const vld_answer_key *key,
+                       vld_memory *out);
 
 /* --- remember.c ----------------------------------------------------------- */
 

@@ -18,7 +18,7 @@ APLOG_USE_MODULE(validators);
 static bool is_wanted(const vld_request *rq)
 {
     return rq->to_be_indexed
-           || (rq->date_ahead_of_record
+           || (rq->date.is_ahead_of_record
                && (apr_int64_t)rq->identity.size
                       <= vld_config_auto_max(rq->conf));
 }
@@ -26,14 +26,15 @@ static bool is_wanted(const vld_request *rq)
 void vld_want_file(request_rec *r, const vld_request *rq)
 {
     vld_wanted *list = vld_shared_wanted();
-    bool content = rq->date > 0 && rq->source != VLD_SOURCE_OTHER
+    bool content = rq->date.seconds > 0 && rq->source != VLD_SOURCE_OTHER
                    && rq->source != VLD_SOURCE_NONE;
 
     if (!is_wanted(rq) || !list || !vld_indexer_runs()) {
         return;
     }
-    if (!vld_wanted_post(list, r->filename, strlen(r->filename), rq->date,
-                         content ? &rq->digest : NULL, apr_time_now())) {
+    if (!vld_wanted_post(list, r->filename, strlen(r->filename),
+                         rq->date.seconds, content ? &rq->digest : NULL,
+                         apr_time_now())) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
                       "%s: not put on the list of wanted files, which is full "
                       "there or has no room for a path of this length",
