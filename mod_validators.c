@@ -15,7 +15,9 @@
 #include "server/config.h"
 #include "server/directives.h"
 #include "server/dav/as_get.h"
-#include "server/index/index.h"
+#include "server/index/handle.h"
+#include "server/index/indexer.h"
+#include "server/index/prepare.h"
 #include "server/request/request.h"
 #include "server/shared.h"
 
@@ -46,15 +48,15 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     vld_replay_resolve();
     vld_filters_resolve(pconf);
     vld_foreign_hooks_check(s, ptemp);
-    vld_index_lend(s, ptemp);
-    vld_indexer_post_config(s, pconf);
-    vld_index_make_folder(s, ptemp);
+    vld_index_grant_to_group(s, ptemp);
+    vld_indexer_enlist(s, pconf);
+    vld_index_make_folder(s, ptemp, vld_indexer_runs());
     return vld_dav_post_config(pconf, s);
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
-    vld_index_child_init(pchild, s);
+    vld_index_child_init(pchild, vld_indexer_runs());
     vld_indexer_child_init(pchild);
     vld_dav_child_init(pchild, s);
 }

@@ -19,7 +19,7 @@
 #include "server/access/providers.h"
 #include "server/config.h"
 #include "server/dav/as_get.h"
-#include "server/index/index.h"
+#include "server/index/lookup.h"
 #include "server/request/request.h"
 #include "server/shared.h"
 

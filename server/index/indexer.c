@@ -1,9 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The indexer: files that requests have wanted are read and recorded off the
- * request path, by one thread of one child, which mod_watchdog elects.  It
- * never holds the index's lock while it reads, and never keeps a child from
- * ending. */
+/* The indexer: one thread of one child, which mod_watchdog elects, reads and
+ * records the files that requests have wanted.  It never holds the index's lock
+ * while it reads, and never keeps a child from ending. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -23,31 +22,34 @@
 #include <mod_watchdog.h>
 
 #include "server/config.h"
-#include "server/index/index.h"
+#include "server/index/handle.h"
+#include "server/index/indexer.h"
+#include "server/index/report.h"
 #include "server/shared.h"
 
 APLOG_USE_MODULE(validators);
 
 #define WATCHDOG "_validators_indexer_"
 
-/* How often the list is looked at; mod_watchdog's own step is as long. */
+/* How often mod_watchdog calls; its own step is as long. */
 #define EVERY_US INT64_C(100000)
 
-/* How long the indexer is at it without a pause. */
+/* How long the indexer works without a pause. */
 #define TURN_US INT64_C(1000000)
 
-/* What is read within one slice, or so many files, is one transaction. */
+/* One transaction records the files that are read within one slice, and at most
+ * so many. */
 #define SLICE_US INT64_C(100000)
 #define BATCH 64
 
-/* The list is gone through at least so often: whoever is killed while he posts
- * may have told nobody. */
+/* The indexer goes through the list at least so often: a child that was killed
+ * while it posted may not have counted its post. */
 #define LOOK_US INT64_C(10000000)
 
-/* The longest that the end of a child waits for the end of a turn. */
+/* How long the end of a child waits for the end of a turn, at most. */
 #define WAIT_MOST_MS 1000
 
-/* Pauses: while there is no index to write to; after a write that failed. */
+/* Pauses: without an index to write to; after a write that failed. */
 #define PAUSE_US INT64_C(1000000)
 #define LONG_PAUSE_US INT64_C(60000000)
 
@@ -62,10 +64,10 @@ static struct {
     bool runs; /* mod_watchdog will call */
     server_rec *server;
     int stop;             /* atomic */
-    int busy;             /* atomic: in a turn */
-    apr_uint64_t seen;    /* posted, when the list was last gone through */
-    apr_int64_t next_us;  /* the next look without a post */
-    apr_int64_t pause_us; /* nothing is done before */
+    int busy;             /* atomic: a turn is under way */
+    apr_uint64_t seen;    /* count of posts when the list was last read */
+    apr_int64_t next_us;  /* next look at the list without a post */
+    apr_int64_t pause_us; /* end of the pause */
     job jobs[BATCH];
 } indexer;
 
@@ -92,28 +94,28 @@ static bool is_stopping(void)
                && state == AP_MPMQ_STOPPING);
 }
 
-static void tell_rest(const job *j, apr_int64_t until_us, const char *why)
+static void log_rest(const job *j, apr_int64_t until_us, const char *why)
 {
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, indexer.server,
                  "%s: %s; rests for %" APR_INT64_T_FMT " ms", j->item.path, why,
                  (until_us - apr_time_now()) / 1000);
 }
 
-static void rest(const job *j, const char *why)
+static void rest_job(const job *j, const char *why)
 {
-    tell_rest(j, vld_wanted_rest(vld_shared_wanted(), &j->item, apr_time_now()),
-              why);
+    log_rest(j, vld_wanted_rest(vld_shared_wanted(), &j->item, apr_time_now()),
+             why);
 }
 
-static void rest_after(const job *j, apr_status_t rv)
+static void rest_after_error(const job *j, apr_status_t rv)
 {
     char why[256];
 
-    rest(j, vld_strerror(rv, why, sizeof(why)));
+    rest_job(j, vld_strerror(rv, why, sizeof(why)));
 }
 
-/* It changes at this moment, or did just now. */
-static void look_again(const job *j, apr_int64_t again_ns)
+/* The file is changing, or changed just now. */
+static void delay_job(const job *j, apr_int64_t again_ns)
 {
     apr_int64_t until_us, due_us = again_ns / 1000 + 1;
 
@@ -123,12 +125,12 @@ static void look_again(const job *j, apr_int64_t again_ns)
                      "%s: changed just now, is looked at again", j->item.path);
     }
     else {
-        tell_rest(j, until_us, "changes all the time");
+        log_rest(j, until_us, "changes all the time");
     }
 }
 
-/* Another name of it, or a scan, has been here before, and knows of no earlier
- * date than that which was sent. */
+/* A scan, or a job for another name of the file, has made a record with no
+ * earlier date than the one that was sent. */
 static bool is_indexed(vld_store *store, const job *j, const struct stat *st)
 {
     vld_record record;
@@ -141,19 +143,19 @@ static bool is_indexed(vld_store *store, const job *j, const struct stat *st)
            && record.last_modified >= j->item.date;
 }
 
-/* False: it is not to be read, and rests. */
-static bool is_to_be_read(vld_store *store, job *j)
+/* False: the job rests. */
+static bool must_be_read(vld_store *store, job *j)
 {
     struct stat st;
 
     if (!realpath(j->item.path, j->path) || stat(j->path, &st) != 0) {
-        rest_after(j, APR_FROM_OS_ERROR(errno));
+        rest_after_error(j, APR_FROM_OS_ERROR(errno));
     }
     else if (!S_ISREG(st.st_mode) || vld_store_is_own(store, &st)) {
-        rest(j, "not a file to be indexed");
+        rest_job(j, "not a file to be indexed");
     }
     else if (is_indexed(store, j, &st)) {
-        rest(j, "indexed already");
+        rest_job(j, "indexed already");
     }
     else {
         return true;
@@ -161,13 +163,13 @@ static bool is_to_be_read(vld_store *store, job *j)
     return false;
 }
 
-/* True: there is a record to be put into the index. */
+/* True: the job has a record for the index. */
 static bool read_file(vld_store *store, job *j)
 {
     apr_int64_t again_ns = 0;
     apr_status_t rv;
 
-    if (!is_to_be_read(store, j)) {
+    if (!must_be_read(store, j)) {
         return false;
     }
     rv = vld_file_read(j->path, &indexer.stop, &j->record, &again_ns);
@@ -178,19 +180,19 @@ static bool read_file(vld_store *store, job *j)
         vld_wanted_give_back(vld_shared_wanted(), &j->item, apr_time_now());
     }
     else if (rv == APR_EBUSY) {
-        look_again(j, again_ns);
+        delay_job(j, again_ns);
     }
     else {
-        rest_after(j, rv);
+        rest_after_error(j, rv);
     }
     return false;
 }
 
 /* --- one transaction ----------------------------------------------------- */
 
-/* Take and read for one slice; how many jobs have a record.  *more: the list
- * may have others that are due. */
-static unsigned collect(vld_store *store, bool *more)
+/* Take jobs and read their files for one slice; returns how many have a record.
+ * *more: other jobs may be due. */
+static unsigned collect_records(vld_store *store, bool *more)
 {
     apr_int64_t now_us = apr_time_now(), until_us = now_us + SLICE_US;
     apr_int64_t next_us;
@@ -215,12 +217,12 @@ static unsigned collect(vld_store *store, bool *more)
 
 static apr_status_t put_record(vld_batch *batch, job *j)
 {
-    vld_last_sent heard = { j->item.has_digest, j->item.digest, j->item.date };
+    vld_last_sent sent = { j->item.has_digest, j->item.digest, j->item.date };
     bool same;
 
-    j->rv = vld_batch_record(batch, j->path, strlen(j->path), &j->record,
-                             &heard, &same);
-    /* A record that cannot be put is no reason to lose the others. */
+    j->rv = vld_batch_record(batch, j->path, strlen(j->path), &j->record, &sent,
+                             &same);
+    /* A record that is refused does not spoil the batch. */
     return j->rv == APR_EINVAL ? APR_SUCCESS : j->rv;
 }
 
@@ -235,7 +237,7 @@ static apr_status_t put_records(void *count, vld_batch *batch)
     return rv;
 }
 
-static void all_is_well(unsigned n)
+static void finish_jobs(unsigned n)
 {
     unsigned i;
 
@@ -244,40 +246,26 @@ static void all_is_well(unsigned n)
         const job *j = &indexer.jobs[i];
 
         if (j->rv == APR_SUCCESS) {
-            rest(j, "indexed");
+            rest_job(j, "indexed");
         }
         else {
-            rest_after(j, j->rv);
+            rest_after_error(j, j->rv);
         }
-    }
-}
-
-static void say_not_written(apr_status_t rv)
-{
-    const char *path = vld_config_global()->index_path;
-    char why[256], cure[1024];
-
-    if (vld_shared_first_report(VLD_REPORT_WRITE)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, indexer.server,
-                     "index %s cannot be written to: %s; %s (files that it "
-                     "does not know are indexed once that is done)",
-                     path, vld_strerror(rv, why, sizeof(why)),
-                     vld_advice(rv, path, cure, sizeof(cure)));
     }
 }
 
 /* Nothing of the batch was written. */
-static void not_written(unsigned n, apr_status_t rv)
+static void give_back_jobs(unsigned n, apr_status_t rv)
 {
     apr_int64_t due_us = apr_time_now();
     unsigned i;
 
     if (rv == VLD_E_DAMAGED) {
-        vld_index_complain(rv);
+        vld_index_log_error(rv);
         due_us += PAUSE_US;
     }
     else if (rv != VLD_E_REPLACED) {
-        say_not_written(rv);
+        vld_index_log_write_error(rv);
         due_us += LONG_PAUSE_US;
     }
     indexer.pause_us = due_us;
@@ -287,39 +275,22 @@ static void not_written(unsigned n, apr_status_t rv)
     }
 }
 
-/* False: it went wrong. */
-static bool record(vld_store *store, unsigned n)
+/* False: the write failed. */
+static bool record_files(vld_store *store, unsigned n)
 {
     apr_status_t rv = n ? vld_store_write(store, put_records, &n) : APR_SUCCESS;
 
     if (rv != APR_SUCCESS) {
-        not_written(n, rv);
+        give_back_jobs(n, rv);
         return false;
     }
     if (n) {
-        all_is_well(n);
+        finish_jobs(n);
     }
     return true;
 }
 
 /* --- turns --------------------------------------------------------------- */
-
-static void say_read_only(void)
-{
-    const char *path = vld_config_global()->index_path;
-    struct stat st;
-    long owner = stat(path, &st) == 0 ? (long)st.st_uid : -1;
-
-    if (vld_shared_first_report(VLD_REPORT_READ_ONLY)) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, indexer.server,
-                     "ValidatorsAutoIndex is off for the index %s: it, its "
-                     "lock file or its folder is not the server's to write "
-                     "(the index is user %ld's); run `htvalidators -i %s scan "
-                     "FOLDER` after each change, or give all three to the "
-                     "server's user and restart",
-                     path, owner, path);
-    }
-}
 
 static void set_busy(int busy)
 {
@@ -333,36 +304,36 @@ static bool is_due(apr_int64_t now_us)
                || vld_wanted_posted(vld_shared_wanted()) != indexer.seen);
 }
 
-static void turn(void)
+static void take_turn(void)
 {
     apr_int64_t now_us = apr_time_now(), end_us = now_us + TURN_US;
     bool read_only, more = true;
-    vld_store *store;
+    vld_open_store *open;
     unsigned n;
 
     indexer.seen = vld_wanted_posted(vld_shared_wanted());
     indexer.next_us = now_us + LOOK_US;
     if (!indexer.seen) {
-        return; /* no index is made before there is something for it */
+        return; /* no index is made before a file is wanted */
     }
-    store = vld_index_to_write(&read_only);
-    if (!store) {
+    open = vld_index_acquire_to_write(&read_only);
+    if (!open) {
         if (read_only) {
-            say_read_only();
+            vld_index_log_read_only();
         }
         indexer.pause_us = now_us + PAUSE_US;
         indexer.next_us = 0;
         return;
     }
     while (more && !is_stopping() && apr_time_now() < end_us) {
-        n = collect(store, &more);
-        more = record(store, n) && more;
+        n = collect_records(open->store, &more);
+        more = record_files(open->store, n) && more;
     }
-    vld_index_written();
+    vld_index_release(open);
 }
 
-/* For this thread alone, which serves nobody else: each of mod_watchdog's has
- * its own.  It cannot be taken back without privileges, nor need it. */
+/* Of this thread alone: mod_watchdog has one for each watchdog, and it serves
+ * no other.  Raising it again would need privileges, and is not needed. */
 static void lower_priority(void)
 {
 #ifdef __linux__
@@ -376,7 +347,7 @@ static void lower_priority(void)
 #endif
 }
 
-static void begin(void)
+static void begin_term(void)
 {
     lower_priority();
     vld_wanted_begin(vld_shared_wanted());
@@ -387,7 +358,7 @@ static void begin(void)
                  "the indexer runs in this child");
 }
 
-static apr_status_t on_watchdog(int state, void *data, apr_pool_t *pool)
+static apr_status_t run_indexer(int state, void *data, apr_pool_t *pool)
 {
     (void)data;
     (void)pool;
@@ -395,24 +366,24 @@ static apr_status_t on_watchdog(int state, void *data, apr_pool_t *pool)
         return APR_SUCCESS;
     }
     if (state == AP_WATCHDOG_STATE_STARTING) {
-        begin();
+        begin_term();
     }
     else if (state == AP_WATCHDOG_STATE_RUNNING) {
         set_busy(1);
         if (!is_stopping() && is_due(apr_time_now())) {
-            turn();
+            take_turn();
         }
         set_busy(0);
     }
     else {
-        vld_indexer_stop(); /* maybe called beside a turn */
+        vld_indexer_stop(); /* another thread may be in a turn */
     }
     return APR_SUCCESS;
 }
 
 /* --- start --------------------------------------------------------------- */
 
-static apr_status_t enlist(apr_pool_t *pconf)
+static apr_status_t register_callback(apr_pool_t *pconf)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
@@ -425,18 +396,18 @@ static apr_status_t enlist(apr_pool_t *pconf)
         return APR_ENOTIMPL;
     }
     rv = get(&watchdog, WATCHDOG, 0, 1, pconf);
-    return rv == APR_SUCCESS ? enter(watchdog, EVERY_US, NULL, on_watchdog)
+    return rv == APR_SUCCESS ? enter(watchdog, EVERY_US, NULL, run_indexer)
                              : rv;
 }
 
-static apr_status_t forget(void *nothing)
+static apr_status_t clear_runs(void *nothing)
 {
     (void)nothing;
     indexer.runs = false;
     return APR_SUCCESS;
 }
 
-void vld_indexer_post_config(server_rec *s, apr_pool_t *pconf)
+void vld_indexer_enlist(server_rec *s, apr_pool_t *pconf)
 {
     apr_status_t rv;
 
@@ -445,8 +416,8 @@ void vld_indexer_post_config(server_rec *s, apr_pool_t *pconf)
     if (!vld_config_auto()) {
         return;
     }
-    apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
-    rv = enlist(pconf);
+    apr_pool_cleanup_register(pconf, NULL, clear_runs, apr_pool_cleanup_null);
+    rv = register_callback(pconf);
     indexer.runs = rv == APR_SUCCESS;
     if (!indexer.runs) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
@@ -456,10 +427,10 @@ void vld_indexer_post_config(server_rec *s, apr_pool_t *pconf)
     }
 }
 
-/* mod_watchdog may leave its thread to the end of the process, where what it
- * uses (OpenSSL) is cleaned up under it: a turn is waited for.  Not for ever:
- * another process may have the index's lock. */
-static apr_status_t end_turn(void *nothing)
+/* mod_watchdog may let its thread run until the process ends, and OpenSSL is
+ * then cleaned up while the thread uses it: wait for the turn.  Not for ever,
+ * since another process may hold the index's lock. */
+static apr_status_t await_turn(void *nothing)
 {
     int i;
 
@@ -477,5 +448,5 @@ void vld_indexer_child_init(apr_pool_t *pchild)
 {
     __atomic_store_n(&indexer.stop, 0, __ATOMIC_RELEASE);
     set_busy(0);
-    apr_pool_pre_cleanup_register(pchild, NULL, end_turn);
+    apr_pool_pre_cleanup_register(pchild, NULL, await_turn);
 }

@@ -17,7 +17,7 @@
 
 #include "server/access/filters.h"
 #include "server/config.h"
-#include "server/index/index.h"
+#include "server/index/lookup.h"
 #include "server/request/request.h"
 #include "server/shared.h"
 

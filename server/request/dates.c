@@ -6,7 +6,7 @@
 #include <http_protocol.h>
 
 #include "server/access/providers.h"
-#include "server/index/index.h"
+#include "server/index/lookup.h"
 #include "server/request/request.h"
 
 void vld_date_send(request_rec *r, vld_request *rq)

@@ -14,7 +14,6 @@
 #include <http_request.h>
 #include <util_filter.h>
 
-#include "server/index/index.h"
 #include "server/note.h"
 #include "server/request/request.h"
 

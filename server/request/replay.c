@@ -14,7 +14,7 @@
 
 #include "server/access/providers.h"
 #include "server/config.h"
-#include "server/index/index.h"
+#include "server/index/lookup.h"
 #include "server/note.h"
 #include "server/request/request.h"
 #include "server/shared.h"

@@ -8,7 +8,7 @@
 #include <util_filter.h>
 
 #include "server/config.h"
-#include "server/index/index.h"
+#include "server/index/lookup.h"
 #include "validators/answers.h"
 #include "validators/precond.h"
 

@@ -8,7 +8,7 @@
 #include <http_log.h>
 
 #include "server/config.h"
-#include "server/index/index.h"
+#include "server/index/indexer.h"
 #include "server/request/request.h"
 #include "server/shared.h"
 
