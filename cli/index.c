@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 
 #include "cli/cli.h"
@@ -60,26 +59,11 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
     return CLI_ERROR;
 }
 
-/* The folders above that of the default index.  The path is not from the
- * command line, so that it has no mistake in it. */
-static void make_folders(const cli *c)
-{
-    char *folder = apr_pstrdup(c->pool, c->index);
-    int level;
-
-    for (level = 0; level < 2 && strrchr(folder, '/') != NULL; level++) {
-        *strrchr(folder, '/') = '\0';
-    }
-    if (strcmp(c->index, VLD_DEFAULT_INDEX) == 0 && folder[0] != '\0') {
-        apr_dir_make_recursive(folder, 0x755, c->pool);
-    }
-}
-
 /* False after a message. */
 static bool prepare(cli *c)
 {
     if (mode_of(c->command) == VLD_STORE_CREATE) {
-        make_folders(c);
+        vld_index_files_make_above(c->index);
     }
     return cli_become_owner(c);
 }

@@ -11,10 +11,6 @@
 
 #include "validators/index.h"
 
-#ifndef VLD_SERVER_GROUP
-#define VLD_SERVER_GROUP "www-data"
-#endif
-
 /* A write is cut short within less than this of the end of a disk. */
 #define LEAST_FREE 1048576
 

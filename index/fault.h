@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Reading a mapped file that may be cut short or overwritten while it is
  * read, and living on.  Private to index/. */
-#ifndef VALIDATORS_INDEX_GUARD_H
-#define VALIDATORS_INDEX_GUARD_H
+#ifndef VALIDATORS_INDEX_FAULT_H
+#define VALIDATORS_INDEX_FAULT_H
 
 #include <stdbool.h>
 #include <lmdb.h>
@@ -34,4 +34,4 @@ void vld_fault_assert(MDB_env *env, const char *message);
  * Counts: LMDB's search in a damaged page may have no end. */
 int vld_fault_compare(const MDB_val *a, const MDB_val *b);
 
-#endif /* VALIDATORS_INDEX_GUARD_H */
+#endif /* VALIDATORS_INDEX_FAULT_H */

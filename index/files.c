@@ -19,15 +19,15 @@
 
 #include "index/error.h"
 
-#ifndef VLD_SERVER_GROUP
-#define VLD_SERVER_GROUP "www-data"
-#endif
-
 #define DATA_MODE 0640
 #define LOCK_MODE 0660 /* readers write themselves into it */
-#define NEW "-new"     /* of a lock file that is not in its place yet */
+#define DATA_BITS 4    /* of those that one who reads the index needs */
+#define LOCK_BITS 6
+#define NEW "-new" /* of a lock file that is not in its place yet */
 #define FOLDER_MODE 0750
+#define ABOVE_MODE 0755
 
+static const uid_t no_user = (uid_t)-1;
 static const gid_t no_group = (gid_t)-1;
 
 /* --- groups -------------------------------------------------------------- */
@@ -59,9 +59,9 @@ static gid_t group_in(const struct stat *folder)
 
 /* A group that cannot be given is no error: the files still serve their
  * maker. */
-static void give(int fd, gid_t group)
+static void set_group(int fd, gid_t group)
 {
-    if (group != no_group && fchown(fd, (uid_t)-1, group)) {
+    if (group != no_group && fchown(fd, no_user, group)) {
         errno = 0;
     }
 }
@@ -85,19 +85,29 @@ static apr_status_t folder_of(const char *path, char folder[PATH_MAX])
     return APR_SUCCESS;
 }
 
-static void open_to_server(const char *folder)
+/* A folder that was just made, by a descriptor: that one and nothing else.
+ * Without an owner it keeps its own. */
+static bool hand_over(const char *folder, const vld_index_owner *owner,
+                      gid_t group)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    bool good = true;
 
     if (fd < 0) {
-        return;
+        return false;
+    }
+    if (owner) {
+        good = !fstat(fd, &st) && st.st_uid == geteuid()
+               && (geteuid() != 0 || !fchown(fd, owner->uid, owner->gid));
+    }
+    else {
+        set_group(fd, group);
     }
     /* chmod after chown: the umask may have taken the group's bits. */
-    give(fd, geteuid() == 0 ? server_group() : no_group);
-    if (fchmod(fd, FOLDER_MODE)) {
-        errno = 0;
-    }
+    good = good && !fchmod(fd, FOLDER_MODE);
     close(fd);
+    return good;
 }
 
 apr_status_t vld_index_files_make_folder(const char *path)
@@ -106,12 +116,45 @@ apr_status_t vld_index_files_make_folder(const char *path)
     apr_status_t rv = folder_of(path, folder);
 
     if (rv == APR_SUCCESS && !mkdir(folder, FOLDER_MODE)) {
-        open_to_server(folder);
+        hand_over(folder, NULL, geteuid() == 0 ? server_group() : no_group);
     }
     else if (rv == APR_SUCCESS && errno != EEXIST) {
         rv = vld_error_os();
     }
     return rv;
+}
+
+bool vld_index_files_make_folder_for(const char *path,
+                                     const vld_index_owner *owner)
+{
+    char folder[PATH_MAX];
+
+    return folder_of(path, folder) == APR_SUCCESS && !mkdir(folder, FOLDER_MODE)
+           && hand_over(folder, owner, no_group);
+}
+
+void vld_index_files_make_parents(const char *path)
+{
+    char folder[PATH_MAX];
+    char *slash;
+
+    if (folder_of(path, folder) != APR_SUCCESS) {
+        return;
+    }
+    for (slash = strchr(folder + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(folder, ABOVE_MODE);
+        *slash = '/';
+    }
+}
+
+/* Nobody has mistyped the default one. */
+void vld_index_files_make_above(const char *path)
+{
+    if (!strcmp(path, VLD_DEFAULT_INDEX)) {
+        vld_index_files_make_parents(path);
+    }
 }
 
 /* Made with its final mode and group before LMDB opens it, which would leave
@@ -124,7 +167,7 @@ static apr_status_t make_file(const char *path, mode_t mode, gid_t group)
     if (fd < 0) {
         return errno == EEXIST ? APR_SUCCESS : vld_error_os();
     }
-    give(fd, group);
+    set_group(fd, group);
     if (fchmod(fd, mode)) {
         errno = 0;
     }
@@ -303,6 +346,69 @@ apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
         rv = make(path, false);
     }
     return rv == APR_SUCCESS ? check_lock(path) : rv;
+}
+
+/* --- lending to the server ----------------------------------------------- */
+
+static bool may_use(const vld_index_owner *user, const struct stat *st,
+                    mode_t bits)
+{
+    if (st->st_uid == user->uid) {
+        bits <<= 6;
+    }
+    else if (st->st_gid == user->gid) {
+        bits <<= 3;
+    }
+    return (st->st_mode & bits) == bits;
+}
+
+/* Only a regular file with one name, owned by root or by the user, and by a
+ * descriptor, so that nothing else can be meant. */
+static bool lend_file(const char *path, const vld_index_owner *user,
+                      mode_t bits)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    bool lent;
+
+    if (fd < 0) {
+        return false;
+    }
+    lent = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1
+           && (st.st_uid == 0 || st.st_uid == user->uid)
+           && !may_use(user, &st, bits) && !fchown(fd, no_user, user->gid)
+           && !fchmod(fd, (st.st_mode & 07777) | bits << 3);
+    close(fd);
+    return lent;
+}
+
+/* In the folder of another user there may be anything, under any name; and
+ * what is made there has the folder's group already. */
+static bool is_in_roots_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+
+    return slash && slash != path && look_at_folder(path, &st) == APR_SUCCESS
+           && st.st_uid == 0;
+}
+
+unsigned vld_index_files_lend(const char *path, const vld_index_owner *user)
+{
+    char lock[PATH_MAX];
+    unsigned lent = 0;
+
+    if (geteuid() != 0 || !is_in_roots_folder(path)) {
+        return 0;
+    }
+    if (lend_file(path, user, DATA_BITS)) {
+        lent |= VLD_LENT_DATA;
+    }
+    if (vld_index_files_lock_path(path, lock) == APR_SUCCESS
+        && lend_file(lock, user, LOCK_BITS)) {
+        lent |= VLD_LENT_LOCK;
+    }
+    return lent;
 }
 
 /* --- holding the folder -------------------------------------------------- */

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The files of an index as files: what they may be, whose they are, how they
  * are made.  Private to index/. */
-#ifndef VALIDATORS_INDEX_PLACE_H
-#define VALIDATORS_INDEX_PLACE_H
+#ifndef VALIDATORS_INDEX_FILES_H
+#define VALIDATORS_INDEX_FILES_H
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -20,6 +20,9 @@ apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
 /* Make the index's folder, where there is none. */
 apr_status_t vld_index_files_make_folder(const char *path);
 
+/* Make the folders above the index's folder, where there are none. */
+void vld_index_files_make_parents(const char *path);
+
 /* Hold the index's folder while its files are opened (with others), or while
  * one of them is made, replaced or removed (alone): a file that is opened then
  * is opened with its own lock file.  Waits for wait_ms at most, then
@@ -35,4 +38,4 @@ apr_status_t vld_index_files_renew_lock(const char *path);
 /* path and what LMDB adds to the name of its lock file. */
 apr_status_t vld_index_files_lock_path(const char *path, char lock[PATH_MAX]);
 
-#endif /* VALIDATORS_INDEX_PLACE_H */
+#endif /* VALIDATORS_INDEX_FILES_H */

@@ -38,6 +38,35 @@ const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size);
 const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
                        apr_size_t size);
 
+/* --- the files ------------------------------------------------------------
+ * Who makes the folder of an index, and who lets others use its files, may do
+ * so before any store is open.  These never open the index. */
+
+/* The user and group that httpd's children run as. */
+typedef struct vld_index_owner {
+    uid_t uid;
+    gid_t gid;
+} vld_index_owner;
+
+/* Make the folders above the folder of the index at path, where they are not
+ * there, with mode 0755 (less the umask): of the default index alone
+ * (configure --with-index-file), no other. */
+void vld_index_files_make_above(const char *path);
+
+/* Make the folder of the index at path (one level), mode 0750; as root, give
+ * it to the owner.  True: it was made, for the owner.  False: something is
+ * there already, and was not touched; or it cannot be made or given. */
+bool vld_index_files_make_folder_for(const char *path,
+                                     const vld_index_owner *owner);
+
+/* As root, let a user's group read the index at path and write its lock file,
+ * where the user could not: change the files' group, and add the group's
+ * bits.  Only regular files with one name that belong to root or to the user,
+ * in a folder of root's that not everybody may write.  A set of the files
+ * that were changed; 0: none, or the caller is not root. */
+enum { VLD_LENT_DATA = 1, VLD_LENT_LOCK = 2 };
+unsigned vld_index_files_lend(const char *path, const vld_index_owner *user);
+
 /* --- store -----------------------------------------------------------------
  * One vld_store a process and file; opened after fork.  A store may be used
  * by all threads of the process: each thread has a reader of its own behind

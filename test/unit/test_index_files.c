@@ -8,10 +8,6 @@
 
 #include "index/files.h"
 
-#ifndef VLD_SERVER_GROUP
-#define VLD_SERVER_GROUP "www-data"
-#endif
-
 #define NOBODY 65534
 
 static bool can_give(void)
@@ -287,6 +283,141 @@ static void long_names(void **state)
     assert_int_not_equal(prepare("", VLD_STORE_CREATE), APR_SUCCESS);
 }
 
+/* --- the server's -------------------------------------------------------- */
+
+static const vld_index_owner nobody = { NOBODY, NOBODY };
+
+static uid_t user_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_uid;
+}
+
+static void folder_for_server(void **state)
+{
+    place *t = *state;
+    const char *folder = below(t->dir, "index");
+    mode_t before = umask(077);
+
+    assert_true(vld_index_files_make_folder_for(t->index, &nobody));
+    assert_int_equal(mode_of(folder), 0750);
+    assert_int_equal(user_of(folder), is_root() ? NOBODY : geteuid());
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_false(vld_index_files_make_folder_for(t->index, &nobody));
+    assert_int_equal(mode_of(folder), 0700);
+    umask(before);
+}
+
+static void no_folder_for_server(void **state)
+{
+    place *t = *state;
+    char *path = long_path(PATH_MAX + 600, 'z');
+
+    assert_false(
+        vld_index_files_make_folder_for(below(t->dir, "a/b/v.mdb"), &nobody));
+    assert_int_equal(access(below(t->dir, "a"), F_OK), -1);
+    assert_false(vld_index_files_make_folder_for("/v.mdb", &nobody));
+    assert_false(vld_index_files_make_folder_for("v.mdb", &nobody));
+    assert_false(vld_index_files_make_folder_for(path, &nobody));
+    vld_index_files_make_parents(path);
+    free(path);
+}
+
+static void parents(void **state)
+{
+    place *t = *state;
+    mode_t before = umask(022);
+
+    vld_index_files_make_above(below(t->dir, "a/b/v.mdb"));
+    assert_int_equal(access(below(t->dir, "a"), F_OK), -1);
+    vld_index_files_make_parents(below(t->dir, "a/b/c/v.mdb"));
+    assert_int_equal(mode_of(below(t->dir, "a/b")), 0755);
+    assert_int_equal(access(below(t->dir, "a/b/c"), F_OK), -1);
+    vld_index_files_make_parents(below(t->dir, "a/b/c/v.mdb"));
+    assert_int_equal(access(below(t->dir, "a/b/c"), F_OK), -1);
+    umask(before);
+}
+
+/* An index of root's that the server's user cannot reach. */
+static void make_roots(place *t)
+{
+    make(t);
+    assert_int_equal(chown(t->index, 0, 0), 0);
+    assert_int_equal(chown(lock_of(t), 0, 0), 0);
+    assert_int_equal(chmod(t->index, 0600), 0);
+    assert_int_equal(chmod(lock_of(t), 0600), 0);
+}
+
+static void lent(void **state)
+{
+    place *t = *state;
+
+    make_roots(t);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody),
+                     VLD_LENT_DATA | VLD_LENT_LOCK);
+    assert_int_equal(mode_of(t->index), 0640);
+    assert_int_equal(mode_of(lock_of(t)), 0660);
+    assert_int_equal(group_of(t->index), NOBODY);
+    assert_int_equal(group_of(lock_of(t)), NOBODY);
+    assert_int_equal(user_of(t->index), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(chmod(lock_of(t), 0640), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), VLD_LENT_LOCK);
+    assert_int_equal(unlink(t->index), 0);
+    assert_int_equal(unlink(lock_of(t)), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+}
+
+static void usable_already(void **state)
+{
+    static const mode_t modes[] = { 0604, 0400, 0040 };
+    place *t = *state;
+
+    make_roots(t);
+    assert_int_equal(unlink(lock_of(t)), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(chmod(t->index, modes[i]), 0);
+        assert_int_equal(chown(t->index, i == 1 ? NOBODY : 0,
+                               i == 2 ? NOBODY : 0),
+                         0);
+        assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+        assert_int_equal(mode_of(t->index), modes[i]);
+    }
+}
+
+static void not_lent(void **state)
+{
+    place *t = *state;
+    const char *folder = below(t->dir, "index");
+    const char *other = below(t->dir, "other");
+
+    make_roots(t);
+    assert_int_equal(unlink(lock_of(t)), 0);
+    assert_int_equal(chown(t->index, 1, 0), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(chown(t->index, 0, 0), 0);
+    assert_int_equal(link(t->index, other), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(unlink(t->index), 0);
+    assert_int_equal(symlink(other, t->index), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(unlink(t->index), 0);
+    assert_int_equal(mkfifo(t->index, 0600), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(unlink(t->index), 0);
+    assert_int_equal(rename(other, t->index), 0);
+    assert_int_equal(chown(folder, NOBODY, NOBODY), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(chown(folder, 0, 0), 0);
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_int_equal(mode_of(t->index), 0600);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(vld_index_files_lend(t->index, &nobody), VLD_LENT_DATA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +443,17 @@ int main(void)
         TEST(owners, "an index that strangers could write is refused"),
         TEST(folder_of_everybody, "a folder that everybody may write is "
                                   "refused"),
+        TEST(folder_for_server, "a folder is made for the server, and one "
+                                "that is there is not touched"),
+        TEST(no_folder_for_server, "where it cannot be made there is none"),
+        TEST(parents, "folders above are made for the default index alone"),
+        TEST_IF(is_root, lent, "root's index is lent to the server's group"),
+        TEST_IF(is_root, usable_already,
+                "what the server can use is left as "
+                "it is"),
+        TEST_IF(is_root, not_lent,
+                "what others could have put there is not "
+                "lent"),
         TEST(long_names, "names that are too long are an error"),
     };
 
