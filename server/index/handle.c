@@ -27,7 +27,7 @@
 /* For so long a file that does not open may be an index in the making. */
 #define MAKING_MOST_S 3
 
-/* Stores at once: the current one, and old ones some thread has not left yet. */
+/* Stores at once: the current one, and old ones that some thread still uses. */
 #define MOST_OPEN 4
 
 /* How long opening waits for the users of a store with the same files. */
