@@ -14,7 +14,7 @@ static const vld_slots_kind kind = { TABLE_MAGIC, TABLE_VERSION,
 /* The set of a key, and the key. */
 typedef struct location {
     vld_slot_set set;
-    vld_span key;
+    const vld_answer_key *key;
 } location;
 
 /* --- the table ----------------------------------------------------------- */
@@ -30,14 +30,13 @@ void vld_answers_init(vld_answers *table, void *memory, uint32_t slots,
     vld_slots_init(&table->slots, &kind, memory, slots, seed);
 }
 
-static inline location locate(const vld_answers *table, uint64_t hash,
-                              const void *key, size_t len)
+static inline location locate(const vld_answers *table,
+                              const vld_answer_key *key)
 {
     location where;
 
-    where.set = vld_slots_locate(&table->slots, hash);
-    where.key.ptr = key;
-    where.key.len = len;
+    where.set = vld_slots_locate(&table->slots, key->hash);
+    where.key = key;
     return where;
 }
 
@@ -67,8 +66,8 @@ static bool read_answer(const location *where, unsigned way, uint64_t *copy,
 
 static bool is_same_key(const location *where, vld_span key)
 {
-    return key.len == where->key.len
-           && memcmp(key.ptr, where->key.ptr, key.len) == 0;
+    return key.len == where->key->len
+           && memcmp(key.ptr, where->key->octets, key.len) == 0;
 }
 
 /* Of these ways (at least one), that of the latest answer. */
@@ -85,11 +84,11 @@ static unsigned pick_newest(const location *where, unsigned ways)
     return best;
 }
 
-bool vld_answers_find(const vld_answers *table, uint64_t hash, const void *key,
-                      size_t len, vld_answer_fits fits, void *baton, void *buf,
+bool vld_answers_find(const vld_answers *table, const vld_answer_key *key,
+                      vld_answer_fits fits, void *baton, void *buf,
                       vld_answer *out)
 {
-    location where = locate(table, hash, key, len);
+    location where = locate(table, key);
     unsigned ways = vld_slots_match(&where.set), way;
     vld_span found;
 
@@ -107,9 +106,9 @@ bool vld_answers_find(const vld_answers *table, uint64_t hash, const void *key,
 
 /* --- dates that outlive their answers ------------------------------------ */
 
-int64_t vld_answers_floor(const vld_answers *table, uint64_t hash)
+int64_t vld_answers_floor(const vld_answers *table, const vld_answer_key *key)
 {
-    location where = locate(table, hash, NULL, 0);
+    location where = locate(table, key);
     unsigned ways = vld_slots_match(&where.set), way;
     int64_t date, floor;
 
@@ -213,15 +212,16 @@ static vld_slot_worth judge_way(void *baton, unsigned way, uint64_t sequence)
     return worth;
 }
 
-bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
-                     size_t len, const vld_answer *answer, int64_t now_us)
+bool vld_answers_put(vld_answers *table, const vld_answer_key *key,
+                     const vld_answer *answer, int64_t now_us)
 {
-    location where = locate(table, hash, key, len);
+    const vld_span octets = { key->octets, key->len };
+    location where = locate(table, key);
     newcomer new = { &where, answer, now_us, false };
     uint64_t image[VLD_ANSWER_SLOT / 8];
     vld_slot_choice choice;
 
-    if (!vld_codec_encode(where.key, answer, (unsigned char *)image)
+    if (!vld_codec_encode(octets, answer, (unsigned char *)image)
         || !vld_slots_choose(&where.set, now_us, judge_way, &new, &choice)) {
         return false;
     }
@@ -233,10 +233,9 @@ bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
 
 /* --- forget -------------------------------------------------------------- */
 
-unsigned vld_answers_forget(vld_answers *table, uint64_t hash, const void *key,
-                            size_t len)
+unsigned vld_answers_forget(vld_answers *table, const vld_answer_key *key)
 {
-    location where = locate(table, hash, key, len);
+    location where = locate(table, key);
     unsigned ways = vld_slots_match(&where.set), way, forgotten = 0;
     uint64_t sequence, copy[VLD_ANSWER_SLOT / 8];
     vld_answer there;

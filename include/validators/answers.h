@@ -71,11 +71,18 @@ size_t vld_answers_size(uint32_t slots);
 void vld_answers_init(vld_answers *table, void *memory, uint32_t slots,
                       uint64_t seed);
 
-/* The keyed 64-bit hash of a key, for the calls below. */
+/* The key of an answer: any octets, and their hash in the table. */
+typedef struct vld_answer_key {
+    uint64_t hash; /* vld_answers_hash() of them */
+    size_t len;
+    const char *octets;
+} vld_answer_key;
+
+/* The keyed 64-bit hash of a key's octets. */
 static inline uint64_t vld_answers_hash(const vld_answers *table,
-                                        const void *key, size_t len)
+                                        const void *octets, size_t len)
 {
-    return vld_slots_hash(&table->slots, key, len);
+    return vld_slots_hash(&table->slots, octets, len);
 }
 
 /* Whether the answer's `vary` fits the request at hand. */
@@ -84,25 +91,23 @@ typedef bool (*vld_answer_fits)(void *baton, const vld_answer *answer);
 /* Find the answer under key that fits (NULL fits: any).  buf (aligned to 8)
  * of VLD_ANSWER_SLOT octets receives the copy that *out points into.  Only
  * as many octets as the slot uses are copied.  False: none. */
-bool vld_answers_find(const vld_answers *table, uint64_t hash, const void *key,
-                      size_t len, vld_answer_fits fits, void *baton, void *buf,
+bool vld_answers_find(const vld_answers *table, const vld_answer_key *key,
+                      vld_answer_fits fits, void *baton, void *buf,
                       vld_answer *out);
 
 /* Remember an answer under key: in the place of one with the same key and
  * the same vary (names and values), else of an unused slot, else of the
  * oldest of its set.  now_us: for taking over slots whose writer died.
  * False: it does not fit a slot, or the set is busy. */
-bool vld_answers_put(vld_answers *table, uint64_t hash, const void *key,
-                     size_t len, const vld_answer *answer, int64_t now_us);
+bool vld_answers_put(vld_answers *table, const vld_answer_key *key,
+                     const vld_answer *answer, int64_t now_us);
 
 /* Forget every answer under key (all of its variants).  Returns how many. */
-unsigned vld_answers_forget(vld_answers *table, uint64_t hash, const void *key,
-                            size_t len);
+unsigned vld_answers_forget(vld_answers *table, const vld_answer_key *key);
 
-/* The latest date (seconds) of the answers that once stood where this key's
- * would and were lost: replaced for want of room, or forgotten.  A resource
- * of which nothing is remembered may have had any date up to this.  0: none
- * was lost. */
-int64_t vld_answers_floor(const vld_answers *table, uint64_t hash);
+/* The latest date (seconds) of the answers of this key's set that were lost:
+ * replaced for want of room, or forgotten.  A resource of which nothing is
+ * remembered may have had any date up to this.  0: none was lost. */
+int64_t vld_answers_floor(const vld_answers *table, const vld_answer_key *key);
 
 #endif /* VALIDATORS_ANSWERS_H */

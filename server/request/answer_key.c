@@ -129,8 +129,7 @@ void vld_answer_memory(request_rec *r, const vld_answer_key *key,
     out->past.lost = 0;
     out->variant = false;
     if (key->len) {
-        out->past.lost = vld_answers_floor(answers, key->hash);
-        vld_answers_find(answers, key->hash, key->octets, key->len, take_down,
-                         &s, buf, &answer);
+        out->past.lost = vld_answers_floor(answers, key);
+        vld_answers_find(answers, key, take_down, &s, buf, &answer);
     }
 }

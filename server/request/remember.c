@@ -352,11 +352,10 @@ static bool remember(request_rec *r, vld_request *rq)
     if (!collect(&answer, r->err_headers_out)
         || !collect(&answer, r->headers_out) || !collect_vary(r, &answer)
         || !leave_out_of_one_response(r, &answer)) {
-        vld_answers_forget(answers, rq->key.hash, rq->key.octets, rq->key.len);
+        vld_answers_forget(answers, &rq->key);
         return false;
     }
-    return vld_answers_put(answers, rq->key.hash, rq->key.octets, rq->key.len,
-                           &answer, r->request_time)
+    return vld_answers_put(answers, &rq->key, &answer, r->request_time)
            && is_latest(r, rq);
 }
 

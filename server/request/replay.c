@@ -131,8 +131,8 @@ static bool find_true(request_rec *r, const vld_fields *fields,
 {
     const char *why = "nothing is prepared for this request";
 
-    if (vld_answers_find(vld_shared_answers(), key->hash, key->octets, key->len,
-                         vld_answer_fits_request, r, buf, out)) {
+    if (vld_answers_find(vld_shared_answers(), key, vld_answer_fits_request, r,
+                         buf, out)) {
         why = objection(r, fields, out, quick);
     }
     if (why) {

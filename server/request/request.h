@@ -56,12 +56,6 @@ typedef struct vld_memory {
     vld_digest digest;
 } vld_memory;
 
-typedef struct vld_answer_key {
-    apr_uint64_t hash;
-    apr_size_t len; /* 0: this request has no key */
-    char *octets;
-} vld_answer_key;
-
 typedef struct vld_request {
     const vld_dir_config *conf;
     bool conditional;   /* If-None-Match or If-Modified-Since */
@@ -86,8 +80,8 @@ typedef struct vld_request {
                         * that had the date */
     vld_chosen_date date; /* of the content; 0: none */
     apr_uint64_t txn;
-    vld_answer_key key;
-    vld_memory memory; /* taken when the file is looked at */
+    vld_answer_key key; /* len 0: it has none */
+    vld_memory memory;  /* taken when the file is looked at */
 } vld_request;
 
 /* NULL when the request is not in scope. */

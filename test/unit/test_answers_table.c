@@ -111,12 +111,19 @@ static bool is_whole(const vld_answer *got, unsigned key)
            && span_is(got->fields[1].value, m.answer.fields[1].value);
 }
 
+static vld_answer_key key_of(const bed *b, const char *text)
+{
+    vld_answer_key key = { vld_answers_hash(&b->table, text, strlen(text)),
+                           strlen(text), text };
+
+    return key;
+}
+
 static bool put_at(bed *b, made *m, int64_t now)
 {
-    uint64_t h = vld_answers_hash(&b->table, m->key, strlen(m->key));
+    vld_answer_key key = key_of(b, m->key);
 
-    return vld_answers_put(&b->table, h, m->key, strlen(m->key), &m->answer,
-                           now);
+    return vld_answers_put(&b->table, &key, &m->answer, now);
 }
 
 static bool put(bed *b, unsigned key, uint64_t number)
@@ -127,30 +134,24 @@ static bool put(bed *b, unsigned key, uint64_t number)
     return put_at(b, &m, NOW + (int64_t)number);
 }
 
-static bool find_text(bed *b, const char *key, vld_answer *out)
-{
-    uint64_t h = vld_answers_hash(&b->table, key, strlen(key));
-
-    return vld_answers_find(&b->table, h, key, strlen(key), NULL, NULL, b->buf,
-                            out);
-}
-
 static bool find(bed *b, unsigned key, vld_answer *out)
 {
     char text[KEY_MAX];
+    vld_answer_key k;
 
     snprintf(text, sizeof(text), "//host/key-%u", key);
-    return find_text(b, text, out);
+    k = key_of(b, text);
+    return vld_answers_find(&b->table, &k, NULL, NULL, b->buf, out);
 }
 
 static unsigned forget(bed *b, unsigned key)
 {
     char text[KEY_MAX];
+    vld_answer_key k;
 
     snprintf(text, sizeof(text), "//host/key-%u", key);
-    return vld_answers_forget(&b->table,
-                              vld_answers_hash(&b->table, text, strlen(text)),
-                              text, strlen(text));
+    k = key_of(b, text);
+    return vld_answers_forget(&b->table, &k);
 }
 
 /* --- the table ----------------------------------------------------------- */
@@ -223,11 +224,12 @@ static void an_answer_that_is_too_large_harms_nothing(void **state)
 
 static int64_t floor_of(bed *b, unsigned key)
 {
+    vld_answer_key k;
     made m;
 
     make(&m, key, 0);
-    return vld_answers_floor(&b->table,
-                             vld_answers_hash(&b->table, m.key, strlen(m.key)));
+    k = key_of(b, m.key);
+    return vld_answers_floor(&b->table, &k);
 }
 
 static bool put_dated(bed *b, unsigned key, int64_t date)
@@ -288,18 +290,12 @@ static void an_answer_whose_writer_died_leaves_its_date(void **state)
 
 static void what_was_forgotten_leaves_its_date(void **state)
 {
-    made m;
     bed b;
 
     (void)state;
     bed_make(&b, VLD_SLOT_WAYS);
     assert_true(put_dated(&b, 1, 1000));
-    make(&m, 1, 0);
-    assert_int_equal(vld_answers_forget(&b.table,
-                                        vld_answers_hash(&b.table, m.key,
-                                                         strlen(m.key)),
-                                        m.key, strlen(m.key)),
-                     1);
+    assert_int_equal(forget(&b, 1), 1);
     assert_int_equal(floor_of(&b, 1), 1000);
     bed_drop(&b);
 }
@@ -334,8 +330,8 @@ static void each_variant_has_an_answer_of_its_own(void **state)
 {
     vld_span values[] = { SPAN("gzip"), SPAN(""), { NULL, 0 }, SPAN("br") };
     vld_span unknown = SPAN("zstd");
+    vld_answer_key key;
     vld_answer got;
-    uint64_t h;
     unsigned i;
     made m;
     bed b;
@@ -348,14 +344,14 @@ static void each_variant_has_an_answer_of_its_own(void **state)
         assert_true(put_at(&b, &m, NOW));
     }
     assert_int_equal(count_fingerprints(&b.table.slots), 4);
-    h = vld_answers_hash(&b.table, m.key, strlen(m.key));
+    key = key_of(&b, m.key);
     for (i = 0; i < 4; i++) {
-        assert_true(vld_answers_find(&b.table, h, m.key, strlen(m.key),
-                                     fits_value, &values[i], b.buf, &got));
+        assert_true(vld_answers_find(&b.table, &key, fits_value, &values[i],
+                                     b.buf, &got));
         assert_int_equal(got.identity.size, 100 + i);
     }
-    assert_false(vld_answers_find(&b.table, h, m.key, strlen(m.key), fits_value,
-                                  &unknown, b.buf, &got));
+    assert_false(
+        vld_answers_find(&b.table, &key, fits_value, &unknown, b.buf, &got));
     assert_int_equal(forget(&b, 1), 4);
     assert_int_equal(count_fingerprints(&b.table.slots), 0);
     bed_drop(&b);
@@ -496,6 +492,7 @@ static void an_answer_born_in_the_future_does_not_stay_for_ever(void **state)
 static void equal_hashes_of_different_keys_are_told_apart(void **state)
 {
     static const uint64_t hashes[] = { 0, 1, 42, UINT64_MAX };
+    vld_answer_key key;
     vld_answer got;
     unsigned i, h;
     made m;
@@ -506,22 +503,22 @@ static void equal_hashes_of_different_keys_are_told_apart(void **state)
         bed_make(&b, 64);
         for (i = 0; i < 5; i++) {
             make(&m, i, 10 + i);
-            assert_true(vld_answers_put(&b.table, hashes[h], m.key,
-                                        strlen(m.key), &m.answer, NOW));
+            key = key_of(&b, m.key);
+            key.hash = hashes[h];
+            assert_true(vld_answers_put(&b.table, &key, &m.answer, NOW));
         }
         for (i = 0; i < 5; i++) {
             make(&m, i, 10 + i);
-            assert_true(vld_answers_find(&b.table, hashes[h], m.key,
-                                         strlen(m.key), NULL, NULL, b.buf,
-                                         &got));
+            key = key_of(&b, m.key);
+            key.hash = hashes[h];
+            assert_true(
+                vld_answers_find(&b.table, &key, NULL, NULL, b.buf, &got));
             assert_true(is_whole(&got, i));
         }
-        assert_false(vld_answers_find(&b.table, hashes[h], m.key,
-                                      strlen(m.key) - 1, NULL, NULL, b.buf,
-                                      &got));
-        assert_int_equal(vld_answers_forget(&b.table, hashes[h], m.key,
-                                            strlen(m.key)),
-                         1);
+        key.len--;
+        assert_false(vld_answers_find(&b.table, &key, NULL, NULL, b.buf, &got));
+        key.len++;
+        assert_int_equal(vld_answers_forget(&b.table, &key), 1);
         assert_int_equal(count_fingerprints(&b.table.slots), 4);
         bed_drop(&b);
     }
