@@ -4,9 +4,7 @@
  * errors reported.  Never changes a record. */
 #include "cli/index.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include <apr_strings.h>
 
@@ -14,18 +12,6 @@
 #include "cli/message.h"
 #include "cli/owner.h"
 #include "cli/path.h"
-
-/* LMDB reports the short writes of a full disk as EIO. */
-static apr_status_t true_cause(const cli *c, apr_status_t rv)
-{
-    struct statvfs fs;
-
-    if (rv == APR_FROM_OS_ERROR(EIO) && statvfs(c->index, &fs) == 0
-        && fs.f_bavail == 0) {
-        return APR_FROM_OS_ERROR(ENOSPC);
-    }
-    return rv;
-}
 
 static vld_store_mode mode_of(const cli_command *command)
 {
@@ -47,7 +33,6 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
                   cli_shown(c->pool, c->index));
         return CLI_ERROR;
     }
-    rv = true_cause(c, rv);
     vld_strerror(rv, why, sizeof(why));
     vld_advice(rv, cli_shown(c->pool, c->index), advice, sizeof(advice));
     if (advice[0] == '\0') {

@@ -11,8 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "validators/bytes.h"
 #include "index/error.h"
 #include "index/record.h"
+
+_Static_assert(MDB_VERSION_MAJOR == 0 && MDB_VERSION_MINOR == 9,
+               "the pages below are those of LMDB 0.9");
 
 /* Pages of LMDB 0.9 where words have 64 bits; numbers are the machine's own:
  *
@@ -69,22 +73,6 @@ typedef struct node {
     const unsigned char *data;
 } node;
 
-static unsigned get16(const unsigned char *at)
-{
-    uint16_t n;
-
-    memcpy(&n, at, sizeof(n));
-    return n;
-}
-
-static uint64_t get64(const unsigned char *at)
-{
-    uint64_t n;
-
-    memcpy(&n, at, sizeof(n));
-    return n;
-}
-
 /* --- pages --------------------------------------------------------------- */
 
 /* Each page has one use. */
@@ -108,8 +96,8 @@ static bool read_page(const check *c, uint64_t number, unsigned char *page)
 static bool read_as(const check *c, uint64_t number, unsigned kind,
                     unsigned char *page)
 {
-    return read_page(c, number, page) && get64(page) == number
-           && get16(page + 10) == kind;
+    return read_page(c, number, page) && vld_get64_native(page) == number
+           && vld_get16_native(page + 10) == kind;
 }
 
 /* --- nodes --------------------------------------------------------------- */
@@ -128,19 +116,19 @@ static bool take_octets(check *c, size_t at, size_t len)
 static bool read_node(check *c, const unsigned char *page, unsigned i,
                       node *out)
 {
-    size_t at = get16(page + PAGE_HEAD + 2 * i), len;
+    size_t at = vld_get16_native(page + PAGE_HEAD + 2 * i), len;
     const unsigned char *p = page + at;
 
-    if (at < get16(page + 14) || at + NODE_HEAD > c->page_size) {
+    if (at < vld_get16_native(page + 14) || at + NODE_HEAD > c->page_size) {
         return false;
     }
-    out->number = get16(p) | (uint64_t)get16(p + 2) << 16;
-    out->flags = get16(p + 4);
-    out->key_len = get16(p + 6);
+    out->number = vld_get16_native(p) | (uint64_t)vld_get16_native(p + 2) << 16;
+    out->flags = vld_get16_native(p + 4);
+    out->key_len = vld_get16_native(p + 6);
     out->key = p + NODE_HEAD;
     out->data = out->key + out->key_len;
     len = NODE_HEAD + out->key_len;
-    if (get16(page + 10) == IS_BRANCH) {
+    if (vld_get16_native(page + 10) == IS_BRANCH) {
         out->number |= (uint64_t)out->flags << 32;
         return take_octets(c, at, len);
     }
@@ -153,7 +141,8 @@ static int compare(const check *c, const node *n)
     int order;
 
     if (c->is_free) {
-        uint64_t now = get64(n->key), before = get64(c->key);
+        uint64_t now = vld_get64_native(n->key),
+                 before = vld_get64_native(c->key);
 
         return now > before ? 1 : now < before ? -1 : 0;
     }
@@ -192,7 +181,9 @@ static bool take_big(check *c, uint64_t first, uint64_t len)
 
     if (first > c->last || count > c->last
         || !read_as(c, first, IS_OVERFLOW, page)
-        || (get16(page + 12) | (uint64_t)get16(page + 14) << 16) != count) {
+        || (vld_get16_native(page + 12)
+            | (uint64_t)vld_get16_native(page + 14) << 16)
+               != count) {
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -221,16 +212,17 @@ static bool is_list(check *c, uint64_t at, const unsigned char *data,
             return false;
         }
         if (i == 0) {
-            count = get64(word);
+            count = vld_get64_native(word);
             if (count + 1 != len / 8) {
                 return false;
             }
             continue;
         }
-        if (get64(word) >= before || !take_page(c, get64(word))) {
+        if (vld_get64_native(word) >= before
+            || !take_page(c, vld_get64_native(word))) {
             return false;
         }
-        before = get64(word);
+        before = vld_get64_native(word);
     }
     return true;
 }
@@ -245,7 +237,7 @@ static bool take_data(check *c, const node *n)
     if (n->flags != NODE_BIG) {
         return false;
     }
-    first = get64(n->data);
+    first = vld_get64_native(n->data);
     return take_big(c, first, n->number)
            && (!c->is_free
                || is_list(c, first * c->page_size + PAGE_HEAD, NULL,
@@ -309,8 +301,8 @@ static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
         || !read_as(c, number, depth > 1 ? IS_BRANCH : IS_LEAF, page)) {
         return false;
     }
-    lower = get16(page + 12);
-    upper = get16(page + 14);
+    lower = vld_get16_native(page + 12);
+    upper = vld_get16_native(page + 14);
     if (lower <= PAGE_HEAD || lower % 2 || lower > upper
         || upper > c->page_size) {
         return false;
@@ -334,8 +326,8 @@ static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
 
 static bool take_tree(check *c, const unsigned char *db, bool holds)
 {
-    unsigned depth = get16(db + DB_DEPTH);
-    uint64_t root = get64(db + DB_ROOT);
+    unsigned depth = vld_get16_native(db + DB_DEPTH);
+    uint64_t root = vld_get64_native(db + DB_ROOT);
 
     c->key_len = 0;
     c->is_bound = false;
@@ -349,8 +341,9 @@ static bool take_tree(check *c, const unsigned char *db, bool holds)
 
 static bool read_meta(const check *c, uint64_t txn, unsigned char *meta)
 {
-    return (read_page(c, 0, meta) && get64(meta + META_TXN) == txn)
-           || (read_page(c, 1, meta) && get64(meta + META_TXN) == txn);
+    return (read_page(c, 0, meta) && vld_get64_native(meta + META_TXN) == txn)
+           || (read_page(c, 1, meta)
+               && vld_get64_native(meta + META_TXN) == txn);
 }
 
 /* *gone: two commits have come since, and the meta page is another's. */
@@ -362,7 +355,7 @@ static bool take_all(check *c, uint64_t txn, bool *gone)
 
     *gone = meta && !read_meta(c, txn, meta);
     if (meta && !*gone) {
-        c->last = get64(meta + META_LAST);
+        c->last = vld_get64_native(meta + META_LAST);
         pages = (size_t)c->last / 8 + 1;
         c->seen = c->last < (uint64_t)1 << 40 ? calloc(pages, 1) : NULL;
         c->pages = malloc((MOST_DEPTH + 1) * c->page_size);

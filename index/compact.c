@@ -63,7 +63,7 @@ static void copy(void *data)
     compact_call *call = data;
     int rc = mdb_env_copyfd2(call->store->env, call->fd, MDB_CP_COMPACT);
 
-    call->rv = vld_error_mdb_write(rc, call->fd);
+    call->rv = vld_error_mdb_write(rc, call->store->env);
     if (call->rv == APR_SUCCESS && fsync(call->fd)) {
         call->rv = vld_error_os();
     }

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <sys/statvfs.h>
-#include <lmdb.h>
 #include <apr_strings.h>
 
 #include "validators/index.h"
@@ -36,20 +35,19 @@ apr_status_t vld_error_mdb(int rc)
     }
 }
 
-static bool is_full(int fd)
+static bool is_disk_full(MDB_env *env)
 {
+    mdb_filehandle_t fd;
     struct statvfs fs;
 
-    return !fstatvfs(fd, &fs)
+    return !mdb_env_get_fd(env, &fd) && !fstatvfs(fd, &fs)
            && (uint64_t)fs.f_bavail * fs.f_frsize < LEAST_FREE;
 }
 
-apr_status_t vld_error_mdb_write(int rc, int fd)
+apr_status_t vld_error_mdb_write(int rc, MDB_env *env)
 {
-    if (rc == EIO && is_full(fd)) {
-        return APR_FROM_OS_ERROR(ENOSPC);
-    }
-    return vld_error_mdb(rc);
+    return rc == EIO && is_disk_full(env) ? APR_FROM_OS_ERROR(ENOSPC)
+                                          : vld_error_mdb(rc);
 }
 
 static const char *sentence(apr_status_t rv)

@@ -5,12 +5,13 @@
 #define VALIDATORS_INDEX_ERROR_H
 
 #include <apr_errno.h>
+#include <lmdb.h>
 
 /* What an LMDB function returned (0, MDB_* or an errno) as a status. */
 apr_status_t vld_error_mdb(int rc);
 
-/* What a write transaction's end returned, of an environment open as fd: LMDB
- * says EIO where the disk was full in the middle of a write. */
-apr_status_t vld_error_mdb_write(int rc, int fd);
+/* The same of a function that may write to the disk on which the environment
+ * is: LMDB says EIO where the disk was full in the middle of a write. */
+apr_status_t vld_error_mdb_write(int rc, MDB_env *env);
 
 #endif /* VALIDATORS_INDEX_ERROR_H */

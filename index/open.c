@@ -244,7 +244,7 @@ static apr_status_t fill(vld_store *store, MDB_txn *txn)
     if (!rc) {
         rc = write_meta(store, txn);
     }
-    return vld_error_mdb(rc);
+    return vld_error_mdb_write(rc, store->env);
 }
 
 static apr_status_t make_databases(vld_store *store)
@@ -260,7 +260,7 @@ static apr_status_t make_databases(vld_store *store)
         mdb_txn_abort(txn);
         return rv;
     }
-    return vld_error_mdb(mdb_txn_commit(txn));
+    return vld_error_mdb_write(mdb_txn_commit(txn), store->env);
 }
 
 /* How the file's length and its last page agree. */

@@ -498,8 +498,9 @@ static void put_value(void *data)
     MDB_val key = { call->key->size, (void *)(uintptr_t)call->key->data };
     MDB_val val = { call->size, batch->value };
 
-    call->rv = vld_error_mdb(
-        mdb_put(batch->txn, batch->store->files, &key, &val, 0));
+    int rc = mdb_put(batch->txn, batch->store->files, &key, &val, 0);
+
+    call->rv = vld_error_mdb_write(rc, batch->store->env);
 }
 
 apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
@@ -530,8 +531,9 @@ static void delete_key(void *data)
     vld_batch *batch = call->batch;
     MDB_val key = { call->key->size, (void *)(uintptr_t)call->key->data };
 
-    call->rv = vld_error_mdb(
-        mdb_del(batch->txn, batch->store->files, &key, NULL));
+    int rc = mdb_del(batch->txn, batch->store->files, &key, NULL);
+
+    call->rv = vld_error_mdb_write(rc, batch->store->env);
 }
 
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
@@ -547,13 +549,9 @@ apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
 static void commit(void *data)
 {
     batch_call *call = data;
+    int rc = mdb_txn_commit(call->batch->txn);
 
-    mdb_filehandle_t fd = -1;
-    int rc;
-
-    mdb_env_get_fd(call->batch->store->env, &fd);
-    rc = mdb_txn_commit(call->batch->txn);
-    call->rv = vld_error_mdb_write(rc, fd);
+    call->rv = vld_error_mdb_write(rc, call->batch->store->env);
 }
 
 apr_status_t vld_batch_commit(vld_batch *batch)

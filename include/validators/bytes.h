@@ -1,11 +1,12 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Little-endian numbers in octets, whatever the machine's order.  No
- * dependency but the C library. */
+/* Numbers in octets: little-endian, whatever the machine's order is, or in the
+ * machine's own.  No dependency but the C library. */
 #ifndef VALIDATORS_BYTES_H
 #define VALIDATORS_BYTES_H
 
 #include <stdint.h>
+#include <string.h>
 
 static inline void vld_put16(unsigned char *p, uint16_t v)
 {
@@ -38,6 +39,23 @@ static inline uint32_t vld_get32(const unsigned char *p)
 static inline uint64_t vld_get64(const unsigned char *p)
 {
     return (uint64_t)vld_get32(p) | (uint64_t)vld_get32(p + 4) << 32;
+}
+
+/* In the machine's own order, at any address. */
+static inline uint16_t vld_get16_native(const unsigned char *p)
+{
+    uint16_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+static inline uint64_t vld_get64_native(const unsigned char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
 }
 
 #endif /* VALIDATORS_BYTES_H */

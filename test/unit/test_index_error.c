@@ -3,8 +3,6 @@
 /* Tests of index/error.c: statuses and the sentences for them. */
 #include "index_test.h"
 
-#include <lmdb.h>
-
 #include "index/error.h"
 
 #define INDEX "/var/cache/x y/v.mdb"
@@ -34,6 +32,21 @@ static void of_lmdb(void **state)
     for (int rc = MDB_KEYEXIST; rc <= MDB_LAST_ERRCODE; rc++) {
         assert_int_not_equal(vld_error_mdb(rc), APR_SUCCESS);
     }
+}
+
+static void of_writing(void **state)
+{
+    place *t = *state;
+    MDB_env *env;
+
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_open(env, t->root, 0, 0600), 0);
+    assert_int_equal(vld_error_mdb_write(0, env), APR_SUCCESS);
+    assert_int_equal(vld_error_mdb_write(MDB_MAP_FULL, env), VLD_E_FULL);
+    assert_true(APR_STATUS_IS_ENOSPC(vld_error_mdb_write(ENOSPC, env)));
+    /* There is room on this disk. */
+    assert_int_equal(vld_error_mdb_write(EIO, env), APR_FROM_OS_ERROR(EIO));
+    mdb_env_close(env);
 }
 
 static void of_system(void **state)
@@ -107,6 +120,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(of_lmdb, "LMDB's codes become statuses, errors never success"),
+        TEST(of_writing, "an error of writing is a full disk only where the "
+                         "disk is full"),
         TEST(of_system, "errno becomes a status, never success"),
         TEST(sentences, "each status of the index has a sentence"),
         TEST(advice, "advice names the index and a command"),
