@@ -56,7 +56,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
-    vld_index_child_init(pchild, vld_indexer_runs());
+    vld_index_child_init(vld_indexer_runs());
     vld_indexer_child_init(pchild);
     vld_dav_child_init(pchild, s);
 }

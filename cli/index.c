@@ -55,8 +55,7 @@ static bool prepare(cli *c)
 
 static apr_status_t open_store(cli *c)
 {
-    apr_status_t rv = vld_store_open(&c->store, c->index, mode_of(c->command),
-                                     c->pool);
+    apr_status_t rv = vld_store_open(&c->store, c->index, mode_of(c->command));
 
     if (rv != APR_SUCCESS) {
         c->store = NULL;

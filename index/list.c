@@ -357,7 +357,6 @@ static void read_figures(vld_store *store, MDB_txn *txn, vld_store_info *out)
     MDB_stat st;
 
     pages += pages_of(txn, store->files, &out->files);
-    pages += pages_of(txn, store->declared, &others);
     pages += pages_of(txn, store->meta, &others);
     pages += pages_of(txn, FREE_PAGES, &others);
     pages += pages_of(txn, MAIN, &others);

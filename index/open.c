@@ -156,9 +156,6 @@ static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
     if (!rc) {
         rc = open_database(txn, "files", flags, &store->files);
     }
-    if (!rc) {
-        rc = open_database(txn, "declared", flags, &store->declared);
-    }
     return rc;
 }
 
@@ -345,9 +342,6 @@ static int touch_all(vld_store *store, MDB_txn *txn)
 
     if (!rc) {
         rc = touch_database(txn, store->meta, is_readable);
-    }
-    if (!rc) {
-        rc = touch_database(txn, store->declared, is_readable);
     }
     return rc ? rc : touch_database(txn, store->files, is_record);
 }
@@ -553,12 +547,11 @@ static vld_store *new_store(const char *path, vld_store_mode mode)
 }
 
 apr_status_t vld_store_open(vld_store **out, const char *path,
-                            vld_store_mode mode, apr_pool_t *p)
+                            vld_store_mode mode)
 {
     vld_store *store;
     apr_status_t rv;
 
-    (void)p;
     vld_fault_install();
     store = new_store(path, mode);
     if (!store) {

@@ -17,7 +17,6 @@ typedef struct vld_reader vld_reader;
 struct vld_store {
     MDB_env *env;
     MDB_dbi files;
-    MDB_dbi declared;
     MDB_dbi meta;
     char *given; /* the path as it was given */
     char *path;  /* the same, where it is no symbolic link */

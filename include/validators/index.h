@@ -6,7 +6,6 @@
 #define VALIDATORS_INDEX_H
 
 #include <apr_errno.h>
-#include <apr_pools.h>
 
 #include "validators/content.h"
 
@@ -79,13 +78,12 @@ typedef enum vld_store_mode {
     VLD_STORE_CREATE /* is made when absent, with its folder (one level) */
 } vld_store_mode;
 
-/* Open the index at path.  *out lives as long as the process or until
- * vld_store_close, whatever becomes of p.  In READ mode nothing on disk is
- * changed but the lock file: its reader table, and a new one in the place of
- * another index's.  Stale readers are cleared.  While it opens, the folder is
- * held (flock), so that index and lock file are not replaced between the two;
- * APR_EAGAIN: somebody else holds it, for 2 s already.  A path that is a
- * symbolic link is followed.
+/* Open the index at path.  *out lives until vld_store_close.  In READ mode
+ * nothing on disk is changed but the lock file: its reader table, and a new one
+ * in the place of another index's.  Stale readers are cleared.  While it opens,
+ * the folder is held (flock), so that index and lock file are not replaced
+ * between the two; APR_EAGAIN: somebody else holds it, for 2 s already.  A path
+ * that is a symbolic link is followed.
  *
  * Refused: what is no regular file or no index, or empty (VLD_E_NOT_INDEX;
  * in CREATE mode an empty file is filled); another format (VLD_E_VERSION); a
@@ -109,7 +107,7 @@ typedef enum vld_store_mode {
  * it, or never.  To close it afterwards would give up the new store's
  * locks. */
 apr_status_t vld_store_open(vld_store **out, const char *path,
-                            vld_store_mode mode, apr_pool_t *p);
+                            vld_store_mode mode);
 
 /* Close; no other thread may be in the store.  (httpd's children do not call
  * it: their readers' slots are cleared by the next opener.) */

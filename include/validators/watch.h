@@ -5,6 +5,8 @@
 #ifndef VALIDATORS_WATCH_H
 #define VALIDATORS_WATCH_H
 
+#include <apr_pools.h>
+
 #include "validators/index.h"
 
 typedef struct vld_watch vld_watch;

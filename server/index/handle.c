@@ -35,7 +35,6 @@
 #define RELEASE_NAP_US 500
 
 static struct {
-    apr_pool_t *pool;              /* pchild; used by one thread at a time */
     bool indexes;                  /* the children index files */
     vld_open_store all[MOST_OPEN]; /* changed by the thread that opens, alone */
     vld_open_store *current;       /* atomic; NULL: no usable index */
@@ -192,7 +191,7 @@ static void open_anew(vld_store_mode mode)
         look_again_soon();
         return;
     }
-    rv = vld_store_open(&h->store, path, mode, handle.pool);
+    rv = vld_store_open(&h->store, path, mode);
     /* A store whose file was removed is stale: drop it even if no other takes
      * its place. */
     if (rv == APR_SUCCESS) {
@@ -234,10 +233,8 @@ static bool is_current(void)
     return is;
 }
 
-void vld_index_child_init(apr_pool_t *pchild, bool indexes)
+void vld_index_child_init(bool indexes)
 {
-    apr_pool_create(&handle.pool, pchild);
-    apr_pool_tag(handle.pool, "validators_index");
     handle.indexes = indexes;
     memset(handle.all, 0, sizeof(handle.all));
     handle.current = NULL;

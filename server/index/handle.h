@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 
-#include <apr_pools.h>
 #include <apr_time.h>
 
 #include "validators/index.h"
@@ -26,7 +25,7 @@ typedef struct vld_open_store {
 /* Open the index in a child.  A fault is logged, and opening is tried again
  * later.  indexes: whether the children index files, and so may make the index
  * and write to it. */
-void vld_index_child_init(apr_pool_t *pchild, bool indexes);
+void vld_index_child_init(bool indexes);
 
 /* The current store; it stays open until it is released.  Once a second (of
  * now) the store is compared with the file and opened anew if it was replaced.

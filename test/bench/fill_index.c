@@ -43,45 +43,44 @@ static void invent(uint64_t n, vld_record *record)
 
 static const char *folder = "/srv/www";
 
-static apr_status_t put_batch(vld_store *store, uint64_t from, uint64_t to)
+typedef struct range {
+    uint64_t from;
+    uint64_t to;
+} range;
+
+static apr_status_t put_range(void *baton, vld_batch *batch)
 {
-    vld_batch *batch;
+    const range *some = baton;
+    apr_status_t rv = APR_SUCCESS;
     vld_record record;
     char path[512];
-    apr_status_t rv = vld_batch_begin(store, &batch);
+    uint64_t n;
     int len;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    for (; from < to; from++) {
-        invent(from, &record);
+    for (n = some->from; n < some->to && rv == APR_SUCCESS; n++) {
+        invent(n, &record);
         len = snprintf(path, sizeof(path),
                        "%s/site-%03u/htdocs/static/%02u/page-%07" PRIu64
                        ".html",
-                       folder, (unsigned)(from / 10000),
-                       (unsigned)(from / 100 % 100), from);
+                       folder, (unsigned)(n / 10000), (unsigned)(n / 100 % 100),
+                       n);
         rv = vld_batch_put(batch, path, (size_t)len, &record);
-        if (rv != APR_SUCCESS) {
-            vld_batch_abort(batch);
-            return rv;
-        }
     }
-    return vld_batch_commit(batch);
+    return rv;
 }
 
-static apr_status_t fill(const char *path, uint64_t count, apr_pool_t *p)
+static apr_status_t fill_index(const char *path, uint64_t count)
 {
     vld_store *store;
-    uint64_t done, next;
-    apr_status_t rv = vld_store_open(&store, path, VLD_STORE_CREATE, p);
+    range next = { 0, 0 };
+    apr_status_t rv = vld_store_open(&store, path, VLD_STORE_CREATE);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    for (done = 0; rv == APR_SUCCESS && done < count; done = next) {
-        next = count - done > BATCH ? done + BATCH : count;
-        rv = put_batch(store, done, next);
+    for (; rv == APR_SUCCESS && next.from < count; next.from = next.to) {
+        next.to = count - next.from > BATCH ? next.from + BATCH : count;
+        rv = vld_store_write(store, put_range, &next);
     }
     vld_store_close(store);
     return rv;
@@ -90,7 +89,6 @@ static apr_status_t fill(const char *path, uint64_t count, apr_pool_t *p)
 int main(int argc, const char *const *argv)
 {
     char why[256];
-    apr_pool_t *p;
     apr_status_t rv;
 
     if (argc != 3 && argc != 4) {
@@ -99,8 +97,7 @@ int main(int argc, const char *const *argv)
     }
     folder = argc == 4 ? argv[3] : folder;
     apr_initialize();
-    apr_pool_create(&p, NULL);
-    rv = fill(argv[1], strtoull(argv[2], NULL, 10), p);
+    rv = fill_index(argv[1], strtoull(argv[2], NULL, 10));
     if (rv != APR_SUCCESS) {
         fprintf(stderr, "fill_index: %s: %s\n", argv[1],
                 vld_strerror(rv, why, sizeof(why)));

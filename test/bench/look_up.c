@@ -94,7 +94,6 @@ int main(int argc, const char *const *argv)
 {
     uint64_t count, times;
     vld_store *store;
-    apr_pool_t *p;
     double names, hot, some, none;
 
     if (argc != 5) {
@@ -102,12 +101,10 @@ int main(int argc, const char *const *argv)
         return 2;
     }
     apr_initialize();
-    apr_pool_create(&p, NULL);
     count = strtoull(argv[2], NULL, 10);
     times = strtoull(argv[3], NULL, 10);
     folder = argv[4];
-    if (!count || !times
-        || vld_store_open(&store, argv[1], VLD_STORE_READ, p)) {
+    if (!count || !times || vld_store_open(&store, argv[1], VLD_STORE_READ)) {
         fprintf(stderr, "look_up: %s cannot be opened\n", argv[1]);
         return 2;
     }

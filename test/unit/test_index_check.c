@@ -99,7 +99,7 @@ static void write_flipped(void *data)
     alarm(30);
     srand(d->seed);
     flip(d->t->index, 1 + d->seed % 100 * (d->seed % 2));
-    if (vld_store_open(&store, d->t->index, VLD_STORE_WRITE, d->t->pool)
+    if (vld_store_open(&store, d->t->index, VLD_STORE_WRITE)
         || vld_store_check(store)) {
         _exit(0);
     }

@@ -101,7 +101,7 @@ static void readers(void **state)
     if (!pid) {
         vld_store *other;
 
-        _exit(vld_store_open(&other, t->index, VLD_STORE_WRITE, t->pool)
+        _exit(vld_store_open(&other, t->index, VLD_STORE_WRITE)
                       || vld_store_compact(other)
                   ? 1
                   : 42);
@@ -145,7 +145,7 @@ static void compact_on(place *t)
     vld_store *store;
 
     for (;;) {
-        if (vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)) {
+        if (vld_store_open(&store, t->index, VLD_STORE_WRITE)) {
             _exit(1);
         }
         if (vld_store_compact(store)) {
@@ -225,8 +225,7 @@ static void write_on(place *t, unsigned who, unsigned n)
 
         sprintf(path, "/srv/%08u", who * n + i);
         do {
-            if (!store
-                && vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)) {
+            if (!store && vld_store_open(&store, t->index, VLD_STORE_WRITE)) {
                 _exit(1);
             }
             rv = put_one(store, path, &r);

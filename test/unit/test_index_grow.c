@@ -31,7 +31,7 @@ static void put_many_elsewhere(void *data)
     vld_batch *batch;
     char path[64];
 
-    if (vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_WRITE)
         || vld_batch_begin(store, &batch)) {
         _exit(1);
     }

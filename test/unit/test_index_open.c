@@ -12,7 +12,7 @@
 static apr_status_t try_open(place *t, vld_store_mode mode)
 {
     vld_store *store = NULL;
-    apr_status_t rv = vld_store_open(&store, t->index, mode, t->pool);
+    apr_status_t rv = vld_store_open(&store, t->index, mode);
 
     if (rv == APR_SUCCESS) {
         vld_store_close(store);
@@ -128,7 +128,7 @@ static void odd_files(void **state)
     place *t = *state;
     vld_store *store;
 
-    assert_int_equal(vld_store_open(&store, t->root, VLD_STORE_CREATE, t->pool),
+    assert_int_equal(vld_store_open(&store, t->root, VLD_STORE_CREATE),
                      VLD_E_NOT_INDEX);
     assert_int_equal(mkdir(below(t->dir, "index"), 0755), 0);
     assert_int_equal(mkfifo(t->index, 0600), 0);
@@ -283,7 +283,7 @@ static void shorter_but_whole(void **state)
         MDB_dbi dbi;
 
         assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-        assert_int_equal(mdb_dbi_open(txn, "declared", 0, &dbi), 0);
+        assert_int_equal(mdb_dbi_open(txn, "others", MDB_CREATE, &dbi), 0);
         assert_int_equal(mdb_put(txn, dbi, &key, &val, MDB_RESERVE), 0);
         memset(val.mv_data, 'x', val.mv_size);
         assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
@@ -304,6 +304,63 @@ static void shorter_but_whole(void **state)
     assert_int_equal(vld_store_each(store, "", ignore, &n), APR_SUCCESS);
     assert_int_equal(n, RECORDS);
     vld_store_close(store);
+}
+
+/* Version 1 had an empty database of this name. */
+static void add_database(place *t, const char *name, unsigned records)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+    assert_int_equal(mdb_env_open(env, t->index, MDB_NOSUBDIR, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, name, MDB_CREATE, &dbi), 0);
+    for (unsigned i = 0; i < records; i++) {
+        MDB_val key = { sizeof(i), &i };
+        MDB_val val = { 100, NULL };
+
+        assert_int_equal(mdb_put(txn, dbi, &key, &val, MDB_RESERVE), 0);
+        memset(val.mv_data, 'x', val.mv_size);
+    }
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void assert_usable(place *t, vld_store_mode mode, unsigned records)
+{
+    vld_store *store = open_store(t, mode);
+    vld_store_info info;
+    unsigned n = 0;
+
+    assert_int_equal(vld_store_check(store), APR_SUCCESS);
+    assert_int_equal(vld_store_each(store, "", ignore, &n), APR_SUCCESS);
+    assert_int_equal(n, records);
+    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
+    assert_int_equal(info.files, records);
+    assert_int_equal(info.format, 1);
+    vld_store_close(store);
+}
+
+static void other_databases(void **state)
+{
+    place *t = *state;
+    vld_record r = record_of(1);
+    vld_store *store;
+
+    make(t, RECORDS);
+    add_database(t, "declared", 0);
+    add_database(t, "others", 2000);
+    assert_usable(t, VLD_STORE_READ, RECORDS);
+    assert_usable(t, VLD_STORE_WRITE, RECORDS);
+    assert_usable(t, VLD_STORE_CREATE, RECORDS);
+    store = open_store(t, VLD_STORE_WRITE);
+    assert_int_equal(put_one(store, "/one/more", &r), APR_SUCCESS);
+    assert_int_equal(vld_store_compact(store), APR_SUCCESS);
+    vld_store_close(store);
+    assert_usable(t, VLD_STORE_WRITE, RECORDS + 1);
 }
 
 static void cut_while_open(void **state)
@@ -418,7 +475,7 @@ static void read_damaged(void *data)
     if (stat(d->t->index, &st)) {
         _exit(97);
     }
-    if (vld_store_open(&store, d->t->index, VLD_STORE_READ, d->t->pool)) {
+    if (vld_store_open(&store, d->t->index, VLD_STORE_READ)) {
         _exit(0);
     }
     damage(d, st.st_size);
@@ -465,7 +522,7 @@ static void make_endless(void *data)
     alarm(30);
     fd = open(d->t->index, O_RDWR);
     if (fd < 0 || fstat(fd, &st)
-        || vld_store_open(&store, d->t->index, VLD_STORE_READ, d->t->pool)
+        || vld_store_open(&store, d->t->index, VLD_STORE_READ)
         || get(store, "/srv/www/00000001/page.html", &r)) {
         _exit(1);
     }
@@ -561,7 +618,7 @@ static void read_flipped(void *data)
         }
     }
     close(fd);
-    if (vld_store_open(&store, d->t->index, VLD_STORE_READ, d->t->pool)) {
+    if (vld_store_open(&store, d->t->index, VLD_STORE_READ)) {
         _exit(0);
     }
     for (unsigned i = 0; i < RECORDS; i++) {
@@ -675,7 +732,7 @@ static void linked(void **state)
 
     make(t, 5);
     assert_int_equal(symlink(t->index, link), 0);
-    assert_int_equal(vld_store_open(&store, link, VLD_STORE_WRITE, t->pool),
+    assert_int_equal(vld_store_open(&store, link, VLD_STORE_WRITE),
                      APR_SUCCESS);
     assert_int_equal(access(below(t->dir, "link.mdb-lock"), F_OK), -1);
     r = record_of(1);
@@ -709,7 +766,7 @@ static void hold_open(place *t, holder *h)
         assert_int_equal(read(h->ready[0], &c, 1), 1);
         return;
     }
-    if (vld_store_open(&store, t->index, VLD_STORE_READ, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_READ)
         || write(h->ready[1], "x", 1) != 1 || read(h->end[0], &c, 1) != 1) {
         _exit(1);
     }
@@ -837,8 +894,7 @@ static void in_place(void **state)
 
     make(t, 5);
     assert_int_equal(symlink(t->index, link), 0);
-    assert_int_equal(vld_store_open(&store, link, VLD_STORE_READ, t->pool),
-                     APR_SUCCESS);
+    assert_int_equal(vld_store_open(&store, link, VLD_STORE_READ), APR_SUCCESS);
     assert_true(vld_store_is_in_place(store));
     assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
     assert_true(vld_store_is_in_place(store));
@@ -859,7 +915,7 @@ static void held_folder(void **state)
     held = open(below(t->dir, "index"), O_RDONLY | O_DIRECTORY);
     assert_int_equal(flock(held, LOCK_EX), 0);
     assert_true(APR_STATUS_IS_EAGAIN(
-        vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)));
+        vld_store_open(&store, t->index, VLD_STORE_WRITE)));
     store = open_store(t, VLD_STORE_READ);
     vld_store_close(store);
     close(held);
@@ -873,7 +929,7 @@ static void relative_path(void **state)
     char *here = getcwd(NULL, 0);
 
     assert_int_equal(chdir(t->dir), 0);
-    assert_int_equal(vld_store_open(&store, "v.mdb", VLD_STORE_CREATE, t->pool),
+    assert_int_equal(vld_store_open(&store, "v.mdb", VLD_STORE_CREATE),
                      APR_SUCCESS);
     vld_store_close(store);
     assert_int_equal(access(below(t->dir, "v.mdb"), F_OK), 0);
@@ -888,7 +944,7 @@ static uint64_t limit_of(const place *t, rlim_t most)
     vld_store *store;
 
     if (setrlimit(RLIMIT_AS, &limit)
-        || vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+        || vld_store_open(&store, t->index, VLD_STORE_CREATE)
         || vld_store_stat(store, &info)) {
         return 0;
     }
@@ -925,7 +981,7 @@ static void create_it(void *data)
     char path[32];
 
     sprintf(path, "/%d", (int)getpid());
-    if (vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_CREATE)
         || put_one(store, path, &r)) {
         _exit(1);
     }
@@ -975,6 +1031,7 @@ int main(void)
                         "was cut"),
         TEST(shorter_but_whole, "an index that only lacks pages nobody uses "
                                 "is whole"),
+        TEST(other_databases, "databases of other names do no harm"),
         TEST(cut_while_open, "an index cut short while it is open is damaged "
                              "from then on"),
         TEST(cut_to_nothing, "so is one that is emptied"),

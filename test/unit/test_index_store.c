@@ -425,7 +425,7 @@ static void wait_for_round(void *data)
     uint64_t txn;
 
     alarm(30);
-    if (vld_store_open(&store, t->index, VLD_STORE_READ, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_READ)
         || get(store, "/ready", &r) != APR_NOTFOUND) {
         _exit(1);
     }
@@ -470,7 +470,7 @@ static void die_writing(void *data)
     vld_store *store;
     vld_batch *batch;
 
-    if (vld_store_open(&store, t->index, VLD_STORE_WRITE, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_WRITE)
         || vld_batch_begin(store, &batch)
         || vld_batch_put(batch, "/lost", 5, &r)) {
         _exit(1);
@@ -550,7 +550,7 @@ static void fill_disk(void *data)
         _exit(2);
     }
     vld_store_close(store);
-    _exit(vld_store_open(&store, t->index, VLD_STORE_READ, t->pool) ? 3 : 42);
+    _exit(vld_store_open(&store, t->index, VLD_STORE_READ) ? 3 : 42);
 }
 
 static void full_disk(void **state)
@@ -564,7 +564,7 @@ static void die_reading(void *data)
     vld_store *store;
     vld_record r;
 
-    _exit(vld_store_open(&store, t->index, VLD_STORE_READ, t->pool)
+    _exit(vld_store_open(&store, t->index, VLD_STORE_READ)
                   || get(store, "/none", &r) != APR_NOTFOUND
               ? 1
               : 42);

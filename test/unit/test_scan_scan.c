@@ -302,7 +302,7 @@ static void scan_it(void *data)
     vld_scan_totals totals;
 
     alarm(100);
-    if (vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_CREATE)
         || vld_scan(store, t->root, &options, &totals, t->pool) || totals.failed
         || totals.unsettled) {
         _exit(1);

@@ -191,7 +191,7 @@ static void scan_unreadable(void *data)
     scanned s;
 
     as_nobody(t);
-    if (vld_store_open(&store, t->index, VLD_STORE_CREATE, t->pool)
+    if (vld_store_open(&store, t->index, VLD_STORE_CREATE)
         || scan_with(t, store, t->root, options, &s)) {
         _exit(98);
     }
