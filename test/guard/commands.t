@@ -2,7 +2,8 @@
 # Copyright The mod_validators authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# What `htvalidators --help` lists is what the manual page describes.
+# What `htvalidators --help` lists is what the manual page describes and what
+# has a suite.
 use strict;
 use warnings;
 use FindBin;
@@ -56,6 +57,9 @@ my @global = sort(($global || '') =~ /--(\w[\w-]*)/g);
 some(\@global, 'options in the help');
 is_deeply([long_options(items(section('OPTIONS')))], \@global,
     'the manual page describes the options that the help lists');
+
+none([grep { $_ ne 'help' && !-e top("test/cli/$_.t") } @commands],
+    'every command has a suite in test/cli');
 
 for my $command (grep { $_ ne 'help' } @commands) {
     my ($own) = help($command, '--help') =~ /^Options:\n((?:  .*\n)+)/m;
