@@ -117,8 +117,7 @@ static inline vld_store *open_store(place *t, vld_store_mode mode)
 {
     vld_store *store = NULL;
 
-    assert_int_equal(vld_store_open(&store, t->index, mode),
-                     APR_SUCCESS);
+    assert_int_equal(vld_store_open(&store, t->index, mode), APR_SUCCESS);
     assert_non_null(store);
     return store;
 }
