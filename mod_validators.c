@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The front door of mod_validators: the module record, the hooks and the order
- * of start-up.  It decides nothing. */
+/* The front door of mod_validators: the module record, the order of start-up,
+ * and each hook under the verb that it serves.  It decides nothing. */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_core.h>
@@ -21,7 +21,10 @@
 #include "server/request/request.h"
 #include "server/shared.h"
 
-static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+/* --- start-up, from the first directive to the last child ----------------- */
+
+static int prepare_configuration(apr_pool_t *pconf, apr_pool_t *plog,
+                                 apr_pool_t *ptemp)
 {
     (void)plog;
     (void)ptemp;
@@ -31,8 +34,8 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return OK;
 }
 
-static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                       server_rec *s)
+static int prepare_server(apr_pool_t *pconf, apr_pool_t *plog,
+                          apr_pool_t *ptemp, server_rec *s)
 {
     int rv;
 
@@ -40,21 +43,25 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
+    /* First, since the rest is in vain if it fails. */
     rv = vld_shared_create(pconf, s);
     if (rv != OK) {
         return rv;
     }
+    /* Every module has registered its filters and hooks by now. */
     vld_scope_resolve();
     vld_replay_resolve();
     vld_filters_resolve(pconf);
     vld_foreign_hooks_check(s, ptemp);
+    /* While this process is root.  The folder comes last: only an indexer that
+     * mod_watchdog will call needs it. */
     vld_index_grant_to_group(s, ptemp);
     vld_indexer_enlist(s, pconf);
     vld_index_make_folder(s, ptemp, vld_indexer_runs());
     return vld_dav_post_config(pconf, s);
 }
 
-static void child_init(apr_pool_t *pchild, server_rec *s)
+static void prepare_child(apr_pool_t *pchild, server_rec *s)
 {
     vld_index_child_init(vld_indexer_runs());
     vld_indexer_child_init(pchild);
@@ -62,7 +69,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
 }
 
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
-static void child_stopping(apr_pool_t *pchild, int graceful)
+static void stop_child(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
     (void)graceful;
@@ -70,49 +77,86 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
 }
 #endif
 
-static void register_hooks(apr_pool_t *p)
+/* What keeps the three verbs true: the configuration, the index and its
+ * indexer, what other modules decide by, mod_dav. */
+static void hook_start_up(void)
 {
-    /* mod_cache's quick handler answers from its own copies: ours comes
-     * before it. */
-    static const char *const cache[] = { "mod_cache.c", NULL };
-    /* Its threads begin in its hook, and one of them is the indexer's. */
+    /* mod_watchdog counts the watchdogs in its post_config and starts their
+     * threads in its child_init.  One of them is the indexer: it must be
+     * enlisted, and the index be open, before. */
     static const char *const watchdog[] = { "mod_watchdog.c", NULL };
 
-    (void)p;
-    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_post_config(post_config, NULL, watchdog, APR_HOOK_MIDDLE);
-    ap_hook_child_init(child_init, NULL, watchdog, APR_HOOK_MIDDLE);
+    /* Last: all providers that are to be wrapped are registered by then. */
+    ap_hook_pre_config(prepare_configuration, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_post_config(prepare_server, NULL, watchdog, APR_HOOK_MIDDLE);
+    ap_hook_child_init(prepare_child, NULL, watchdog, APR_HOOK_MIDDLE);
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
-    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(stop_child, NULL, NULL, APR_HOOK_MIDDLE);
 #endif
     ap_hook_optional_fn_retrieve(vld_access_find_modules, NULL, NULL,
                                  APR_HOOK_MIDDLE);
+}
+
+/* --- the three verbs ------------------------------------------------------ */
+
+/* Replay: a 304 that an earlier response has prepared.  After access control it
+ * is asked for in fixups: see hook_attach. */
+static void hook_replay(void)
+{
+    /* Before mod_cache's quick handler, which answers from its own copies. */
+    static const char *const cache[] = { "mod_cache.c", NULL };
+
     ap_hook_quick_handler(vld_replay_quick, NULL, cache, APR_HOOK_FIRST);
-    /* After mod_dir's and mod_rewrite's fixups, which change what the
-     * request is. */
+}
+
+/* Attach: the validators of a file in its response. */
+static void hook_attach(void)
+{
+    /* Choose the requests.  After the fixups of mod_dir and mod_rewrite, which
+     * change what the request is; after access control, so that a replay may
+     * answer there. */
     ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
-
-    ap_hook_handler(vld_scope_handler, cache, NULL, APR_HOOK_REALLY_FIRST);
-
-    /* First of all filters, mod_deflate's INFLATE included: what it sets,
-     * every other filter sees. */
+    /* Before all other filters, mod_deflate's INFLATE included: each of them
+     * sees what it sets. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
                               AP_FTYPE_RESOURCE - 2);
+}
+
+/* Evaluate: the preconditions, once the whole response is known; then the
+ * response is remembered for replay. */
+static void hook_evaluate(void)
+{
+    static const char *const cache[] = { "mod_cache.c", NULL };
+
+    /* Keep handlers from evaluating earlier.  Before all of them, but for
+     * mod_cache's, which evaluates for its own copies. */
+    ap_hook_handler(vld_scope_handler, cache, NULL, APR_HOOK_REALLY_FIRST);
     /* The last of its type, since it is inserted last: after every content
      * filter, before mod_cache's, byte ranges and the header. */
     ap_hook_insert_filter(vld_scope_insert_filter, NULL, NULL,
                           APR_HOOK_REALLY_LAST);
     ap_register_output_filter(VLD_EVALUATE_FILTER, vld_evaluate_filter, NULL,
                               AP_FTYPE_CONTENT_SET);
+    /* The same after mod_cache's filters, in place of the one above where
+     * mod_cache_socache must see the whole response. */
     ap_register_output_filter(VLD_EVALUATE_LATE_FILTER, vld_evaluate_filter,
                               NULL, AP_FTYPE_CONTENT_SET + 2);
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    hook_start_up();
+    hook_replay();
+    hook_attach();
+    hook_evaluate();
 }
 
 AP_DECLARE_MODULE(validators) = {
     STANDARD20_MODULE_STUFF,
     vld_config_create_dir,
     vld_config_merge_dir,
-    NULL, /* server config: what is said once is in vld_config_global() */
+    NULL, /* server config: see vld_config_global() */
     NULL,
     vld_commands,
     register_hooks,
