@@ -1,15 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: its defaults, how sections merge, and who may ask for
- * it.  Never looks at a request's fields. */
-#include <errno.h>
+/* The configuration: its defaults, and how sections merge.  It never looks at a
+ * request's fields. */
+#include <string.h>
 
-#include <apr_lib.h>
-#include <apr_strings.h>
+#include <apr_tables.h>
 
 #include <httpd.h>
 #include <http_config.h>
-#include <http_core.h>
 
 #include "server/config.h"
 
@@ -18,7 +16,7 @@
 
 static vld_global_config global;
 
-static apr_status_t forget_global(void *nothing)
+static apr_status_t clear_global(void *nothing)
 {
     (void)nothing;
     memset(&global, 0, sizeof(global));
@@ -27,13 +25,12 @@ static apr_status_t forget_global(void *nothing)
 
 void vld_config_reset(apr_pool_t *pconf)
 {
-    forget_global(NULL);
+    clear_global(NULL);
     global.index_path = VLD_DEFAULT_INDEX;
     global.slots = DEFAULT_SLOTS;
     global.ttl_us = apr_time_from_sec(DEFAULT_TTL_S);
-    /* index_path may point into pconf: it must not outlive it. */
-    apr_pool_cleanup_register(pconf, NULL, forget_global,
-                              apr_pool_cleanup_null);
+    /* Some of the values point into pconf. */
+    apr_pool_cleanup_register(pconf, NULL, clear_global, apr_pool_cleanup_null);
 }
 
 const vld_global_config *vld_config_global(void)

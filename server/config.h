@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: what the directives say for the server and for one
- * request.  Every room of server/ may ask it. */
+/* The configuration of the server and of one request.  All of server/ may read
+ * it; only the handlers of directives write it. */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
@@ -17,11 +17,11 @@ extern module AP_MODULE_DECLARE_DATA validators_module;
 #define VLD_EVALUATE_FILTER "VALIDATORS_EVALUATE"
 #define VLD_EVALUATE_LATE_FILTER "VALIDATORS_EVALUATE_LATE"
 
-/* Octets above which ValidatorsAutoIndex leaves a file alone. */
+/* ValidatorsAutoIndex does not index files with more bytes. */
 #define DEFAULT_AUTO_MAX_MIB 256
 #define VLD_DEFAULT_AUTO_MAX ((apr_int64_t)DEFAULT_AUTO_MAX_MIB << 20)
 
-/* UNSET is what no administrator can write. */
+/* No directive can set UNSET. */
 enum { VLD_UNSET = -1, VLD_OFF = 0, VLD_ON = 1 };
 
 typedef struct vld_dir_config {
@@ -29,23 +29,23 @@ typedef struct vld_dir_config {
     int quick;
     int verify;           /* vld_compare or VLD_UNSET */
     int auto_index;       /* VLD_OFF: files are not posted to the indexer */
-    apr_int64_t auto_max; /* octets; larger files are not; with auto_index */
+    apr_int64_t auto_max; /* bytes; larger files are not; set with auto_index */
     /* VLD_ON: a directive of another module is in force that may decide
-     * otherwise for another client; never unset again */
+     * otherwise for another client; inherited, and never reset */
     int depends_on_client;
     int socache; /* VLD_ON: mod_cache_socache keeps responses */
     apr_array_header_t *rewriters; /* of vld_filter_provider; NULL: none */
 } vld_dir_config;
 
-/* What is said once for the whole server. */
+/* The settings of the whole server. */
 typedef struct vld_global_config {
     const char *index_path; /* absolute */
     apr_uint32_t slots;     /* of prepared answers; 0: none */
     apr_int64_t ttl_us;
-    int any_engine_on;        /* some section says ValidatorsEngine On */
-    int any_quick_on;         /* some section says ValidatorsQuickHandler On */
-    int any_auto_on;          /* some section says ValidatorsAutoIndex On */
-    int auto_off_in_main;     /* the main server says Off */
+    int any_engine_on;        /* some section has ValidatorsEngine On */
+    int any_quick_on;         /* some section has ValidatorsQuickHandler On */
+    int any_auto_on;          /* some section has ValidatorsAutoIndex On */
+    int auto_off_in_main;     /* the main server has it Off */
     int if_none_match_edited; /* mod_headers edits If-None-Match somewhere */
     int uses_socache;         /* some section has mod_cache_socache keep
                                * responses */
@@ -56,18 +56,20 @@ typedef struct vld_global_config {
 
 void *vld_config_create_dir(apr_pool_t *p, char *dir);
 void *vld_config_merge_dir(apr_pool_t *p, void *base, void *add);
-/* Back to the defaults, before the configuration is read. */
+/* Set the defaults, before the configuration is read; clear all with pconf. */
 void vld_config_reset(apr_pool_t *pconf);
 /* Valid from the reading of the configuration to the end of the process. */
 const vld_global_config *vld_config_global(void);
-/* The same, for directives: only while the configuration is read. */
+/* The same, for the handlers of directives, while the configuration is read:
+ * they alone write to it. */
 vld_global_config *vld_config_edit(void);
-/* Whether files may be wanted somewhere: the engine is on, and
- * ValidatorsAutoIndex not off everywhere. */
+/* Whether some request may want its file indexed: the engine is on somewhere,
+ * and ValidatorsAutoIndex is not off everywhere. */
 bool vld_config_auto(void);
-/* The largest file that is posted for this configuration; -1: none is. */
+/* The size of the largest file that this configuration lets be indexed; -1:
+ * none is. */
 apr_int64_t vld_config_auto_max(const vld_dir_config *conf);
-/* The request's; never NULL. */
+/* The configuration of a request; never NULL. */
 const vld_dir_config *vld_config_of(const request_rec *r);
 
 #endif /* SERVER_CONFIG_H */

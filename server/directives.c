@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The directives: what may be written where, and what is refused.  Never looks
- * at a request. */
+/* The directives: their arguments, their contexts, and the messages about wrong
+ * ones.  It never looks at a request. */
 #include <errno.h>
 
 #include <apr_lib.h>
@@ -60,7 +60,7 @@ static const char *set_verify(cmd_parms *cmd, void *conf_, const char *arg)
     return NULL;
 }
 
-/* A number of octets with one of the suffixes K, M, G. */
+/* A number of bytes, with one of the suffixes K, M, G or without. */
 static bool read_size(const char *text, apr_int64_t *out)
 {
     static const char suffixes[] = "kmg";
@@ -135,9 +135,10 @@ static const char *set_index(cmd_parms *cmd, void *conf, const char *arg)
     return NULL;
 }
 
-/* A decimal number from 0 to most, and nothing after it. */
-static const char *number(cmd_parms *cmd, const char *arg, apr_int64_t most,
-                          apr_int64_t *out)
+/* A decimal number from 0 to most, and nothing after it.  NULL or a
+ * message. */
+static const char *read_number(cmd_parms *cmd, const char *arg,
+                               apr_int64_t most, apr_int64_t *out)
 {
     char *end;
     apr_int64_t n;
@@ -161,7 +162,7 @@ static const char *set_answers(cmd_parms *cmd, void *conf, const char *arg)
 
     (void)conf;
     if (!err) {
-        err = number(cmd, arg, MOST_SLOTS, &n);
+        err = read_number(cmd, arg, MOST_SLOTS, &n);
     }
     if (!err) {
         vld_config_edit()->slots = (apr_uint32_t)n;
@@ -176,7 +177,7 @@ static const char *set_ttl(cmd_parms *cmd, void *conf, const char *arg)
 
     (void)conf;
     if (!err) {
-        err = number(cmd, arg, MOST_TTL_S, &n);
+        err = read_number(cmd, arg, MOST_TTL_S, &n);
     }
     if (!err) {
         vld_config_edit()->ttl_us = apr_time_from_sec(n);
@@ -184,7 +185,7 @@ static const char *set_ttl(cmd_parms *cmd, void *conf, const char *arg)
     return err;
 }
 
-static apr_status_t forget_key(void *key)
+static apr_status_t clear_key(void *key)
 {
     vld_tag_key_forget(key);
     return APR_SUCCESS;
@@ -192,8 +193,8 @@ static apr_status_t forget_key(void *key)
 
 /* The configuration is read as root, so the children need not be able to read
  * the file. */
-static const char *use_tag_key(cmd_parms *cmd, const char *file,
-                               const vld_tag_key **out)
+static const char *read_tag_key(cmd_parms *cmd, const char *file,
+                                const vld_tag_key **out)
 {
     const char *path = ap_server_root_relative(cmd->temp_pool, file);
     vld_tag_key *key = apr_palloc(cmd->pool, sizeof(*key));
@@ -208,8 +209,7 @@ static const char *use_tag_key(cmd_parms *cmd, const char *file,
     if (vld_tag_key_read(key, path, why, sizeof(why))) {
         return apr_psprintf(cmd->pool, "%s: %s: %s", cmd->cmd->name, path, why);
     }
-    apr_pool_cleanup_register(cmd->pool, key, forget_key,
-                              apr_pool_cleanup_null);
+    apr_pool_cleanup_register(cmd->pool, key, clear_key, apr_pool_cleanup_null);
     *out = key;
     return NULL;
 }
@@ -219,7 +219,7 @@ static const char *set_tag_key(cmd_parms *cmd, void *conf, const char *arg)
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)conf;
-    return err ? err : use_tag_key(cmd, arg, &vld_config_edit()->tag_key);
+    return err ? err : read_tag_key(cmd, arg, &vld_config_edit()->tag_key);
 }
 
 static const char *vouch_for(cmd_parms *cmd, void *conf, const char *arg)

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Decisions in words: the note for the access log, the sentence for the error
- * log.  Decides nothing. */
+ * log.  It decides nothing. */
 #include <httpd.h>
 #include <http_log.h>
 #include <http_protocol.h>

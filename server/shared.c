@@ -15,16 +15,16 @@
 
 APLOG_USE_MODULE(validators);
 
-/* The flags have a cache line of their own; APR promises 8 octets' alignment,
- * the table wants a line's. */
+/* The flags have a cache line of their own.  APR aligns to 8 bytes, the table
+ * needs a line. */
 #define LINE 64
 
 typedef struct flags {
     volatile apr_uint32_t reported[VLD_REPORTS];
-    volatile apr_uint32_t record_reported; /* of which file */
+    volatile apr_uint32_t record_reported; /* number of the file; 0: none */
 } flags;
 
-/* Of wanted files, 4.5 MiB of which the system gives what is used. */
+/* 4.5 MiB of address space; the system provides the pages that are used. */
 #define WANTED_SLOTS 4096
 
 static apr_time_t born;
@@ -34,7 +34,7 @@ static vld_answers *answers;
 static vld_wanted wanted_list;
 static vld_wanted *wanted;
 
-static apr_status_t forget(void *nothing)
+static apr_status_t clear_pointers(void *nothing)
 {
     (void)nothing;
     shared_flags = NULL;
@@ -43,17 +43,17 @@ static apr_status_t forget(void *nothing)
     return APR_SUCCESS;
 }
 
-/* A line further on than an address, at a multiple of a line. */
-static unsigned char *line_after(unsigned char *at)
+/* The first multiple of a line after an address. */
+static unsigned char *next_line(unsigned char *at)
 {
     return at + LINE - (apr_uintptr_t)at % LINE;
 }
 
-/* Where everything is, in zeroed memory. */
-static void lay_out(const vld_global_config *conf, unsigned char *base,
-                    apr_uint64_t seed)
+/* Place the parts in zeroed memory. */
+static void place_parts(const vld_global_config *conf, unsigned char *base,
+                        apr_uint64_t seed)
 {
-    base = line_after(base);
+    base = next_line(base);
     shared_flags = (flags *)base;
     base += LINE;
     if (conf->slots) {
@@ -62,7 +62,7 @@ static void lay_out(const vld_global_config *conf, unsigned char *base,
         base += vld_answers_size(conf->slots);
     }
     if (vld_config_auto()) {
-        vld_wanted_init(&wanted_list, line_after(base), WANTED_SLOTS, ~seed);
+        vld_wanted_init(&wanted_list, next_line(base), WANTED_SLOTS, ~seed);
         wanted = &wanted_list;
     }
 }
@@ -87,8 +87,9 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     born = apr_time_now();
-    lay_out(conf, apr_shm_baseaddr_get(shm), seed);
-    apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
+    place_parts(conf, apr_shm_baseaddr_get(shm), seed);
+    apr_pool_cleanup_register(pconf, NULL, clear_pointers,
+                              apr_pool_cleanup_null);
     return OK;
 }
 
