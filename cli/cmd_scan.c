@@ -160,13 +160,10 @@ static apr_status_t scan_current(void *baton)
         .adopt = s->settings->adopts,
         .prune = s->settings->prunes,
     };
-    apr_pool_t *p;
     apr_status_t rv;
 
     memset(&s->totals, 0, sizeof(s->totals));
-    apr_pool_create(&p, s->c->pool);
-    rv = vld_scan(s->c->store, s->current, &how, &s->totals, p);
-    apr_pool_destroy(p);
+    rv = vld_scan(s->c->store, s->current, &how, &s->totals);
     /* A scan that had nothing to write has not asked. */
     return rv == APR_SUCCESS && !vld_store_is_current(s->c->store)
                ? VLD_E_REPLACED

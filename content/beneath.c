@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The way down from the root of the file system, name by name.  It follows no
- * link and reads no file. */
+/* Opens and looks at files name by name, from the root of the file system or
+ * from an open folder.  Follows no link and reads no file. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,9 +16,10 @@
 
 #define FOLDER (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-static int step(int fd, const char *name, size_t len, int flags)
+static int open_name(int fd, const char *name, size_t len, int flags)
 {
     char text[NAME_MAX + 1];
+    int next;
 
     if (len > NAME_MAX) {
         errno = ENAMETOOLONG;
@@ -26,7 +27,11 @@ static int step(int fd, const char *name, size_t len, int flags)
     }
     memcpy(text, len ? name : ".", len ? len : 1);
     text[len ? len : 1] = '\0';
-    return openat(fd, text, flags);
+    next = openat(fd, text, flags);
+    /* Only a file's owner and root may leave the atime alone. */
+    return next < 0 && errno == EPERM && (flags & O_NOATIME)
+               ? openat(fd, text, flags & ~O_NOATIME)
+               : next;
 }
 
 static void close_quietly(int fd)
@@ -37,24 +42,37 @@ static void close_quietly(int fd)
     errno = saved;
 }
 
-int vld_beneath_open(const char *path, int flags)
+int vld_beneath_openat(int folder, const char *path, int flags)
 {
-    int fd = open("/", FOLDER);
+    int fd = folder;
 
     path += *path == '/';
-    while (fd >= 0) {
+    for (;;) {
         size_t len = strcspn(path, "/");
-        int next = step(fd, path, len,
-                        path[len] ? FOLDER : flags | O_NOFOLLOW | O_CLOEXEC);
+        bool last = !path[len];
+        int next = open_name(fd, path, len,
+                             last ? flags | O_NOFOLLOW | O_CLOEXEC : FOLDER);
 
-        close_quietly(fd);
-        if (!path[len]) {
+        if (fd != folder) {
+            close_quietly(fd);
+        }
+        if (next < 0 || last) {
             return next;
         }
         fd = next;
         path += len + 1;
     }
-    return -1;
+}
+
+int vld_beneath_open(const char *path, int flags)
+{
+    int root = open("/", FOLDER);
+    int fd = root < 0 ? -1 : vld_beneath_openat(root, path, flags);
+
+    if (root >= 0) {
+        close_quietly(root);
+    }
+    return fd;
 }
 
 int vld_beneath_stat(const char *path, struct stat *st)

@@ -81,15 +81,6 @@ vld_reading vld_file_try(vld_attempt *a)
                : VLD_CHANGED;
 }
 
-static int open_file(const char *path)
-{
-    int flags = O_RDONLY | O_NONBLOCK;
-    int fd = vld_beneath_open(path, flags | O_NOATIME);
-
-    /* Only a file's owner and root may leave the atime alone. */
-    return fd < 0 && errno == EPERM ? vld_beneath_open(path, flags) : fd;
-}
-
 static apr_status_t status_of(const vld_attempt *a, vld_reading o,
                               int64_t *again_ns)
 {
@@ -107,7 +98,9 @@ static apr_status_t status_of(const vld_attempt *a, vld_reading o,
 apr_status_t vld_file_read(const char *path, const int *stop, vld_record *out,
                            int64_t *again_ns)
 {
-    vld_attempt a = { .fd = open_file(path), .stop = stop, .record = out };
+    vld_attempt a = { .fd = vld_beneath_open(path, VLD_OPEN_TO_READ),
+                      .stop = stop,
+                      .record = out };
     apr_status_t rv;
 
     if (a.fd < 0) {

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "scan/scan.h"
+#include "scan/run.h"
 
 #define BATCH_OCTETS ((size_t)1 << 22)
 
@@ -34,43 +34,18 @@ typedef struct pruning {
 
 /* --- what is there ------------------------------------------------------- */
 
-/* As lstat, for paths that are longer than the system takes at once. */
-static int look_far(const vld_run *run, char *path, struct stat *st)
+/* lstat for paths of any length. */
+static int look_at_path(const char *path, size_t len, struct stat *st)
 {
-    char *slash = strrchr(path, '/');
-    int fd;
-    int rv;
-
-    *slash = '\0';
-    fd = vld_walk_open(run, path,
-                       O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    *slash = '/';
-    if (fd < 0) {
-        return -1;
-    }
-    rv = fstatat(fd, slash + 1, st, AT_SYMLINK_NOFOLLOW);
-    if (rv) {
-        int saved = errno;
-
-        close(fd);
-        errno = saved;
-        return rv;
-    }
-    close(fd);
-    return 0;
+    return len < PATH_MAX ? lstat(path, st) : vld_beneath_stat(path, st);
 }
 
-/* path is writable, and whole again after. */
-static int look(const vld_run *run, char *path, size_t len, struct stat *st)
-{
-    return len < PATH_MAX ? lstat(path, st) : look_far(run, path, st);
-}
-
-static bool is_gone(const vld_run *run, char *path, size_t len)
+static bool is_gone(const char *path, size_t len)
 {
     struct stat st;
 
-    return look(run, path, len, &st) && (errno == ENOENT || errno == ENOTDIR);
+    return look_at_path(path, len, &st)
+           && (errno == ENOENT || errno == ENOTDIR);
 }
 
 /* Cut p->path back to the nearest folder above it that is there. */
@@ -87,7 +62,7 @@ static bool find_folder(pruning *p, size_t *len, struct stat *st)
         if (*len <= run->root_len) {
             break;
         }
-        if (look(run, p->path, *len, st)) {
+        if (look_at_path(p->path, *len, st)) {
             if (errno != ENOENT && errno != ENOTDIR) {
                 return false;
             }
@@ -99,7 +74,7 @@ static bool find_folder(pruning *p, size_t *len, struct stat *st)
     return !fstat(run->root_fd, st);
 }
 
-static void keep(pruning *p, size_t folder_len, const char *why)
+static void keep_record(pruning *p, size_t folder_len, const char *why)
 {
     vld_run_add(&p->run->totals.kept, 1);
     if (p->folder_len == folder_len + 1
@@ -132,7 +107,7 @@ static bool was_removed(pruning *p, const char *path, size_t len,
     /* A mount point may have been made this moment, for a container. */
     if (!p->run->totals.seen && !p->run->root_is_file) {
         p->path[p->run->root_len] = '\0';
-        keep(p, p->run->root_len, nothing_there);
+        keep_record(p, p->run->root_len, nothing_there);
         return false;
     }
     if (!find_folder(p, &len, &st)) {
@@ -142,7 +117,7 @@ static bool was_removed(pruning *p, const char *path, size_t len,
     if (id.ctime_ns >= record->indexed_ns - BEHIND_NS) {
         return true;
     }
-    keep(p, len, not_changed);
+    keep_record(p, len, not_changed);
     return false;
 }
 
@@ -156,7 +131,7 @@ static apr_status_t drop_all(pruning *p, vld_batch *batch, uint64_t *dropped)
         size_t len = strlen(path);
         apr_status_t rv = APR_NOTFOUND;
 
-        if (is_gone(p->run, path, len)) {
+        if (is_gone(path, len)) {
             rv = vld_batch_delete(batch, path, len);
         }
         if (rv == APR_SUCCESS) {
@@ -170,7 +145,7 @@ static apr_status_t drop_all(pruning *p, vld_batch *batch, uint64_t *dropped)
     return APR_SUCCESS;
 }
 
-static apr_status_t flush(pruning *p)
+static apr_status_t drop_collected(pruning *p)
 {
     vld_batch *batch;
     uint64_t dropped = 0;
@@ -197,8 +172,8 @@ static apr_status_t flush(pruning *p)
     return rv;
 }
 
-static apr_status_t visit(void *baton, const char *path, size_t len,
-                          const vld_record *record)
+static apr_status_t visit_record(void *baton, const char *path, size_t len,
+                                 const vld_record *record)
 {
     pruning *p = baton;
     apr_status_t rv = vld_run_tick(p->run);
@@ -208,15 +183,15 @@ static apr_status_t visit(void *baton, const char *path, size_t len,
         return rv;
     }
     memcpy(p->path, path, len + 1);
-    if (!is_gone(p->run, p->path, len)
-        || (record && !was_removed(p, path, len, record))) {
+    if (!is_gone(path, len) || (record && !was_removed(p, path, len, record))) {
         return APR_SUCCESS;
     }
     memcpy(p->text + p->used, path, len + 1);
     p->used += len + 1;
     p->count++;
-    return p->count < p->run->batch && p->used < BATCH_OCTETS ? APR_SUCCESS
-                                                              : flush(p);
+    return p->count < p->run->batch && p->used < BATCH_OCTETS
+               ? APR_SUCCESS
+               : drop_collected(p);
 }
 
 /* The root is still what was scanned. */
@@ -256,9 +231,9 @@ apr_status_t vld_prune(vld_run *run)
         free(p);
         return APR_ENOMEM;
     }
-    rv = vld_store_each(run->store, run->root, visit, p);
+    rv = vld_store_each(run->store, run->root, visit_record, p);
     if (rv == APR_SUCCESS) {
-        rv = flush(p);
+        rv = drop_collected(p);
     }
     free(p->text);
     free(p);

@@ -1,20 +1,17 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The lists between the threads of a scan.  All are bounded, so that a scan
- * of any tree needs the same memory; no lock is held while anything else is
- * done. */
+/* The lists of a pool.  All are bounded, so that a pool needs the same memory
+ * for any number of items; no lock is held while anything else is done. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "scan/scan.h"
+#include "scan/pool.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-#define JOBS_MOST 256 /* each may hold a folder open */
-#define ASIDE_MOST 16384
+#define DEFERRED_MOST 16384
 #define RESULT_BATCHES_MOST 16 /* the disk may take its time to commit */
-#define RESULT_AGE_NS INT64_C(1000000000)
 
 static void wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex,
                        int64_t when_ns)
@@ -28,261 +25,287 @@ static void wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex,
 
 /* --- lists --------------------------------------------------------------- */
 
-void vld_job_list_init(vld_job_list *list)
+void vld_item_list_init(vld_item_list *list)
 {
     list->first = NULL;
     list->end = &list->first;
     list->count = 0;
 }
 
-static void append(vld_job_list *list, vld_job *job)
+static void append_item(vld_item_list *list, vld_item *item)
 {
-    job->next = NULL;
-    *list->end = job;
-    list->end = &job->next;
+    item->next = NULL;
+    *list->end = item;
+    list->end = &item->next;
     list->count++;
 }
 
-static vld_job *shift(vld_job_list *list)
+static vld_item *shift_item(vld_item_list *list)
 {
-    vld_job *job = list->first;
+    vld_item *item = list->first;
 
-    list->first = job->next;
+    list->first = item->next;
     if (!list->first) {
         list->end = &list->first;
     }
     list->count--;
-    return job;
+    return item;
 }
 
-void vld_job_free(vld_job *job)
+static void move_items(vld_item_list *from, vld_item_list *to)
 {
-    vld_dir_release(job->dir);
-    free(job);
-}
-
-void vld_job_list_free(vld_job_list *list)
-{
-    while (list->first) {
-        vld_job_free(shift(list));
-    }
-}
-
-static void move(vld_job_list *from, vld_job_list *to)
-{
-    vld_job_list_init(to);
+    vld_item_list_init(to);
     if (from->first) {
         *to = *from;
     }
-    vld_job_list_init(from);
+    vld_item_list_init(from);
+}
+
+void vld_pool_free_items(const vld_pool *pool, vld_item_list *list)
+{
+    while (list->first) {
+        pool->work.free(shift_item(list));
+    }
 }
 
 /* --- the whole ----------------------------------------------------------- */
 
-apr_status_t vld_queue_init(vld_run *run)
+apr_status_t vld_pool_make(vld_pool **out, const vld_pool_work *work)
 {
+    vld_pool *pool = calloc(1, sizeof(*pool));
     pthread_condattr_t attr;
 
-    if (pthread_condattr_init(&attr)) {
+    if (!pool || pthread_condattr_init(&attr)) {
+        free(pool);
         return APR_ENOMEM;
     }
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&run->mutex, NULL);
-    pthread_mutex_init(&run->problem_mutex, NULL);
-    pthread_cond_init(&run->work, &attr);
-    pthread_cond_init(&run->room, &attr);
-    pthread_cond_init(&run->news, &attr);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->to_read, &attr);
+    pthread_cond_init(&pool->room, &attr);
+    pthread_cond_init(&pool->to_sink, &attr);
     pthread_condattr_destroy(&attr);
-    vld_job_list_init(&run->jobs);
-    vld_job_list_init(&run->aside);
-    vld_job_list_init(&run->results);
+    vld_item_list_init(&pool->items);
+    vld_item_list_init(&pool->deferred);
+    vld_item_list_init(&pool->results);
+    pool->work = *work;
+    *out = pool;
     return APR_SUCCESS;
 }
 
-void vld_queue_destroy(vld_run *run)
+void vld_pool_free(vld_pool *pool)
 {
-    vld_job_list_free(&run->jobs);
-    vld_job_list_free(&run->aside);
-    vld_job_list_free(&run->results);
-    pthread_cond_destroy(&run->work);
-    pthread_cond_destroy(&run->room);
-    pthread_cond_destroy(&run->news);
-    pthread_mutex_destroy(&run->problem_mutex);
-    pthread_mutex_destroy(&run->mutex);
+    vld_pool_free_items(pool, &pool->items);
+    vld_pool_free_items(pool, &pool->deferred);
+    vld_pool_free_items(pool, &pool->results);
+    pthread_cond_destroy(&pool->to_read);
+    pthread_cond_destroy(&pool->room);
+    pthread_cond_destroy(&pool->to_sink);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool);
 }
 
-bool vld_queue_is_ending(vld_run *run)
+const int *vld_pool_ending(const vld_pool *pool)
 {
-    return __atomic_load_n(&run->ending, __ATOMIC_RELAXED);
+    return &pool->ending;
 }
 
-static void wake_all(vld_run *run)
+bool vld_pool_is_ending(const vld_pool *pool)
 {
-    pthread_cond_broadcast(&run->work);
-    pthread_cond_broadcast(&run->room);
-    pthread_cond_broadcast(&run->news);
+    return __atomic_load_n(&pool->ending, __ATOMIC_RELAXED);
 }
 
-void vld_queue_end(vld_run *run, apr_status_t rv)
+static void wake_all(vld_pool *pool)
 {
-    pthread_mutex_lock(&run->mutex);
-    if (!run->ending) {
-        run->rv = rv;
-        __atomic_store_n(&run->ending, 1, __ATOMIC_RELAXED);
+    pthread_cond_broadcast(&pool->to_read);
+    pthread_cond_broadcast(&pool->room);
+    pthread_cond_broadcast(&pool->to_sink);
+}
+
+void vld_pool_end(vld_pool *pool, apr_status_t rv)
+{
+    pthread_mutex_lock(&pool->mutex);
+    if (!pool->ending) {
+        pool->rv = rv;
+        __atomic_store_n(&pool->ending, 1, __ATOMIC_RELAXED);
     }
-    wake_all(run);
-    pthread_mutex_unlock(&run->mutex);
+    wake_all(pool);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
-/* No hasher has anything to do, nor will have. */
-static bool is_hashed(const vld_run *run)
+/* No reader has anything to do, nor will have. */
+static bool is_all_read(const vld_pool *pool)
 {
-    if (run->busy) {
+    if (pool->busy) {
         return false;
     }
-    return run->ending
-           || (run->walked && !run->jobs.count && !run->aside.count);
+    return pool->ending
+           || (pool->closed && !pool->items.count && !pool->deferred.count);
 }
 
-/* --- the walk's side ----------------------------------------------------- */
-
-void vld_queue_put(vld_run *run, vld_job *job)
+/* Under the mutex. */
+static void add_result(vld_pool *pool, vld_item *item)
 {
-    pthread_mutex_lock(&run->mutex);
-    while (run->jobs.count >= JOBS_MOST && !run->ending) {
-        pthread_cond_wait(&run->room, &run->mutex);
+    size_t most = RESULT_BATCHES_MOST * pool->work.batch;
+
+    while (pool->results.count >= most && !pool->ending) {
+        pthread_cond_wait(&pool->room, &pool->mutex);
     }
-    append(&run->jobs, job);
-    pthread_cond_signal(&run->work);
-    pthread_mutex_unlock(&run->mutex);
-}
-
-void vld_queue_walked(vld_run *run)
-{
-    pthread_mutex_lock(&run->mutex);
-    run->walked = true;
-    wake_all(run);
-    pthread_mutex_unlock(&run->mutex);
-}
-
-/* --- the hashers' side --------------------------------------------------- */
-
-static vld_job *next_job(vld_run *run)
-{
-    if (run->aside.count && run->aside.first->ready_ns <= vld_monotonic_ns()) {
-        return shift(&run->aside);
+    if (!pool->results.count) {
+        pool->first_result_ns = vld_monotonic_ns();
     }
-    if (!run->jobs.count) {
+    append_item(&pool->results, item);
+    if (pool->results.count == pool->work.batch) {
+        pthread_cond_signal(&pool->to_sink);
+    }
+}
+
+/* --- the source's side --------------------------------------------------- */
+
+bool vld_pool_put(vld_pool *pool, vld_item *item)
+{
+    bool goes_on;
+
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->items.count >= VLD_POOL_WAITING && !pool->ending) {
+        pthread_cond_wait(&pool->room, &pool->mutex);
+    }
+    append_item(&pool->items, item);
+    pthread_cond_signal(&pool->to_read);
+    goes_on = !pool->ending;
+    pthread_mutex_unlock(&pool->mutex);
+    return goes_on;
+}
+
+bool vld_pool_pass(vld_pool *pool, vld_item *item)
+{
+    bool goes_on;
+
+    pthread_mutex_lock(&pool->mutex);
+    add_result(pool, item);
+    goes_on = !pool->ending;
+    pthread_mutex_unlock(&pool->mutex);
+    return goes_on;
+}
+
+void vld_pool_close(vld_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->closed = true;
+    wake_all(pool);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* --- the readers' side --------------------------------------------------- */
+
+static vld_item *next_item(vld_pool *pool)
+{
+    if (pool->deferred.count
+        && pool->deferred.first->ready_ns <= vld_monotonic_ns()) {
+        return shift_item(&pool->deferred);
+    }
+    if (!pool->items.count) {
         return NULL;
     }
-    /* Half empty, not one less: the walk then wakes seldom and works long. */
-    if (run->jobs.count == JOBS_MOST / 2) {
-        pthread_cond_broadcast(&run->room);
+    /* Half empty, not one less: the source then wakes seldom and works
+     * long. */
+    if (pool->items.count == VLD_POOL_WAITING / 2) {
+        pthread_cond_broadcast(&pool->room);
     }
-    return shift(&run->jobs);
+    return shift_item(&pool->items);
 }
 
-static void wait_for_job(vld_run *run)
+static void wait_for_item(vld_pool *pool)
 {
-    if (run->aside.count) {
-        wait_until(&run->work, &run->mutex, run->aside.first->ready_ns);
+    if (pool->deferred.count) {
+        wait_until(&pool->to_read, &pool->mutex,
+                   pool->deferred.first->ready_ns);
     }
     else {
-        pthread_cond_wait(&run->work, &run->mutex);
+        pthread_cond_wait(&pool->to_read, &pool->mutex);
     }
 }
 
-vld_job *vld_queue_take(vld_run *run)
+vld_item *vld_pool_take(vld_pool *pool)
 {
-    vld_job *job = NULL;
+    vld_item *item = NULL;
 
-    pthread_mutex_lock(&run->mutex);
-    while (!run->ending && !(job = next_job(run)) && !is_hashed(run)) {
-        wait_for_job(run);
+    pthread_mutex_lock(&pool->mutex);
+    while (!pool->ending && !(item = next_item(pool)) && !is_all_read(pool)) {
+        wait_for_item(pool);
     }
-    if (job) {
-        run->busy++;
+    if (item) {
+        pool->busy++;
     }
-    pthread_mutex_unlock(&run->mutex);
-    return job;
+    pthread_mutex_unlock(&pool->mutex);
+    return item;
 }
 
-static void give_back(vld_run *run)
+static void give_back(vld_pool *pool)
 {
-    run->busy--;
-    if (is_hashed(run)) {
-        wake_all(run);
+    pool->busy--;
+    if (is_all_read(pool)) {
+        wake_all(pool);
     }
 }
 
-void vld_queue_done(vld_run *run, vld_job *job)
+void vld_pool_done(vld_pool *pool, vld_item *item)
 {
-    size_t most = RESULT_BATCHES_MOST * run->batch;
-
-    pthread_mutex_lock(&run->mutex);
-    while (run->results.count >= most && !run->ending) {
-        pthread_cond_wait(&run->room, &run->mutex);
-    }
-    if (!run->results.count) {
-        run->first_result_ns = vld_monotonic_ns();
-    }
-    append(&run->results, job);
-    if (run->results.count == run->batch) {
-        pthread_cond_signal(&run->news);
-    }
-    give_back(run);
-    pthread_mutex_unlock(&run->mutex);
+    pthread_mutex_lock(&pool->mutex);
+    add_result(pool, item);
+    give_back(pool);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
-void vld_queue_drop(vld_run *run, vld_job *job)
+void vld_pool_drop(vld_pool *pool, vld_item *item)
 {
-    vld_job_free(job);
-    pthread_mutex_lock(&run->mutex);
-    give_back(run);
-    pthread_mutex_unlock(&run->mutex);
+    pool->work.free(item);
+    pthread_mutex_lock(&pool->mutex);
+    give_back(pool);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
-bool vld_queue_aside(vld_run *run, vld_job *job)
+bool vld_pool_defer(vld_pool *pool, vld_item *item)
 {
     bool taken;
 
-    pthread_mutex_lock(&run->mutex);
-    taken = run->aside.count < ASIDE_MOST;
+    pthread_mutex_lock(&pool->mutex);
+    taken = pool->deferred.count < DEFERRED_MOST;
     if (taken) {
-        append(&run->aside, job);
-        run->busy--;
-        pthread_cond_signal(&run->work);
+        append_item(&pool->deferred, item);
+        pool->busy--;
+        pthread_cond_signal(&pool->to_read);
     }
-    pthread_mutex_unlock(&run->mutex);
+    pthread_mutex_unlock(&pool->mutex);
     return taken;
 }
 
-/* --- the writer's side --------------------------------------------------- */
+/* --- the sink's side ----------------------------------------------------- */
 
-static bool is_due(const vld_run *run)
+static bool is_due(const vld_pool *pool)
 {
-    if (!run->results.count) {
+    if (!pool->results.count) {
         return false;
     }
-    return run->results.count >= run->batch || is_hashed(run)
-           || vld_monotonic_ns() - run->first_result_ns >= RESULT_AGE_NS;
+    return pool->results.count >= pool->work.batch || is_all_read(pool)
+           || vld_monotonic_ns() - pool->first_result_ns >= pool->work.age_ns;
 }
 
-bool vld_queue_collect(vld_run *run, int64_t wait_ns, vld_job_list *out)
+bool vld_pool_collect(vld_pool *pool, int64_t wait_ns, vld_item_list *out)
 {
     int64_t until = vld_monotonic_ns() + wait_ns;
     bool more;
 
-    vld_job_list_init(out);
-    pthread_mutex_lock(&run->mutex);
-    while (!is_due(run) && !is_hashed(run) && vld_monotonic_ns() < until) {
-        wait_until(&run->news, &run->mutex, until);
+    vld_item_list_init(out);
+    pthread_mutex_lock(&pool->mutex);
+    while (!is_due(pool) && !is_all_read(pool) && vld_monotonic_ns() < until) {
+        wait_until(&pool->to_sink, &pool->mutex, until);
     }
-    if (is_due(run)) {
-        move(&run->results, out);
-        pthread_cond_broadcast(&run->room);
+    if (is_due(pool)) {
+        move_items(&pool->results, out);
+        pthread_cond_broadcast(&pool->room);
     }
-    more = out->count || !is_hashed(run);
-    pthread_mutex_unlock(&run->mutex);
+    more = out->count || !is_all_read(pool);
+    pthread_mutex_unlock(&pool->mutex);
     return more;
 }

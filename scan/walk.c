@@ -1,8 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The walking thread of a scan: every regular file below the root, and
- * whether its record is fresh.  It follows no symbolic link, and never reads
- * a file. */
+/* The source of a scan: every regular file below the root, and whether its
+ * record is fresh.  It follows no symbolic link, and never reads a file. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -13,17 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "scan/scan.h"
+#include "scan/run.h"
 
-/* Folders that are open at a time; deeper ones are put off. */
+/* Folders that are open at a time; deeper ones are deferred. */
 #define DEPTH_MOST 128
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOATIME)
 
-typedef struct later {
-    struct later *next;
+typedef struct deferred_folder {
+    struct deferred_folder *next;
     size_t len;
     char path[];
-} later;
+} deferred_folder;
 
 typedef struct frame {
     vld_dir *dir;
@@ -33,101 +32,20 @@ typedef struct frame {
 
 typedef struct walk {
     vld_run *run;
+    vld_pool *pool;
     frame frames[DEPTH_MOST];
     size_t depth;
-    later *later; /* folders put off for their depth */
+    deferred_folder *deferred;
     size_t len;
     char path[VLD_PATH_MAX + 1]; /* where it is */
 } walk;
 
-/* --- folders ------------------------------------------------------------- */
-
-vld_dir *vld_dir_open(int fd)
-{
-    vld_dir *dir = malloc(sizeof(*dir));
-    DIR *stream = dir ? fdopendir(fd) : NULL;
-
-    if (!stream) {
-        free(dir);
-        close(fd);
-        return NULL;
-    }
-    dir->stream = stream;
-    dir->fd = dirfd(stream);
-    dir->refs = 1;
-    return dir;
-}
-
-vld_dir *vld_dir_hold(vld_dir *dir)
-{
-    __atomic_fetch_add(&dir->refs, 1, __ATOMIC_RELAXED);
-    return dir;
-}
-
-void vld_dir_release(vld_dir *dir)
-{
-    if (dir && __atomic_fetch_sub(&dir->refs, 1, __ATOMIC_ACQ_REL) == 1) {
-        closedir(dir->stream);
-        free(dir);
-    }
-}
-
-static int open_next(int fd, const char *name, size_t len, int flags)
-{
-    char text[NAME_MAX + 1];
-
-    if (len > NAME_MAX) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(text, name, len);
-    text[len] = '\0';
-    return openat(fd, text, flags);
-}
-
-static void close_quietly(int fd)
-{
-    int saved = errno;
-
-    close(fd);
-    errno = saved;
-}
-
-int vld_walk_open(const vld_run *run, const char *path, int flags)
-{
-    const char *name = path + run->root_len;
-    int fd = run->root_fd;
-
-    name += *name == '/';
-    for (;;) {
-        size_t len = strcspn(name, "/");
-        bool last = !name[len];
-        int next = open_next(fd, len ? name : ".", len ? len : 1,
-                             last ? flags : DIR_FLAGS);
-
-        if (fd != run->root_fd) {
-            close_quietly(fd);
-        }
-        if (next < 0 || last) {
-            return next;
-        }
-        fd = next;
-        name += len + 1;
-    }
-}
-
 /* --- problems ------------------------------------------------------------ */
 
-static void fail(walk *w, apr_status_t rv)
+static void report_failure(walk *w, apr_status_t rv)
 {
     vld_run_add(&w->run->totals.failed, 1);
     vld_run_problem_status(w->run, w->path, rv);
-}
-
-/* Gone, or something else, since its name was read: that is no problem. */
-static bool has_moved(int error)
-{
-    return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -138,7 +56,7 @@ static void hand_over(walk *w, size_t name_at, const vld_record *known)
     vld_job *job = calloc(1, sizeof(*job) + w->len + 1);
 
     if (!job) {
-        vld_queue_end(w->run, APR_ENOMEM);
+        vld_pool_end(w->pool, APR_ENOMEM);
         return;
     }
     memcpy(job->path, w->path, w->len + 1);
@@ -149,7 +67,7 @@ static void hand_over(walk *w, size_t name_at, const vld_record *known)
         job->has_known = true;
         job->known = *known;
     }
-    vld_queue_put(w->run, job);
+    vld_pool_put(w->pool, &job->item);
 }
 
 /* *known tells whether there is a record. */
@@ -168,7 +86,7 @@ static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
      * work is another matter. */
     if (!APR_STATUS_IS_NOTFOUND(rv)
         && (rv != VLD_E_DAMAGED || vld_store_is_dead(w->run->store))) {
-        vld_queue_end(w->run, rv);
+        vld_pool_end(w->pool, rv);
         return true;
     }
     return false;
@@ -193,18 +111,18 @@ static void visit_file(walk *w, const struct stat *st, size_t name_at)
 
 /* --- the walk ------------------------------------------------------------ */
 
-static void put_off(walk *w)
+static void defer_folder(walk *w)
 {
-    later *l = malloc(sizeof(*l) + w->len + 1);
+    deferred_folder *d = malloc(sizeof(*d) + w->len + 1);
 
-    if (!l) {
-        vld_queue_end(w->run, APR_ENOMEM);
+    if (!d) {
+        vld_pool_end(w->pool, APR_ENOMEM);
         return;
     }
-    memcpy(l->path, w->path, w->len + 1);
-    l->len = w->len;
-    l->next = w->later;
-    w->later = l;
+    memcpy(d->path, w->path, w->len + 1);
+    d->len = w->len;
+    d->next = w->deferred;
+    w->deferred = d;
 }
 
 /* Go on in the folder open as fd, whose path is w->path. */
@@ -214,7 +132,7 @@ static void enter_fd(walk *w, int fd, dev_t above)
     struct stat st;
 
     if (fstat(fd, &st)) {
-        fail(w, vld_error_os());
+        report_failure(w, vld_error_os());
         close(fd);
         return;
     }
@@ -225,7 +143,7 @@ static void enter_fd(walk *w, int fd, dev_t above)
     }
     f->dir = vld_dir_open(fd);
     if (!f->dir) {
-        fail(w, vld_error_os());
+        report_failure(w, vld_error_os());
         return;
     }
     f->path_len = w->len;
@@ -233,30 +151,20 @@ static void enter_fd(walk *w, int fd, dev_t above)
     w->depth++;
 }
 
-static int open_folder(const frame *above, const char *name)
-{
-    int fd = openat(above->dir->fd, name, DIR_FLAGS | O_NOATIME);
-
-    if (fd < 0 && errno == EPERM) {
-        fd = openat(above->dir->fd, name, DIR_FLAGS);
-    }
-    return fd;
-}
-
 static void visit_folder(walk *w, const frame *above, const char *name)
 {
     int fd;
 
     if (w->depth == DEPTH_MOST) {
-        put_off(w);
+        defer_folder(w);
         return;
     }
-    fd = open_folder(above, name);
+    fd = vld_beneath_openat(above->dir->fd, name, OPEN_FOLDER);
     if (fd >= 0) {
         enter_fd(w, fd, above->dev);
     }
-    else if (!has_moved(errno)) {
-        fail(w, vld_error_os());
+    else if (!vld_beneath_is_gone(errno)) {
+        report_failure(w, vld_error_os());
     }
 }
 
@@ -267,7 +175,7 @@ static bool set_path(walk *w, const frame *f, const char *name)
     if (f->path_len + 1 + len > VLD_PATH_MAX) {
         w->len = f->path_len;
         w->path[w->len] = '\0';
-        fail(w, APR_FROM_OS_ERROR(ENAMETOOLONG));
+        report_failure(w, APR_FROM_OS_ERROR(ENAMETOOLONG));
         return false;
     }
     w->path[f->path_len] = '/';
@@ -281,8 +189,8 @@ static void visit_by_stat(walk *w, const frame *f, const char *name)
     struct stat st;
 
     if (fstatat(f->dir->fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
-        if (!has_moved(errno)) {
-            fail(w, vld_error_os());
+        if (!vld_beneath_is_gone(errno)) {
+            report_failure(w, vld_error_os());
         }
     }
     else if (S_ISREG(st.st_mode)) {
@@ -293,7 +201,7 @@ static void visit_by_stat(walk *w, const frame *f, const char *name)
     }
 }
 
-static void visit(walk *w, const frame *f, const struct dirent *e)
+static void visit_entry(walk *w, const frame *f, const struct dirent *e)
 {
     const char *name = e->d_name;
 
@@ -311,22 +219,22 @@ static void visit(walk *w, const frame *f, const struct dirent *e)
     }
 }
 
-static void leave(walk *w)
+static void leave_folder(walk *w)
 {
     w->depth--;
     vld_dir_release(w->frames[w->depth].dir);
 }
 
-static void go(walk *w)
+static void walk_folders(walk *w)
 {
-    while (w->depth && !vld_queue_is_ending(w->run)) {
+    while (w->depth && !vld_pool_is_ending(w->pool)) {
         frame *f = &w->frames[w->depth - 1];
         struct dirent *e;
 
         errno = 0;
         e = readdir(f->dir->stream);
         if (e) {
-            visit(w, f, e);
+            visit_entry(w, f, e);
             continue;
         }
         if (errno) {
@@ -334,40 +242,41 @@ static void go(walk *w)
 
             w->len = f->path_len;
             w->path[w->len] = '\0';
-            fail(w, rv);
+            report_failure(w, rv);
         }
-        leave(w);
+        leave_folder(w);
     }
     while (w->depth) {
-        leave(w);
+        leave_folder(w);
     }
 }
 
-static void go_from(walk *w, const char *path, size_t len)
+static void walk_from(walk *w, const char *path, size_t len)
 {
-    int fd = vld_walk_open(w->run, path, DIR_FLAGS);
+    int fd = vld_beneath_openat(w->run->root_fd, path + w->run->root_len,
+                                OPEN_FOLDER);
 
     memcpy(w->path, path, len + 1);
     w->len = len;
     if (fd >= 0) {
         enter_fd(w, fd, 0);
-        go(w);
+        walk_folders(w);
     }
-    else if (!has_moved(errno)) {
-        fail(w, vld_error_os());
+    else if (!vld_beneath_is_gone(errno)) {
+        report_failure(w, vld_error_os());
     }
 }
 
-static void go_later(walk *w)
+static void walk_deferred(walk *w)
 {
-    while (w->later) {
-        later *l = w->later;
+    while (w->deferred) {
+        deferred_folder *d = w->deferred;
 
-        w->later = l->next;
-        if (!vld_queue_is_ending(w->run)) {
-            go_from(w, l->path, l->len);
+        w->deferred = d->next;
+        if (!vld_pool_is_ending(w->pool)) {
+            walk_from(w, d->path, d->len);
         }
-        free(l);
+        free(d);
     }
 }
 
@@ -380,31 +289,30 @@ static void visit_root_file(walk *w)
     w->len = strlen(run->root);
     memcpy(w->path, run->root, w->len + 1);
     if (fstatat(run->root_fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
-        fail(w, vld_error_os());
+        report_failure(w, vld_error_os());
     }
     else if (S_ISREG(st.st_mode)) {
         visit_file(w, &st, run->root_len + 1);
     }
 }
 
-void *vld_walk_thread(void *data)
+apr_status_t vld_walk(void *baton, vld_pool *pool)
 {
-    vld_run *run = data;
+    vld_run *run = baton;
     walk *w = calloc(1, sizeof(*w));
 
     if (!w) {
-        vld_queue_end(run, APR_ENOMEM);
+        return APR_ENOMEM;
     }
-    else if (run->root_is_file) {
-        w->run = run;
+    w->run = run;
+    w->pool = pool;
+    if (run->root_is_file) {
         visit_root_file(w);
     }
     else {
-        w->run = run;
-        go_from(w, run->root, run->root_len);
-        go_later(w);
+        walk_from(w, run->root, run->root_len);
+        walk_deferred(w);
     }
     free(w);
-    vld_queue_walked(run);
-    return NULL;
+    return APR_SUCCESS;
 }

@@ -227,7 +227,7 @@ static apr_status_t scan_tree(vld_watch *w, const vld_root *root, bool poll)
     apr_status_t rv;
 
     memset(&t, 0, sizeof(t));
-    rv = vld_scan(w->store, root->path, &how, &t, NULL);
+    rv = vld_scan(w->store, root->path, &how, &t);
     w->totals.indexed += t.hashed;
     w->totals.same_content += t.same_content;
     w->totals.failed += poll ? 0 : t.failed;

@@ -35,8 +35,17 @@ int64_t vld_monotonic_ns(void);
 
 /* Open what is at an absolute path without following a link anywhere; -1 and
  * errno (ELOOP or ENOTDIR where a link stands in the way).  Search permission
- * is enough for the folders above. O_CLOEXEC is set. */
+ * is enough for the folders above.  O_CLOEXEC and O_NOFOLLOW are set.
+ * O_NOATIME is dropped where the file's owner is somebody else. */
 int vld_beneath_open(const char *path, int flags);
+
+/* The same, from an open folder (which stays open); "" and "/" are the folder
+ * itself. */
+int vld_beneath_openat(int folder, const char *path, int flags);
+
+/* The flags to open a file that is then read: a pipe in its place blocks
+ * nobody (with <fcntl.h> and _GNU_SOURCE). */
+#define VLD_OPEN_TO_READ (O_RDONLY | O_NONBLOCK | O_NOATIME)
 
 /* lstat in the same way: 0, or -1 and errno. */
 int vld_beneath_stat(const char *path, struct stat *st);

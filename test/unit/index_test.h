@@ -227,15 +227,14 @@ static inline void note_progress(void *baton, const vld_scan_totals *so_far)
     s->totals = *so_far;
 }
 
-static inline apr_status_t scan_with(place *t, vld_store *store,
-                                     const char *root, vld_scan_options options,
-                                     scanned *out)
+static inline apr_status_t scan_with(vld_store *store, const char *root,
+                                     vld_scan_options options, scanned *out)
 {
     memset(out, 0, sizeof(*out));
     options.problem = note_problem;
     options.progress = note_progress;
     options.baton = out;
-    return vld_scan(store, root, &options, &out->totals, t->pool);
+    return vld_scan(store, root, &options, &out->totals);
 }
 
 /* A scan of t->root that must succeed. */
@@ -244,7 +243,7 @@ static inline scanned scan(place *t, vld_store *store)
     vld_scan_options options = { .jobs = 2 };
     scanned out;
 
-    assert_int_equal(scan_with(t, store, t->root, options, &out), APR_SUCCESS);
+    assert_int_equal(scan_with(store, t->root, options, &out), APR_SUCCESS);
     return out;
 }
 

@@ -119,6 +119,70 @@ static void nothing_stays_open(void **state)
     assert_int_equal(descriptors(), before);
 }
 
+static void from_a_folder(void **state)
+{
+    place *t = *state;
+    int folder = open(t->root, O_PATH | O_DIRECTORY);
+    int before = descriptors();
+    struct stat st, same;
+    int fd;
+
+    assert_int_equal(mkdir(below(t->root, "a"), 0755), 0);
+    assert_int_equal(mkdir(below(t->root, "a/b"), 0755), 0);
+    write_text(below(t->root, "a/b/file"), "octets");
+    assert_int_equal(symlink("a", below(t->root, "link")), 0);
+    assert_int_equal(stat(below(t->root, "a/b/file"), &st), 0);
+    for (int slash = 0; slash < 2; slash++) {
+        fd = vld_beneath_openat(folder, "/a/b/file" + 1 - slash, O_RDONLY);
+        assert_true(fd >= 0);
+        assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+        assert_int_equal(fstat(fd, &same), 0);
+        assert_int_equal(st.st_ino, same.st_ino);
+        close(fd);
+        fd = vld_beneath_openat(folder, "/" + 1 - slash, O_PATH);
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    assert_int_equal(vld_beneath_openat(folder, "link/b/file", O_RDONLY), -1);
+    assert_true(vld_beneath_is_gone(errno));
+    assert_int_equal(vld_beneath_openat(folder, "link", O_RDONLY), -1);
+    assert_int_equal(errno, ELOOP);
+    assert_int_equal(vld_beneath_openat(folder, "a/c/file", O_RDONLY), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(descriptors(), before);
+    assert_int_equal(fstat(folder, &st), 0);
+    close(folder);
+}
+
+/* Only its owner and root may leave a file's atime alone. */
+static void read_others_file(void *data)
+{
+    int fd;
+
+    if (is_root() && setuid(65534)) {
+        _exit(2);
+    }
+    if (open(data, VLD_OPEN_TO_READ) >= 0 || errno != EPERM) {
+        _exit(3);
+    }
+    fd = vld_beneath_open(data, VLD_OPEN_TO_READ);
+    _exit(fd < 0 || fcntl(fd, F_GETFL) & O_NOATIME);
+}
+
+static void atime(void **state)
+{
+    place *t = *state;
+    const char *path = below(t->root, "file");
+    int fd;
+
+    write_text(path, "octets");
+    assert_int_equal(chmod(t->dir, 0755), 0);
+    fd = vld_beneath_open(path, VLD_OPEN_TO_READ);
+    assert_true(fcntl(fd, F_GETFL) & O_NOATIME);
+    close(fd);
+    assert_int_equal(in_child(read_others_file, (void *)(uintptr_t)path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +192,10 @@ int main(void)
         TEST(absent, "what is not there is gone, what is closed is not"),
         TEST(long_paths, "paths longer than PATH_MAX are reached"),
         TEST(nothing_stays_open, "no descriptor is left behind"),
+        TEST(from_a_folder, "the way may begin at an open folder"),
+        TEST_IF(is_root, atime,
+                "the atime is left alone where that is "
+                "allowed, else the file is read all the same"),
     };
 
     return RUN(tests);

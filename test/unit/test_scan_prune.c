@@ -7,12 +7,12 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-static scanned prune_below(place *t, vld_store *store, const char *root)
+static scanned prune_below(vld_store *store, const char *root)
 {
     vld_scan_options options = { .jobs = 1, .prune = true };
     scanned out;
 
-    assert_int_equal(scan_with(t, store, root, options, &out), APR_SUCCESS);
+    assert_int_equal(scan_with(store, root, options, &out), APR_SUCCESS);
     return out;
 }
 
@@ -42,12 +42,12 @@ static void removed(void **state)
     scanned s;
 
     make_tree(t);
-    s = prune_below(t, store, t->root);
+    s = prune_below(store, t->root);
     assert_int_equal(s.totals.hashed, 4);
     assert_int_equal(s.totals.pruned, 0);
     unlink(below(t->root, "f"));
     unlink(below(t->root, "a/b/h"));
-    s = prune_below(t, store, t->root);
+    s = prune_below(store, t->root);
     assert_int_equal(s.totals.pruned, 2);
     assert_int_equal(s.totals.kept, 0);
     assert_int_equal(s.problems, 0);
@@ -66,7 +66,7 @@ static void folder_removed(void **state)
     make_tree(t);
     scan(t, store);
     assert_int_equal(rename(below(t->root, "a"), below(t->dir, "a")), 0);
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 3);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 3);
     assert_true(has(store, below(t->root, "f")));
     vld_store_close(store);
 }
@@ -81,7 +81,7 @@ static void other_kinds(void **state)
     scan(t, store);
     assert_int_equal(rename(below(t->root, "a"), below(t->dir, "a")), 0);
     write_text(below(t->root, "a"), "a");
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 3);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 3);
     assert_true(has(store, below(t->root, "a")));
     vld_store_close(store);
 }
@@ -96,10 +96,9 @@ static void elsewhere(void **state)
     assert_int_equal(put_one(store, below(t->dir, "rooted"), &r), 0);
     assert_int_equal(put_one(store, below(t->dir, "root2/f"), &r), 0);
     assert_int_equal(put_one(store, below(t->root, "gone"), &r), 0);
-    assert_int_equal(prune_below(t, store, below(t->root, "a")).totals.pruned,
-                     0);
+    assert_int_equal(prune_below(store, below(t->root, "a")).totals.pruned, 0);
     assert_true(has(store, below(t->root, "gone")));
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 1);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 1);
     assert_true(has(store, below(t->dir, "rooted")));
     assert_true(has(store, below(t->dir, "root2/f")));
     vld_store_close(store);
@@ -118,7 +117,7 @@ static void not_mounted(void **state)
     r.indexed_ns = vld_now_ns() + INT64_C(60000000000);
     assert_int_equal(put_one(store, below(t->root, "mnt/x/f"), &r), 0);
     assert_int_equal(put_one(store, below(t->root, "mnt/x/g"), &r), 0);
-    s = prune_below(t, store, t->root);
+    s = prune_below(store, t->root);
     assert_int_equal(s.totals.pruned, 0);
     assert_int_equal(s.totals.kept, 2);
     assert_int_equal(s.problems, 1);
@@ -148,14 +147,14 @@ static void unmounted(void **state)
     write_text(below(t->root, "mnt/g"), "g");
     s = scan(t, store);
     unlink(below(t->root, "mnt/g"));
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 1);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 1);
     assert_int_equal(umount(mnt), 0);
     assert_int_equal(s.totals.hashed, 2);
-    s = prune_below(t, store, t->root);
+    s = prune_below(store, t->root);
     assert_int_equal(s.totals.pruned, 0);
     assert_int_equal(s.totals.kept, 1);
     assert_true(has(store, below(t->root, "mnt/f")));
-    s = prune_below(t, store, mnt);
+    s = prune_below(store, mnt);
     assert_int_equal(s.totals.kept, 1);
     vld_store_close(store);
 }
@@ -171,13 +170,13 @@ static void nothing_left(void **state)
     scan(t, store);
     unlink(below(t->root, "f"));
     unlink(below(t->root, "g"));
-    s = prune_below(t, store, t->root);
+    s = prune_below(store, t->root);
     assert_int_equal(s.totals.pruned, 0);
     assert_int_equal(s.totals.kept, 2);
     assert_int_equal(s.problems, 1);
     assert_string_equal(s.path, t->root);
     write_text(below(t->root, "h"), "h");
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 2);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 2);
     vld_store_close(store);
 }
 
@@ -191,8 +190,7 @@ static void root_missing(void **state)
     make_tree(t);
     scan(t, store);
     assert_int_equal(rename(t->root, below(t->dir, "away")), 0);
-    assert_true(
-        APR_STATUS_IS_ENOENT(scan_with(t, store, t->root, options, &s)));
+    assert_true(APR_STATUS_IS_ENOENT(scan_with(store, t->root, options, &s)));
     assert_int_equal(s.totals.pruned, 0);
     assert_true(has(store, below(t->root, "f")));
     vld_store_close(store);
@@ -220,7 +218,7 @@ static void no_permission(void **state)
         if (is_root() && setuid(65534)) {
             _exit(3);
         }
-        s = prune_below(t, store, t->root);
+        s = prune_below(store, t->root);
         _exit(s.totals.pruned || s.totals.kept || s.totals.failed != 1
               || !has(store, below(t->root, "a/b/h")));
     }
@@ -239,8 +237,7 @@ static void one_file(void **state)
     scan(t, store);
     unlink(below(t->root, "a/g"));
     assert_int_equal(put_one(store, below(t->root, "f/old"), &r), 0);
-    assert_int_equal(prune_below(t, store, below(t->root, "f")).totals.pruned,
-                     1);
+    assert_int_equal(prune_below(store, below(t->root, "f")).totals.pruned, 1);
     assert_true(has(store, below(t->root, "f")));
     assert_true(has(store, below(t->root, "a/g")));
     vld_store_close(store);
@@ -274,7 +271,7 @@ static void long_paths(void **state)
     assert_int_equal(put_one(store, path, &r), 0);
     strcpy(path + at, "/g/h/i");
     assert_int_equal(put_one(store, path, &r), 0);
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 2);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 2);
     strcpy(path + at, "/f");
     assert_true(has(store, path));
     vld_store_close(store);
@@ -300,7 +297,7 @@ static void many(void **state)
         assert_int_equal(vld_batch_put(batch, path, (size_t)len, &r), 0);
     }
     assert_int_equal(vld_batch_commit(batch), 0);
-    assert_int_equal(scan_with(t, store, t->root, options, &s), APR_SUCCESS);
+    assert_int_equal(scan_with(store, t->root, options, &s), APR_SUCCESS);
     assert_int_equal(s.totals.pruned, 1999);
     assert_true(has(store, below(t->root, "00777")));
     vld_store_close(store);
@@ -315,7 +312,7 @@ static void linked(void **state)
     scan(t, store);
     unlink(below(t->root, "f"));
     assert_int_equal(symlink("nowhere", below(t->root, "f")), 0);
-    assert_int_equal(prune_below(t, store, t->root).totals.pruned, 0);
+    assert_int_equal(prune_below(store, t->root).totals.pruned, 0);
     vld_store_close(store);
 }
 

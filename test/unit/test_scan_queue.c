@@ -6,144 +6,155 @@
 
 #include <pthread.h>
 
-#include "scan/scan.h"
+#include "scan/pool.h"
 
 #define S INT64_C(1000000000)
 
-static vld_run *new_run(size_t batch)
-{
-    vld_run *run = calloc(1, sizeof(*run));
+typedef struct job {
+    vld_item item;
+    unsigned number;
+} job;
 
-    run->batch = batch;
-    assert_int_equal(vld_queue_init(run), APR_SUCCESS);
-    return run;
+static void free_job(vld_item *item)
+{
+    free(item);
 }
 
-static void free_run(vld_run *run)
+static vld_pool *new_pool(size_t batch)
 {
-    vld_queue_destroy(run);
-    free(run);
+    const vld_pool_work work = { .batch = batch,
+                                 .age_ns = S,
+                                 .free = free_job };
+    vld_pool *pool;
+
+    assert_int_equal(vld_pool_make(&pool, &work), APR_SUCCESS);
+    return pool;
 }
 
-static vld_job *new_job(unsigned n)
+static vld_item *new_item(unsigned n)
 {
-    vld_job *job = calloc(1, sizeof(*job) + 1);
+    job *j = calloc(1, sizeof(*j));
 
-    job->len = n;
-    return job;
+    j->number = n;
+    return &j->item;
+}
+
+static unsigned number_of(const vld_item *item)
+{
+    return ((const job *)item)->number;
 }
 
 static void in_order(void **state)
 {
-    vld_run *run = new_run(10);
-    vld_job_list out;
+    vld_pool *pool = new_pool(10);
+    vld_item_list out;
 
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        vld_queue_put(run, new_job(i));
+        vld_pool_put(pool, new_item(i));
     }
     for (unsigned i = 0; i < 3; i++) {
-        vld_job *job = vld_queue_take(run);
+        vld_item *item = vld_pool_take(pool);
 
-        assert_int_equal(job->len, i);
-        vld_queue_done(run, job);
+        assert_int_equal(number_of(item), i);
+        vld_pool_done(pool, item);
     }
-    vld_queue_walked(run);
-    assert_null(vld_queue_take(run));
-    assert_true(vld_queue_collect(run, S, &out));
+    vld_pool_close(pool);
+    assert_null(vld_pool_take(pool));
+    assert_true(vld_pool_collect(pool, S, &out));
     assert_int_equal(out.count, 3);
-    assert_int_equal(out.first->len, 0);
-    vld_job_list_free(&out);
-    assert_false(vld_queue_collect(run, S, &out));
+    assert_int_equal(number_of(out.first), 0);
+    vld_pool_free_items(pool, &out);
+    assert_false(vld_pool_collect(pool, S, &out));
     assert_int_equal(out.count, 0);
-    free_run(run);
+    vld_pool_free(pool);
 }
 
 static void batches(void **state)
 {
-    vld_run *run = new_run(3);
-    vld_job_list out;
+    vld_pool *pool = new_pool(3);
+    vld_item_list out;
 
     (void)state;
     for (unsigned i = 0; i < 5; i++) {
-        vld_queue_put(run, new_job(i));
-        vld_queue_done(run, vld_queue_take(run));
-        assert_true(vld_queue_collect(run, 0, &out));
+        vld_pool_put(pool, new_item(i));
+        vld_pool_done(pool, vld_pool_take(pool));
+        assert_true(vld_pool_collect(pool, 0, &out));
         assert_int_equal(out.count, i == 2 ? 3 : 0);
-        vld_job_list_free(&out);
+        vld_pool_free_items(pool, &out);
     }
-    free_run(run);
+    vld_pool_free(pool);
 }
 
 /* One file is hashed for long while another's result is there. */
 static void not_held_back(void **state)
 {
-    vld_run *run = new_run(1000);
+    vld_pool *pool = new_pool(1000);
     int64_t before = vld_monotonic_ns();
-    vld_job *slow;
-    vld_job_list out;
+    vld_item *slow;
+    vld_item_list out;
 
     (void)state;
-    vld_queue_put(run, new_job(0));
-    vld_queue_put(run, new_job(1));
-    slow = vld_queue_take(run);
-    vld_queue_done(run, vld_queue_take(run));
-    assert_true(vld_queue_collect(run, 5 * S, &out) || out.count);
+    vld_pool_put(pool, new_item(0));
+    vld_pool_put(pool, new_item(1));
+    slow = vld_pool_take(pool);
+    vld_pool_done(pool, vld_pool_take(pool));
+    assert_true(vld_pool_collect(pool, 5 * S, &out) || out.count);
     while (!out.count) {
-        assert_true(vld_queue_collect(run, S / 10, &out));
+        assert_true(vld_pool_collect(pool, S / 10, &out));
     }
     assert_int_equal(out.count, 1);
     assert_in_range(vld_monotonic_ns() - before, S / 2, 8 * S);
-    vld_job_list_free(&out);
-    vld_queue_drop(run, slow);
-    free_run(run);
+    vld_pool_free_items(pool, &out);
+    vld_pool_drop(pool, slow);
+    vld_pool_free(pool);
 }
 
 static void aside(void **state)
 {
-    vld_run *run = new_run(10);
-    vld_job *job = new_job(1);
+    vld_pool *pool = new_pool(10);
+    vld_item *item = new_item(1);
     int64_t ready = vld_monotonic_ns() + 60 * MS;
 
     (void)state;
-    vld_queue_put(run, job);
-    assert_ptr_equal(vld_queue_take(run), job);
-    job->ready_ns = ready;
-    assert_true(vld_queue_aside(run, job));
-    vld_queue_put(run, new_job(2));
-    vld_queue_walked(run);
-    job = vld_queue_take(run);
-    assert_int_equal(job->len, 2);
-    vld_queue_drop(run, job);
-    job = vld_queue_take(run);
-    assert_int_equal(job->len, 1);
+    vld_pool_put(pool, item);
+    assert_ptr_equal(vld_pool_take(pool), item);
+    item->ready_ns = ready;
+    assert_true(vld_pool_defer(pool, item));
+    vld_pool_put(pool, new_item(2));
+    vld_pool_close(pool);
+    item = vld_pool_take(pool);
+    assert_int_equal(number_of(item), 2);
+    vld_pool_drop(pool, item);
+    item = vld_pool_take(pool);
+    assert_int_equal(number_of(item), 1);
     assert_true(vld_monotonic_ns() >= ready);
-    vld_queue_drop(run, job);
-    assert_null(vld_queue_take(run));
-    free_run(run);
+    vld_pool_drop(pool, item);
+    assert_null(vld_pool_take(pool));
+    vld_pool_free(pool);
 }
 
 static void aside_is_bounded(void **state)
 {
-    vld_run *run = new_run(10);
+    vld_pool *pool = new_pool(10);
     unsigned n = 0;
     bool taken = true;
 
     (void)state;
     while (taken && n < 1000000) {
-        vld_job *job = new_job(n++);
+        vld_item *item = new_item(n++);
 
-        vld_queue_put(run, job);
-        vld_queue_take(run);
-        job->ready_ns = vld_monotonic_ns() + 1000 * S;
-        taken = vld_queue_aside(run, job);
+        vld_pool_put(pool, item);
+        vld_pool_take(pool);
+        item->ready_ns = vld_monotonic_ns() + 1000 * S;
+        taken = vld_pool_defer(pool, item);
         if (!taken) {
-            vld_queue_drop(run, job);
+            vld_pool_drop(pool, item);
         }
     }
     assert_false(taken);
     assert_in_range(n, 1000, 100000);
-    free_run(run);
+    vld_pool_free(pool);
 }
 
 /* --- threads ------------------------------------------------------------- */
@@ -152,57 +163,57 @@ static void aside_is_bounded(void **state)
 
 static void *walk(void *data)
 {
-    vld_run *run = data;
+    vld_pool *pool = data;
 
     for (unsigned i = 0; i < JOBS; i++) {
-        vld_queue_put(run, new_job(i));
+        vld_pool_put(pool, new_item(i));
     }
-    vld_queue_walked(run);
+    vld_pool_close(pool);
     return NULL;
 }
 
 static void *hash(void *data)
 {
-    vld_run *run = data;
-    vld_job *job;
+    vld_pool *pool = data;
+    vld_item *item;
 
-    while ((job = vld_queue_take(run))) {
-        if (job->len % 10 == 3) {
-            vld_queue_drop(run, job);
+    while ((item = vld_pool_take(pool))) {
+        if (number_of(item) % 10 == 3) {
+            vld_pool_drop(pool, item);
         }
-        else if (job->len % 10 == 7 && !job->asides++) {
-            job->ready_ns = vld_monotonic_ns() + 2 * MS;
-            if (!vld_queue_aside(run, job)) {
-                vld_queue_done(run, job);
+        else if (number_of(item) % 10 == 7 && !item->deferred++) {
+            item->ready_ns = vld_monotonic_ns() + 2 * MS;
+            if (!vld_pool_defer(pool, item)) {
+                vld_pool_done(pool, item);
             }
         }
         else {
-            vld_queue_done(run, job);
+            vld_pool_done(pool, item);
         }
     }
     return NULL;
 }
 
-static size_t run_crowd(vld_run *run, size_t stop_after)
+static size_t run_crowd(vld_pool *pool, size_t stop_after)
 {
     pthread_t thread[5];
     char *seen = calloc(1, JOBS);
     size_t sum = 0;
-    vld_job_list out;
+    vld_item_list out;
 
-    pthread_create(&thread[0], NULL, walk, run);
+    pthread_create(&thread[0], NULL, walk, pool);
     for (int i = 1; i < 5; i++) {
-        pthread_create(&thread[i], NULL, hash, run);
+        pthread_create(&thread[i], NULL, hash, pool);
     }
-    while (vld_queue_collect(run, S / 10, &out)) {
-        assert_true(out.count <= 16 * run->batch + 4);
-        for (vld_job *job = out.first; job; job = job->next) {
-            assert_int_equal(seen[job->len]++, 0);
+    while (vld_pool_collect(pool, S / 10, &out)) {
+        assert_true(out.count <= 16 * pool->work.batch + 4);
+        for (vld_item *item = out.first; item; item = item->next) {
+            assert_int_equal(seen[number_of(item)]++, 0);
         }
         sum += out.count;
-        vld_job_list_free(&out);
+        vld_pool_free_items(pool, &out);
         if (sum >= stop_after) {
-            vld_queue_end(run, APR_EINTR);
+            vld_pool_end(pool, APR_EINTR);
         }
     }
     for (int i = 0; i < 5; i++) {
@@ -218,11 +229,11 @@ static void nothing_is_lost(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        vld_run *run = new_run(sizes[i]);
+        vld_pool *pool = new_pool(sizes[i]);
 
-        assert_int_equal(run_crowd(run, JOBS), JOBS / 10 * 9);
-        assert_int_equal(run->rv, APR_SUCCESS);
-        free_run(run);
+        assert_int_equal(run_crowd(pool, JOBS), JOBS / 10 * 9);
+        assert_int_equal(pool->rv, APR_SUCCESS);
+        vld_pool_free(pool);
     }
 }
 
@@ -230,14 +241,14 @@ static void ends(void **state)
 {
     (void)state;
     for (size_t after = 1; after < 3000; after += 500) {
-        vld_run *run = new_run(50);
-        size_t sum = run_crowd(run, after);
+        vld_pool *pool = new_pool(50);
+        size_t sum = run_crowd(pool, after);
 
         assert_true(sum >= after && sum < JOBS);
-        assert_int_equal(run->rv, APR_EINTR);
-        vld_queue_end(run, APR_EGENERAL);
-        assert_int_equal(run->rv, APR_EINTR);
-        free_run(run);
+        assert_int_equal(pool->rv, APR_EINTR);
+        vld_pool_end(pool, APR_EGENERAL);
+        assert_int_equal(pool->rv, APR_EINTR);
+        vld_pool_free(pool);
     }
 }
 

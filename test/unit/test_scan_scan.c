@@ -6,8 +6,6 @@
 
 #include <pthread.h>
 
-#include "scan/scan.h"
-
 #define MANY 3000
 
 static int64_t now_s(void)
@@ -187,8 +185,7 @@ static void read_only_store(void **state)
     populate(t, 10);
     vld_store_close(open_store(t, VLD_STORE_CREATE));
     store = open_store(t, VLD_STORE_READ);
-    assert_true(
-        APR_STATUS_IS_EACCES(scan_with(t, store, t->root, options, &s)));
+    assert_true(APR_STATUS_IS_EACCES(scan_with(store, t->root, options, &s)));
     vld_store_close(store);
 }
 
@@ -206,8 +203,7 @@ static void many_jobs(void **state)
 
         sprintf(t->index, "%s/index/%d.mdb", t->dir, i);
         store = open_store(t, VLD_STORE_CREATE);
-        assert_int_equal(scan_with(t, store, t->root, options, &s),
-                         APR_SUCCESS);
+        assert_int_equal(scan_with(store, t->root, options, &s), APR_SUCCESS);
         assert_int_equal(s.totals.hashed, 500);
         assert_int_equal(files_in(store), 500);
         vld_store_close(store);
@@ -262,13 +258,11 @@ static void stopped(void **state)
     close(fd);
     stop_flag = 0;
     alarm(60);
-    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
-                     APR_EINTR);
+    assert_int_equal(vld_scan(store, t->root, &options, &totals), APR_EINTR);
     alarm(0);
     assert_int_equal(files_in(store), totals.hashed);
     stop_flag = 1;
-    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
-                     APR_EINTR);
+    assert_int_equal(vld_scan(store, t->root, &options, &totals), APR_EINTR);
     assert_int_equal(unlink(below(t->root, "huge")), 0);
     assert_int_equal(scan(t, store).totals.seen, 100);
     assert_int_equal(files_in(store), 100);
@@ -286,7 +280,7 @@ static void progress(void **state)
     assert_int_equal(ftruncate(fd, (off_t)1 << 29), 0);
     close(fd);
     stop_flag = 0;
-    assert_int_equal(scan_with(t, store, t->root, options, &s), APR_SUCCESS);
+    assert_int_equal(scan_with(store, t->root, options, &s), APR_SUCCESS);
     assert_true(s.ticks > 0);
     assert_int_equal(s.totals.bytes, 1 << 29);
     vld_store_close(store);
@@ -303,7 +297,7 @@ static void scan_it(void *data)
 
     alarm(100);
     if (vld_store_open(&store, t->index, VLD_STORE_CREATE)
-        || vld_scan(store, t->root, &options, &totals, t->pool) || totals.failed
+        || vld_scan(store, t->root, &options, &totals) || totals.failed
         || totals.unsettled) {
         _exit(1);
     }
@@ -346,7 +340,7 @@ static void *scan_part(void *data)
     part *p = data;
     vld_scan_options options = { .jobs = 2, .batch_records = 20 };
 
-    p->rv = vld_scan(p->store, p->t->root, &options, &p->totals, NULL);
+    p->rv = vld_scan(p->store, p->t->root, &options, &p->totals);
     return NULL;
 }
 
@@ -410,8 +404,7 @@ static void newer_record(void **state)
     assert_int_equal(ftruncate(fd, (off_t)1 << 29), 0);
     close(fd);
     write_text(v.path, "x");
-    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
-                     APR_SUCCESS);
+    assert_int_equal(vld_scan(store, t->root, &options, &totals), APR_SUCCESS);
     assert_int_equal(totals.hashed, 2);
     assert_true(v.done);
     assert_int_equal(found(store, v.path).identity.inode, 4712);
@@ -428,7 +421,7 @@ static scanned adopt(place *t, vld_store *store)
     vld_scan_options options = { .jobs = 2, .adopt = true };
     scanned out;
 
-    assert_int_equal(scan_with(t, store, t->root, options, &out), APR_SUCCESS);
+    assert_int_equal(scan_with(store, t->root, options, &out), APR_SUCCESS);
     return out;
 }
 
@@ -565,8 +558,7 @@ static void known_better(void **state)
     fd = open(below(t->root, "big"), O_WRONLY | O_CREAT, 0644);
     assert_int_equal(ftruncate(fd, (off_t)1 << 29), 0);
     close(fd);
-    assert_int_equal(vld_scan(store, t->root, &options, &totals, t->pool),
-                     APR_SUCCESS);
+    assert_int_equal(vld_scan(store, t->root, &options, &totals), APR_SUCCESS);
     assert_true(v.done);
     assert_int_equal(found(store, v.path).digest.bytes[0], 7);
     vld_store_close(store);

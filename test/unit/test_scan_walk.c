@@ -53,7 +53,7 @@ static void root_is_a_link(void **state)
     sprintf(through, "%s/current/file", t->dir);
     write_text(below(t->root, "file"), "x");
     assert_int_equal(symlink("root", link), 0);
-    assert_int_equal(scan_with(t, store, link, options, &s), APR_SUCCESS);
+    assert_int_equal(scan_with(store, link, options, &s), APR_SUCCESS);
     assert_int_equal(s.totals.hashed, 1);
     found(store, below(t->root, "file"));
     assert_int_equal(get(store, through, &r), APR_NOTFOUND);
@@ -71,7 +71,7 @@ static void root_is_a_file(void **state)
     write_text(path, "x");
     write_text(below(t->root, "other"), "x");
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(scan_with(t, store, path, options, &s), APR_SUCCESS);
+        assert_int_equal(scan_with(store, path, options, &s), APR_SUCCESS);
         assert_int_equal(s.totals.seen, 1);
         assert_int_equal(s.totals.hashed, i == 0);
         assert_int_equal(s.totals.unchanged, i == 1);
@@ -89,9 +89,9 @@ static void no_root(void **state)
     scanned s;
 
     assert_true(APR_STATUS_IS_ENOENT(
-        scan_with(t, store, below(t->dir, "none"), options, &s)));
+        scan_with(store, below(t->dir, "none"), options, &s)));
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    assert_int_equal(scan_with(t, store, fifo, options, &s), APR_EINVAL);
+    assert_int_equal(scan_with(store, fifo, options, &s), APR_EINVAL);
     vld_store_close(store);
 }
 
@@ -192,7 +192,7 @@ static void scan_unreadable(void *data)
 
     as_nobody(t);
     if (vld_store_open(&store, t->index, VLD_STORE_CREATE)
-        || scan_with(t, store, t->root, options, &s)) {
+        || scan_with(store, t->root, options, &s)) {
         _exit(98);
     }
     vld_store_close(store);
@@ -227,7 +227,7 @@ static void index_itself(void **state)
         sprintf(name, "f%d", i);
         write_text(below(t->root, name), name);
     }
-    assert_int_equal(scan_with(t, store, t->dir, options, &s), APR_SUCCESS);
+    assert_int_equal(scan_with(store, t->dir, options, &s), APR_SUCCESS);
     assert_int_equal(s.totals.seen, 20);
     assert_int_equal(s.totals.hashed, 20);
     assert_int_equal(s.problems, 0);
@@ -242,7 +242,7 @@ static void virtual_files(void **state)
     scanned s;
 
     assert_int_equal(access("/proc/self/status", F_OK), 0);
-    assert_int_equal(scan_with(t, store, "/proc", options, &s), APR_SUCCESS);
+    assert_int_equal(scan_with(store, "/proc", options, &s), APR_SUCCESS);
     assert_int_equal(s.totals.seen, 0);
     assert_int_equal(s.problems, 1);
     assert_string_equal(s.path, "/proc");
