@@ -7,16 +7,12 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "scan/run.h"
-
-#define BATCH_OCTETS ((size_t)1 << 22)
 
 /* A removal's time comes from a clock that ticks, or from a server's: as far
  * behind as the widest margin. */
@@ -24,9 +20,6 @@
 
 typedef struct pruning {
     vld_run *run;
-    char *text; /* paths, each with its NUL */
-    size_t used;
-    size_t count;
     size_t folder_len; /* of the folder reported last */
     char folder[VLD_PATH_MAX + 1];
     char path[VLD_PATH_MAX + 1]; /* for cutting */
@@ -123,75 +116,24 @@ static bool was_removed(pruning *p, const char *path, size_t len,
 
 /* --- dropping ------------------------------------------------------------ */
 
-static apr_status_t drop_all(pruning *p, vld_batch *batch, uint64_t *dropped)
-{
-    char *path = p->text;
-
-    for (size_t i = 0; i < p->count; i++) {
-        size_t len = strlen(path);
-        apr_status_t rv = APR_NOTFOUND;
-
-        if (is_gone(path, len)) {
-            rv = vld_batch_delete(batch, path, len);
-        }
-        if (rv == APR_SUCCESS) {
-            ++*dropped;
-        }
-        else if (!APR_STATUS_IS_NOTFOUND(rv)) {
-            return rv;
-        }
-        path += len + 1;
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t drop_collected(pruning *p)
-{
-    vld_batch *batch;
-    uint64_t dropped = 0;
-    apr_status_t rv;
-
-    if (!p->count) {
-        return APR_SUCCESS;
-    }
-    rv = vld_batch_begin(p->run->store, &batch);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = drop_all(p, batch, &dropped);
-    if (rv != APR_SUCCESS) {
-        vld_batch_abort(batch);
-        return rv;
-    }
-    rv = vld_batch_commit(batch);
-    if (rv == APR_SUCCESS) {
-        vld_run_add(&p->run->totals.pruned, dropped);
-    }
-    p->count = 0;
-    p->used = 0;
-    return rv;
-}
-
-static apr_status_t visit_record(void *baton, const char *path, size_t len,
-                                 const vld_record *record)
+static apr_status_t choose_record(void *baton, const char *path, size_t len,
+                                  const vld_record *record, bool *drop)
 {
     pruning *p = baton;
     apr_status_t rv = vld_run_tick(p->run);
 
     /* A key of which the path is lost belongs to nobody's tree. */
-    if (rv != APR_SUCCESS || !vld_path_is_valid(path, len)) {
-        return rv;
+    if (rv == APR_SUCCESS && vld_path_is_valid(path, len)) {
+        *drop = is_gone(path, len)
+                && (!record || was_removed(p, path, len, record));
     }
-    memcpy(p->path, path, len + 1);
-    if (!is_gone(path, len) || (record && !was_removed(p, path, len, record))) {
-        return APR_SUCCESS;
-    }
-    memcpy(p->text + p->used, path, len + 1);
-    p->used += len + 1;
-    p->count++;
-    return p->count < p->run->batch && p->used < BATCH_OCTETS
-               ? APR_SUCCESS
-               : drop_collected(p);
+    return rv;
+}
+
+static bool confirm_record(void *baton, const char *path, size_t len)
+{
+    (void)baton;
+    return is_gone(path, len);
 }
 
 /* The root is still what was scanned. */
@@ -224,18 +166,18 @@ apr_status_t vld_prune(vld_run *run)
     }
     p = calloc(1, sizeof(*p));
     if (p) {
+        const vld_sweep_rule rule = { .choose = choose_record,
+                                      .confirm = confirm_record,
+                                      .baton = p,
+                                      .batch_records = run->batch };
+
         p->run = run;
-        p->text = malloc(BATCH_OCTETS + VLD_PATH_MAX + 1);
+        rv = vld_store_delete_each(run->store, run->root, &rule,
+                                   &run->totals.pruned);
     }
-    if (!p || !p->text) {
-        free(p);
-        return APR_ENOMEM;
+    else {
+        rv = APR_ENOMEM;
     }
-    rv = vld_store_each(run->store, run->root, visit_record, p);
-    if (rv == APR_SUCCESS) {
-        rv = drop_collected(p);
-    }
-    free(p->text);
     free(p);
     return rv;
 }

@@ -72,31 +72,32 @@ static apr_status_t put_record(vld_run *run, vld_batch *batch, vld_job *job)
     return rv;
 }
 
-static apr_status_t put_records(vld_run *run, vld_job **jobs, size_t n)
-{
-    vld_batch *batch;
-    apr_status_t rv = vld_batch_begin(run->store, &batch);
+/* One batch. */
+typedef struct writing {
+    vld_run *run;
+    vld_job **jobs;
+    size_t count;
+} writing;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
+static apr_status_t put_records(void *baton, vld_batch *batch)
+{
+    writing *w = baton;
+    apr_status_t rv = APR_SUCCESS;
+
+    for (size_t i = 0; i < w->count && rv == APR_SUCCESS; i++) {
+        rv = put_record(w->run, batch, w->jobs[i]);
     }
-    for (size_t i = 0; i < n; i++) {
-        rv = put_record(run, batch, jobs[i]);
-        if (rv != APR_SUCCESS) {
-            vld_batch_abort(batch);
-            return rv;
-        }
-    }
-    return vld_batch_commit(batch);
+    return rv;
 }
 
 static apr_status_t write_results(void *baton, const vld_item_list *results)
 {
-    vld_job **jobs = sort_jobs(results);
-    apr_status_t rv = jobs ? put_records(baton, jobs, results->count)
-                           : APR_ENOMEM;
+    vld_run *run = baton;
+    writing w = { run, sort_jobs(results), results->count };
+    apr_status_t rv = w.jobs ? vld_store_write(run->store, put_records, &w)
+                             : APR_ENOMEM;
 
-    free(jobs);
+    free(w.jobs);
     return rv;
 }
 
