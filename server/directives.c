@@ -2,9 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The directives: their arguments, their contexts, and the messages about wrong
  * ones.  It never looks at a request. */
-#include <errno.h>
-
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <httpd.h>
@@ -12,6 +9,7 @@
 #include <http_core.h>
 
 #include "server/access/foreign_directives.h"
+#include "server/arguments.h"
 #include "server/config.h"
 #include "server/directives.h"
 
@@ -60,33 +58,6 @@ static const char *set_verify(cmd_parms *cmd, void *conf_, const char *arg)
     return NULL;
 }
 
-/* A number of bytes, with one of the suffixes K, M, G or without. */
-static bool read_size(const char *text, apr_int64_t *out)
-{
-    static const char suffixes[] = "kmg";
-    const char *suffix;
-    char *end;
-    apr_int64_t n;
-
-    errno = 0;
-    n = apr_strtoi64(text, &end, 10);
-    if (errno || end == text || n < 0 || !apr_isdigit(*text)) {
-        return false;
-    }
-    suffix = *end ? strchr(suffixes, apr_tolower(*end)) : NULL;
-    if (suffix) {
-        int shift = 10 * (int)(suffix - suffixes + 1);
-
-        if (n > APR_INT64_MAX >> shift) {
-            return false;
-        }
-        n <<= shift;
-        end++;
-    }
-    *out = n;
-    return *end == '\0';
-}
-
 static const char *set_auto(cmd_parms *cmd, void *conf_, const char *how,
                             const char *size)
 {
@@ -102,7 +73,7 @@ static const char *set_auto(cmd_parms *cmd, void *conf_, const char *how,
     }
     conf->auto_index = on ? VLD_ON : VLD_OFF;
     conf->auto_max = VLD_DEFAULT_AUTO_MAX;
-    if (size && !read_size(size, &conf->auto_max)) {
+    if (size && !vld_argument_size(size, &conf->auto_max)) {
         return apr_psprintf(cmd->pool,
                             "%s: \"%s\" is no size: say a number "
                             "of octets, as 1000000, 512K, 256M or 4G",
@@ -135,24 +106,16 @@ static const char *set_index(cmd_parms *cmd, void *conf, const char *arg)
     return NULL;
 }
 
-/* A decimal number from 0 to most, and nothing after it.  NULL or a
- * message. */
+/* NULL or a message. */
 static const char *read_number(cmd_parms *cmd, const char *arg,
                                apr_int64_t most, apr_int64_t *out)
 {
-    char *end;
-    apr_int64_t n;
-
-    errno = 0;
-    n = apr_strtoi64(arg, &end, 10);
-    if (errno || end == arg || *end || n < 0 || n > most) {
-        return apr_psprintf(cmd->pool,
-                            "%s: \"%s\" is not a whole number "
-                            "from 0 to %" APR_INT64_T_FMT,
-                            cmd->cmd->name, arg, most);
-    }
-    *out = n;
-    return NULL;
+    return vld_argument_number(arg, most, out)
+               ? NULL
+               : apr_psprintf(cmd->pool,
+                              "%s: \"%s\" is not a whole number "
+                              "from 0 to %" APR_INT64_T_FMT,
+                              cmd->cmd->name, arg, most);
 }
 
 static const char *set_answers(cmd_parms *cmd, void *conf, const char *arg)

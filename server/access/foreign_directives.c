@@ -16,7 +16,8 @@
 
 /* --- what makes a response depend on the client --------------------------- */
 
-static void note_rule(cmd_parms *cmd, vld_dir_config *conf, const char *args)
+/* Whatever its arguments are. */
+static void note_always(cmd_parms *cmd, vld_dir_config *conf, const char *args)
 {
     (void)cmd;
     (void)args;

@@ -12,8 +12,8 @@
 #define VLD_FOREIGN_DIRECTIVES(X)                                              \
     X(Allow, from, mod_access_compat, OR_LIMIT)                                \
     X(Deny, from, mod_access_compat, OR_LIMIT)                                 \
-    X(Satisfy, rule, mod_access_compat, OR_AUTHCFG)                            \
-    X(SSLRequire, rule, mod_ssl, OR_AUTHCFG)                                   \
+    X(Satisfy, always, mod_access_compat, OR_AUTHCFG)                          \
+    X(SSLRequire, always, mod_ssl, OR_AUTHCFG)                                 \
     X(SSLCipherSuite, ciphers, mod_ssl, RSRC_CONF | OR_AUTHCFG)                \
     X(SetEnvIf, setenvif, mod_setenvif, OR_FILEINFO)                           \
     X(SetEnvIfNoCase, setenvif, mod_setenvif, OR_FILEINFO)                     \
