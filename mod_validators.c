@@ -14,11 +14,14 @@
 #include "server/access/providers.h"
 #include "server/config.h"
 #include "server/directives.h"
-#include "server/dav/as_get.h"
+#include "server/dav/dav.h"
 #include "server/index/handle.h"
 #include "server/index/indexer.h"
 #include "server/index/prepare.h"
-#include "server/request/request.h"
+#include "server/request/attach.h"
+#include "server/request/evaluate.h"
+#include "server/request/replay.h"
+#include "server/request/scope.h"
 #include "server/shared.h"
 
 /* --- start-up, from the first directive to the last child ----------------- */

@@ -58,6 +58,12 @@ apr_int64_t vld_config_auto_max(const vld_dir_config *conf)
                                          : conf->auto_max;
 }
 
+vld_compare vld_config_compare(const vld_dir_config *conf)
+{
+    return conf->verify == VLD_UNSET ? VLD_COMPARE_STRICT
+                                     : (vld_compare)conf->verify;
+}
+
 const vld_dir_config *vld_config_of(const request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &validators_module);

@@ -69,6 +69,8 @@ bool vld_config_auto(void);
 /* The size of the largest file that this configuration lets be indexed; -1:
  * none is. */
 apr_int64_t vld_config_auto_max(const vld_dir_config *conf);
+/* How an identity is compared for this configuration. */
+vld_compare vld_config_compare(const vld_dir_config *conf);
 /* The configuration of a request; never NULL. */
 const vld_dir_config *vld_config_of(const request_rec *r);
 

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What GET shows of a file, told without a GET.  Reads the file where it must;
- * sends nothing and changes nothing. */
+/* What GET shows of a file, without a GET.  Reads the file where it must; sends
+ * nothing and changes nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -20,7 +20,10 @@
 #include "server/config.h"
 #include "server/dav/as_get.h"
 #include "server/index/lookup.h"
+#include "server/request/answer_key.h"
+#include "server/request/choose.h"
 #include "server/request/request.h"
+#include "server/request/tag.h"
 #include "server/shared.h"
 
 APLOG_USE_MODULE(validators);
@@ -28,106 +31,94 @@ APLOG_USE_MODULE(validators);
 /* --- a file -------------------------------------------------------------- */
 
 /* The octets are hashed between two looks that see the same. */
-static bool hash(int fd, vld_shown *out)
+static bool hash_between_looks(int fd, const vld_identity *before,
+                               vld_digest *out)
 {
-    vld_digest digest;
     vld_identity after;
     struct stat st;
     apr_uint64_t size;
 
-    if (vld_digest_fd(fd, &digest, &size) != APR_SUCCESS
-        || fstat(fd, &st) != 0) {
+    if (vld_digest_fd(fd, out, &size) != APR_SUCCESS || fstat(fd, &st) != 0) {
         return false;
     }
     vld_identity_of(&st, &after);
-    if (size != after.size
-        || !vld_identity_equal(&after, &out->identity, VLD_COMPARE_STRICT)) {
-        return false;
+    return size == after.size
+           && vld_identity_equal(&after, before, VLD_COMPARE_STRICT);
+}
+
+/* Without a strong tag GET says no date, and the file's last change is later
+ * than any that it has said. */
+static void take_choice(const vld_choice *choice, apr_int64_t now_s,
+                        vld_representation *out)
+{
+    vld_tag_of_choice(choice, &out->identity, out->etag);
+    out->date = choice->date.seconds;
+    out->date_sent = choice->date_sent;
+    if (out->etag[0] != '"') {
+        out->date = vld_dates_of_change(&out->identity, now_s);
+        out->date_sent = false;
     }
-    out->digest = digest;
-    return vld_tag_of_content(&digest, out->etag);
 }
 
-static void take_record(const vld_lookup *found, vld_shown *out)
+static void look_at_file(request_rec *r, const struct stat *st, int fd,
+                         vld_facts *facts, vld_representation *out)
 {
-    out->indexed = true;
-    out->digest = found->record.digest;
-    out->date = found->record.last_modified > found->link_mtime_s
-                    ? found->record.last_modified
-                    : found->link_mtime_s;
-    vld_tag_of_content(&out->digest, out->etag);
+    vld_digest digest;
+    vld_choice choice;
+
+    if (!facts->is_fresh) {
+        facts->is_settled =
+            !vld_identity_racy(&out->identity, vld_now_ns(),
+                               vld_identity_margin_ns(fd, st->st_dev));
+    }
+    if (vld_choose_reads(facts, false)
+        && hash_between_looks(fd, &out->identity, &digest)) {
+        facts->content = &digest;
+    }
+    vld_choose(facts, &choice);
+    take_choice(&choice, apr_time_sec(r->request_time), out);
 }
 
-static void look(request_rec *r, const char *path, int fd, vld_compare verify,
-                 vld_shown *out)
+static void look_at_open(request_rec *r, const char *path, int fd,
+                         vld_compare compare, const vld_answer_key *key,
+                         vld_representation *out)
 {
-    apr_int64_t now_ns = vld_now_ns();
-    struct stat st;
+    vld_memory memory = { 0 };
     vld_lookup found;
+    struct stat st;
+    vld_facts facts = { 0 };
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         return;
     }
     vld_identity_of(&st, &out->identity);
-    if (vld_index_find(r->request_time, path, &found)
-        && vld_identity_equal(&found.record.identity, &out->identity, verify)) {
-        take_record(&found, out);
+    if (vld_index_find(r->request_time, path, &found)) {
+        facts.record = &found.record;
+        facts.link_s = found.link_mtime_s;
     }
-    else if (st.st_size <= VLD_SMALL_FILE) {
-        hash(fd, out);
+    if (key) {
+        vld_answer_memory(r, key, &memory);
+        facts.may_be_remembered = key->len && vld_access_anonymous(r);
     }
-    else if (!vld_identity_racy(&out->identity, now_ns,
-                                vld_identity_margin_ns(fd, st.st_dev))) {
-        vld_tag_of_identity(&out->identity, out->etag);
-    }
+    facts.auto_max = -1;
+    facts.past = &memory.past;
+    facts.now_us = r->request_time;
+    vld_facts_see(&facts, &out->identity, compare);
+    look_at_file(r, &st, fd, &facts, out);
 }
 
-void vld_shown_now(request_rec *r, const char *path, int verify, vld_shown *out)
+void vld_representation_now(request_rec *r, const char *path,
+                            vld_compare compare, const vld_answer_key *key,
+                            vld_representation *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     memset(out, 0, sizeof(*out));
     out->exists = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
     if (fd >= 0) {
-        look(r, path, fd,
-             verify == VLD_COMPARE_MTIME ? VLD_COMPARE_MTIME
-                                         : VLD_COMPARE_STRICT,
-             out);
+        look_at_open(r, path, fd, compare, key, out);
         close(fd);
     }
-}
-
-/* --- its date ------------------------------------------------------------ */
-
-/* If no answer with this content is remembered, no client can hold a date for
- * it: the date is then a bound, and is not shown. */
-static void find_date(request_rec *r, const vld_answer_key *key, vld_view *v)
-{
-    const vld_shown *shown = &v->shown;
-    vld_record record = { .last_modified = shown->date };
-    vld_memory memory;
-    vld_chosen_date chosen;
-    vld_dates_facts facts = { &shown->identity,
-                              &shown->digest,
-                              shown->indexed ? &record : NULL,
-                              shown->indexed,
-                              0,
-                              &memory.past,
-                              key->len && vld_access_anonymous(r)
-                                  ? VLD_RECALL_READ
-                                  : VLD_RECALL_NONE,
-                              r->request_time };
-
-    v->date_shown = false;
-    if (shown->etag[0] != '"') {
-        v->date = vld_dates_of_change(&shown->identity,
-                                      apr_time_sec(r->request_time));
-        return;
-    }
-    vld_answer_memory(r, key, &memory);
-    vld_dates_choose(&facts, &chosen);
-    v->date = chosen.seconds;
-    v->date_shown = !chosen.is_assumed && chosen.may_be_sent;
 }
 
 /* --- a URL --------------------------------------------------------------- */
@@ -159,9 +150,8 @@ static bool get_sends(request_rec *sub, const char *path)
     vld_rewriting rewriting;
     ap_filter_t before = { 0 };
 
-    if (vld_config_of(sub)->engine != VLD_ON || sub->finfo.filetype != APR_REG
-        || strcmp(sub->filename, path) || (sub->path_info && *sub->path_info)
-        || (sub->handler && strcmp(sub->handler, "default-handler"))) {
+    if (vld_config_of(sub)->engine != VLD_ON || !vld_request_is_plain_file(sub)
+        || vld_request_has_path_info(sub) || strcmp(sub->filename, path)) {
         return false;
     }
     ap_run_insert_filter(sub);
@@ -170,47 +160,48 @@ static bool get_sends(request_rec *sub, const char *path)
     return !vld_filters_rewriting(&before, &rewriting);
 }
 
-static void look_up(request_rec *r, const char *uri, vld_view *v)
+static void look_up(request_rec *r, const char *uri, vld_as_get *g)
 {
-    const char *escaped = ap_escape_uri(v->pool, uri);
+    const char *escaped = ap_escape_uri(g->pool, uri);
     request_rec *sub = ap_sub_req_lookup_uri(escaped, r, NULL);
     vld_answer_key key = { 0 };
 
-    v->ours = may_get(sub, r) && get_sends(sub, v->path);
-    if (v->ours) {
-        vld_shown_now(sub, v->path, vld_config_of(sub)->verify, &v->shown);
+    g->is_shown = may_get(sub, r) && get_sends(sub, g->path);
+    if (g->is_shown) {
         if (vld_shared_answers()) {
             vld_answer_key_of(strcmp(uri, r->uri) ? sub : r, &key);
         }
-        find_date(sub, &key, v);
+        vld_representation_now(sub, g->path,
+                               vld_config_compare(vld_config_of(sub)), &key,
+                               &g->shown);
     }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s: GET shows %s", escaped,
-                  !v->ours           ? "this client something else"
-                  : v->shown.etag[0] ? v->shown.etag
+                  !g->is_shown       ? "this client something else"
+                  : g->shown.etag[0] ? g->shown.etag
                                      : "no tag");
     ap_destroy_sub_req(sub);
 }
 
 /* The last one is kept: its properties are asked for one by one. */
-const vld_view *vld_shown_by_get(request_rec *r, const char *uri,
-                                 const char *path)
+const vld_as_get *vld_as_get_of(request_rec *r, const char *uri,
+                                const char *path)
 {
-    static const char key[] = "validators_view";
+    static const char key[] = "validators_as_get";
     void *kept = NULL;
-    vld_view *v;
+    vld_as_get *g;
 
     apr_pool_userdata_get(&kept, key, r->pool);
-    v = kept;
-    if (!v) {
-        v = apr_pcalloc(r->pool, sizeof(*v));
-        apr_pool_create(&v->pool, r->pool);
-        apr_pool_tag(v->pool, key);
-        apr_pool_userdata_setn(v, key, NULL, r->pool);
+    g = kept;
+    if (!g) {
+        g = apr_pcalloc(r->pool, sizeof(*g));
+        apr_pool_create(&g->pool, r->pool);
+        apr_pool_tag(g->pool, key);
+        apr_pool_userdata_setn(g, key, NULL, r->pool);
     }
-    if (!v->path || strcmp(v->path, path)) {
-        apr_pool_clear(v->pool);
-        v->path = apr_pstrdup(v->pool, path);
-        look_up(r, uri, v);
+    if (!g->path || strcmp(g->path, path)) {
+        apr_pool_clear(g->pool);
+        g->path = apr_pstrdup(g->pool, path);
+        look_up(r, uri, g);
     }
-    return v->ours ? v : NULL;
+    return g->is_shown ? g : NULL;
 }

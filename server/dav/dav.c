@@ -26,10 +26,13 @@
 #include <mod_dav.h>
 #include <util_mutex.h>
 
-#include "server/dav/dav.h"
 #include "server/config.h"
+#include "server/dav/dav.h"
+#include "server/dav/dav_props.h"
+#include "server/dav/dav_view.h"
 #include "server/note.h"
-#include "server/request/request.h"
+#include "server/request/fields.h"
+#include "validators/precond.h"
 
 APLOG_USE_MODULE(validators);
 
@@ -37,9 +40,6 @@ APLOG_USE_MODULE(validators);
 #define MUTEX "validators-dav"
 
 #define COPY_CHUNK 65536
-
-const dav_hooks_repository *vld_dav_inner;
-dav_hooks_repository vld_dav_outer;
 
 #define inner vld_dav_inner
 
@@ -68,17 +68,6 @@ static const verdict *verdict_of(request_rec *r)
 
     apr_pool_userdata_get(&given, VERDICT, r->pool);
     return given;
-}
-
-const vld_view *vld_dav_view(const dav_resource *resource)
-{
-    request_rec *r = inner->get_request_rec(resource);
-
-    if (!resource->exists || resource->collection || !r) {
-        return NULL;
-    }
-    return vld_shown_by_get(r->main ? r->main : r, resource->uri,
-                            inner->get_pathname(resource));
 }
 
 static bool names_tags(const request_rec *r)
@@ -157,7 +146,7 @@ static void spare(const dav_resource *destination)
 /* The resource as it is: what GET shows, or else what mod_dav says of it. */
 static apr_int64_t describe(const dav_resource *resource, verdict *out)
 {
-    const vld_view *v = vld_dav_view(resource);
+    const vld_as_get *v = vld_dav_view(resource);
     struct stat st;
 
     out->ours = v || !resource->exists;
@@ -166,7 +155,7 @@ static apr_int64_t describe(const dav_resource *resource, verdict *out)
     if (v) {
         out->etag = apr_pstrdup(resource->pool, v->shown.etag);
         out->identity = v->shown.identity;
-        return v->date;
+        return v->shown.date;
     }
     if (resource->exists && !stat(inner->get_pathname(resource), &st)) {
         out->etag = inner->getetag(resource);
@@ -237,11 +226,12 @@ static int precondition(request_rec *r, dav_resource *resource,
 
 static void look_again(request_rec *r, const char *path, verdict *now)
 {
-    vld_shown shown;
+    vld_representation shown;
     struct stat st;
 
     if (now->ours) {
-        vld_shown_now(r, path, vld_config_of(r)->verify, &shown);
+        vld_representation_now(r, path, vld_config_compare(vld_config_of(r)),
+                               NULL, &shown);
         now->exists = shown.exists;
         now->identity = shown.identity;
         now->etag = apr_pstrdup(r->pool, shown.etag);
@@ -266,8 +256,8 @@ static bool is_same(const verdict *a, const verdict *b)
                                         VLD_COMPARE_STRICT));
 }
 
-/* The date of what has come since is later than any that a client can
- * hold. */
+/* The file has changed since: treat its date as later than any date in the
+ * request. */
 static dav_error *judge_again(const dav_resource *resource)
 {
     request_rec *r = inner->get_request_rec(resource);
@@ -320,7 +310,7 @@ static dav_error *get_resource(request_rec *r, const char *root,
 static const char *getetag(const dav_resource *resource)
 {
     request_rec *r = inner->get_request_rec(resource);
-    const vld_view *v = r && names_tags(r) ? vld_dav_view(resource) : NULL;
+    const vld_as_get *v = r && names_tags(r) ? vld_dav_view(resource) : NULL;
 
     return v ? apr_pstrdup(resource->pool, v->shown.etag)
              : inner->getetag(resource);
@@ -418,13 +408,6 @@ static dav_error *seek_stream(dav_stream *stream, apr_off_t to)
 }
 
 /* --- start-up ------------------------------------------------------------ */
-
-void *vld_dav_function(apr_dso_handle_t *dav, const char *name)
-{
-    apr_dso_handle_sym_t found = NULL;
-
-    return apr_dso_sym(&found, dav, name) == APR_SUCCESS ? found : NULL;
-}
 
 static bool hook_into(apr_dso_handle_t *dav)
 {

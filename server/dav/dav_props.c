@@ -8,9 +8,10 @@
 #include <httpd.h>
 #include <mod_dav.h>
 
-#include "server/dav/dav.h"
 #include "server/config.h"
-#include "server/request/request.h"
+#include "server/dav/dav_props.h"
+#include "server/dav/dav_view.h"
+#include "validators/precond.h"
 
 static int (*run_find)(const dav_resource *, const char *, const char *,
                        const dav_hooks_liveprop **);
@@ -20,10 +21,10 @@ static const dav_hooks_liveprop *inner_props;
 
 /* --- the two texts ------------------------------------------------------- */
 
-typedef const char *text_fn(const dav_resource *, const vld_view *);
+typedef const char *text_fn(const dav_resource *, const vld_as_get *);
 
 /* "": GET shows none. */
-static const char *etag_text(const dav_resource *resource, const vld_view *v)
+static const char *etag_text(const dav_resource *resource, const vld_as_get *v)
 {
     (void)resource;
     return v->shown.etag;
@@ -31,15 +32,15 @@ static const char *etag_text(const dav_resource *resource, const vld_view *v)
 
 /* NULL where GET says no date, or one that cannot be known before: mod_dav_fs's
  * own is left, which clients show as the file's time. */
-static const char *date_text(const dav_resource *resource, const vld_view *v)
+static const char *date_text(const dav_resource *resource, const vld_as_get *v)
 {
     char *text;
 
-    if (!v->date_shown) {
+    if (!v->shown.date_sent) {
         return NULL;
     }
     text = apr_palloc(resource->pool, VLD_DATE_SIZE);
-    vld_date_format(v->date, text);
+    vld_date_format(v->shown.date, text);
     return text;
 }
 
@@ -82,8 +83,8 @@ static dav_prop_insert insert(const dav_resource *resource, int propid,
                               dav_prop_insert what, apr_text_header *to,
                               text_fn *text_of)
 {
-    const vld_view *v = what == DAV_PROP_INSERT_VALUE ? vld_dav_view(resource)
-                                                      : NULL;
+    const vld_as_get *v = what == DAV_PROP_INSERT_VALUE ? vld_dav_view(resource)
+                                                        : NULL;
     const char *text = v ? text_of(resource, v) : NULL;
     const char *element = text ? element_of(resource, propid) : NULL;
 
@@ -170,7 +171,7 @@ static void before_all(request_rec *r, const dav_resource *resource,
     }
 }
 
-static void correct(const dav_resource *resource, const vld_view *v,
+static void correct(const dav_resource *resource, const vld_as_get *v,
                     const char *name, text_fn *text_of, apr_text_header *in)
 {
     const dav_hooks_liveprop *props;
@@ -193,7 +194,7 @@ static void correct(const dav_resource *resource, const vld_view *v,
 static void after_all(request_rec *r, const dav_resource *resource,
                       dav_prop_insert what, apr_text_header *to)
 {
-    const vld_view *v;
+    const vld_as_get *v;
 
     (void)r;
     if (resource->hooks != vld_dav_inner

@@ -5,7 +5,7 @@
 #include <httpd.h>
 #include <http_protocol.h>
 
-#include "server/request/request.h"
+#include "server/request/answer_key.h"
 #include "server/shared.h"
 
 /* Longer ones are not remembered. */

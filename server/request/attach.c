@@ -16,9 +16,14 @@
 #include <util_filter.h>
 
 #include "server/access/filters.h"
+#include "server/access/providers.h"
 #include "server/config.h"
 #include "server/index/lookup.h"
+#include "server/request/attach.h"
+#include "server/request/checked_bucket.h"
+#include "server/request/last_modified.h"
 #include "server/request/request.h"
+#include "server/request/tag.h"
 #include "server/shared.h"
 
 APLOG_USE_MODULE(validators);
@@ -131,14 +136,16 @@ static void set_etag(request_rec *r, const char *etag)
     apr_table_unset(r->notes, "no-etag");
 }
 
-static bool set_content_tag(request_rec *r, const vld_request *rq)
+/* Set what was chosen.  False: no tag can be made. */
+static bool set_validators(request_rec *r, const vld_request *rq)
 {
-    char *etag = apr_palloc(r->pool, VLD_ETAG_SIZE);
+    char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
 
-    if (!vld_tag_of_content(&rq->digest, etag)) {
+    if (!vld_tag_of_choice(&rq->chosen, &rq->identity, etag)) {
         return false;
     }
     set_etag(r, etag);
+    vld_last_modified_set(r, &rq->chosen);
     return true;
 }
 
@@ -146,10 +153,10 @@ static void set_nothing(request_rec *r, vld_request *rq)
 {
     apr_table_unset(r->headers_out, "ETag");
     apr_table_unset(r->headers_out, "Last-Modified");
-    rq->source = VLD_SOURCE_NONE;
+    vld_choose_nothing(&rq->chosen);
 }
 
-/* --- the four sources ---------------------------------------------------- */
+/* --- sending what the tag names ------------------------------------------- */
 
 /* Replace the file's buckets so that the octets sent are those of the record,
  * or the connection is given up. */
@@ -161,7 +168,7 @@ static void guard_whole(request_rec *r, vld_request *rq, file *of)
         apr_bucket *next = APR_BUCKET_NEXT(e);
         apr_bucket *b = vld_checked_bucket_create(r, of->fd, e->start,
                                                   e->length, &rq->identity,
-                                                  &rq->digest, e->list);
+                                                  &rq->chosen.digest, e->list);
 
         APR_BUCKET_INSERT_BEFORE(e, b);
         apr_bucket_delete(e);
@@ -191,7 +198,7 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
     }
     e->length -= TAIL_SIZE;
     b = vld_checked_bucket_create(r, fd, e->start + (apr_off_t)e->length,
-                                  TAIL_SIZE, &rq->identity, &rq->digest,
+                                  TAIL_SIZE, &rq->identity, &rq->chosen.digest,
                                   e->list);
     APR_BUCKET_INSERT_AFTER(e, b);
     for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
@@ -203,7 +210,7 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
  * by whatever way httpd has. */
 static bool is_never_changed(const vld_request *rq)
 {
-    return rq->conf->verify == VLD_COMPARE_NONE;
+    return vld_config_compare(rq->conf) == VLD_COMPARE_NONE;
 }
 
 static void guard(request_rec *r, vld_request *rq, file *of)
@@ -229,34 +236,6 @@ static bool is_settled(const request_rec *r, const file *of)
                               vld_identity_margin_ns(of->os_fd, of->st.st_dev));
 }
 
-static bool use_record(request_rec *r, vld_request *rq, file *of,
-                       const vld_lookup *found)
-{
-    rq->digest = found->record.digest;
-    if (!set_content_tag(r, rq)) {
-        return false;
-    }
-    rq->source = VLD_SOURCE_RECORD;
-    rq->settled = true;
-    rq->identity = of->identity;
-    vld_date_set(r, rq, found, true);
-    return true;
-}
-
-static bool use_content(request_rec *r, vld_request *rq, file *of,
-                        apr_size_t len, const vld_lookup *found)
-{
-    if (vld_digest_bytes(of->octets, len, &rq->digest) != APR_SUCCESS
-        || !set_content_tag(r, rq)) {
-        return false;
-    }
-    rq->source = VLD_SOURCE_CONTENT;
-    rq->identity = of->identity;
-    rq->settled = is_settled(r, of);
-    vld_date_set(r, rq, found, false);
-    return true;
-}
-
 /* Whether the field has the tag, or what a content coding has made of it. */
 static bool has_tag(request_rec *r, const char *field, const char *etag)
 {
@@ -264,9 +243,9 @@ static bool has_tag(request_rec *r, const char *field, const char *etag)
            != NULL;
 }
 
-/* A client that came before the record did holds the provisional tag of this
- * very state.  To it the response goes on under that tag: its copy is the
- * content, and it would be sent the whole of it once more. */
+/* A client that asked before there was a record holds the provisional tag of
+ * this identity.  Its copy is this content: the response keeps that tag, or
+ * the client would be sent all of it once more. */
 static void keep_provisional(request_rec *r, vld_request *rq)
 {
     const char *held = apr_table_get(r->headers_in, "If-None-Match");
@@ -281,63 +260,66 @@ static void keep_provisional(request_rec *r, vld_request *rq)
     etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
     if (vld_tag_of_identity(&rq->identity, etag) && has_tag(r, held, etag)) {
         rq->keeps_provisional = true;
-        rq->date_sent = false;
-        rq->date.needs_memory = false;
+        vld_choose_tag_alone(&rq->chosen);
         set_etag(r, etag);
         apr_table_unset(r->headers_out, "Last-Modified");
     }
 }
 
-/* No date is sent, but those of the contents before are not forgotten. */
-static void use_identity(request_rec *r, vld_request *rq, file *of)
-{
-    char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
-    vld_dated latest;
-
-    if (!is_settled(r, of) || !vld_tag_of_identity(&of->identity, etag)) {
-        set_nothing(r, rq);
-        return;
-    }
-    rq->source = VLD_SOURCE_PROVISIONAL;
-    rq->identity = of->identity;
-    rq->settled = true;
-    vld_dates_latest(&rq->memory.past, &latest);
-    rq->digest = latest.digest;
-    rq->date.seconds = latest.date;
-    set_etag(r, etag);
-    apr_table_unset(r->headers_out, "Last-Modified");
-}
-
 /* --- the way of one file ------------------------------------------------- */
 
-static vld_compare verify_of(const vld_request *rq)
+/* Without a fresh record it counts who asks and when. */
+static void complete(request_rec *r, const vld_request *rq, const file *of,
+                     vld_facts *facts)
 {
-    return rq->conf->verify == VLD_COMPARE_MTIME ? VLD_COMPARE_MTIME
-                                                 : VLD_COMPARE_STRICT;
+    if (!facts->is_fresh) {
+        facts->is_settled = is_settled(r, of);
+        facts->may_be_remembered = rq->key.len && vld_access_anonymous(r);
+    }
 }
 
-/* A small file is read first and looked at after: if it is then as the record
- * says, so were the octets; if not, they tell their own digest. */
+static void attach_chosen(request_rec *r, vld_request *rq, const file *of,
+                          vld_facts *facts)
+{
+    complete(r, rq, of, facts);
+    rq->identity = of->identity;
+    vld_choose(facts, &rq->chosen);
+    if (!set_validators(r, rq)) {
+        set_nothing(r, rq);
+    }
+}
+
+/* A small file is read before it is stat'ed.  If the stat matches the record,
+ * the bytes are the recorded content; if not, they are hashed. */
 static void attach_small(request_rec *r, vld_request *rq, file *of,
-                         const vld_lookup *found)
+                         vld_facts *facts)
 {
     apr_size_t len;
+    vld_digest digest;
     bool known = read_small(of, &len) && look_at(of);
 
-    if (known && found && of->identity.size == len
-        && vld_identity_equal(&found->record.identity, &of->identity,
-                              verify_of(rq))) {
-        known = use_record(r, rq, of, found);
+    vld_facts_see(facts, &of->identity, vld_config_compare(rq->conf));
+    facts->is_fresh = known && facts->is_fresh && of->identity.size == len;
+    if (known && !facts->is_fresh
+        && vld_digest_bytes(of->octets, len, &digest) == APR_SUCCESS) {
+        facts->content = &digest;
     }
-    else if (known) {
-        known = use_content(r, rq, of, len, found);
-    }
-    if (known) {
+    attach_chosen(r, rq, of, facts);
+    if (vld_choice_is_of_content(&rq->chosen)) {
         send_octets(r, of, len);
     }
     else {
-        set_nothing(r, rq);
         apr_bucket_free(of->octets);
+    }
+}
+
+static void attach_large(request_rec *r, vld_request *rq, file *of,
+                         vld_facts *facts)
+{
+    attach_chosen(r, rq, of, facts);
+    if (rq->chosen.source == VLD_SOURCE_RECORD) {
+        keep_provisional(r, rq);
+        guard(r, rq, of);
     }
 }
 
@@ -364,80 +346,61 @@ static bool from_memory(const request_rec *r, const vld_request *rq,
 
 static void attach_file(request_rec *r, vld_request *rq, file *of)
 {
-    vld_lookup found_;
-    const vld_lookup *found = NULL;
-    bool fresh;
+    vld_lookup found;
+    vld_facts facts = { 0 };
 
     vld_answer_memory(r, &rq->key, &rq->memory);
-    if (from_memory(r, rq, of, &found_)
-        || vld_index_find(r->request_time, r->filename, &found_)) {
-        found = &found_;
+    if (from_memory(r, rq, of, &found)
+        || vld_index_find(r->request_time, r->filename, &found)) {
+        facts.record = &found.record;
+        facts.link_s = found.link_mtime_s;
     }
-    rq->txn = found_.txn;
-    fresh = found
-            && vld_identity_equal(&found->record.identity, &of->identity,
-                                  verify_of(rq));
-    rq->stale_record = found && !fresh;
-    rq->to_be_indexed = !fresh
-                        && of->st.st_size <= vld_config_auto_max(rq->conf);
-    if (of->st.st_size <= VLD_SMALL_FILE && (!fresh || !rq->conditional)
-        && (!fresh || !r->header_only)) {
-        attach_small(r, rq, of, found);
-    }
-    else if (fresh && use_record(r, rq, of, found)) {
-        keep_provisional(r, rq);
-        guard(r, rq, of);
+    rq->txn = found.txn;
+    facts.auto_max = vld_config_auto_max(rq->conf);
+    facts.past = &rq->memory.past;
+    facts.now_us = r->request_time;
+    facts.is_response = true;
+    vld_facts_see(&facts, &of->identity, vld_config_compare(rq->conf));
+    if (vld_choose_reads(&facts, !rq->conditional && !r->header_only)) {
+        attach_small(r, rq, of, &facts);
     }
     else {
-        use_identity(r, rq, of);
+        attach_large(r, rq, of, &facts);
     }
 }
 
-/* The octets sent will not be those of the file, so no strong tag is.  Of what
- * follows from the file and the configuration alone, these two can still be
- * said: a weak tag of the file's identity and of the time when the
- * configuration was read, and the later of the file's last change and that
- * time.  Of other filters nothing is known; what they say themselves, as
- * mod_include may, comes after. */
+/* The octets sent are not those of the file, so no strong tag names them.
+ * Where they follow from the file and the configuration alone, a weak tag
+ * and a date are made of these.  Of other filters nothing is known; what
+ * they say themselves, as mod_include may, comes after. */
 static void decline_filter(request_rec *r, vld_request *rq, file *of,
                            const vld_rewriting *by)
 {
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
+    vld_identity tagged;
 
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
                   "the filter %s rewrites the octets of %s", by->name,
                   r->filename);
-    rq->rewritten = true;
+    rq->is_rewritten = true;
     set_nothing(r, rq);
     if (by->deterministic && is_settled(r, of)) {
-        vld_identity salted = of->identity;
-        apr_time_t born = vld_shared_born();
-
-        salted.inode ^= (apr_uint64_t)born;
-        if (vld_tag_of_identity(&salted, etag)) {
+        vld_choose_rewritten(&of->identity, vld_shared_born(), r->request_time,
+                             &tagged, &rq->chosen);
+        if (vld_tag_of_identity(&tagged, etag)) {
             apr_table_setn(r->headers_out, "ETag", etag);
         }
-        rq->date.seconds = vld_dates_later(
-            vld_dates_of_change(&of->identity, apr_time_sec(r->request_time)),
-            apr_time_sec(born) + 1);
-        rq->date.may_be_sent = vld_dates_may_send(rq->date.seconds,
-                                                  r->request_time);
-        vld_date_send(r, rq);
-        rq->date_sent = false;
+        vld_last_modified_set(r, &rq->chosen);
+        rq->chosen.date_sent = false; /* it names no content */
     }
 }
 
-/* The octets do not come as a file's do: another filter or module has been
- * here before.  What core has said of the file goes all the same; what a
- * handler has said of its own stays, and is told by its date. */
+/* The brigade is not a plain file: another filter or module made it.  Remove
+ * the validators that core set for the file (recognised by Last-Modified
+ * equal to its mtime); keep those that a handler set itself. */
 static void disown(request_rec *r)
 {
-    const char *text = apr_table_get(r->headers_out, "Last-Modified");
-    vld_span span = { text, text ? strlen(text) : 0 };
-    int64_t date;
-
-    if (text && vld_date_parse(span, apr_time_sec(r->request_time), &date)
-        && date == apr_time_sec(r->finfo.mtime)) {
+    if (vld_last_modified_is(r, apr_time_sec(r->finfo.mtime))) {
         apr_table_unset(r->headers_out, "ETag");
         apr_table_unset(r->headers_out, "Last-Modified");
     }

@@ -11,7 +11,8 @@
 #include <httpd.h>
 #include <http_log.h>
 
-#include "server/request/request.h"
+#include "server/request/checked_bucket.h"
+#include "validators/content.h"
 
 APLOG_USE_MODULE(validators);
 

@@ -15,7 +15,10 @@
 #include <util_filter.h>
 
 #include "server/note.h"
+#include "server/request/evaluate.h"
+#include "server/request/remember.h"
 #include "server/request/request.h"
+#include "server/request/want.h"
 
 APLOG_USE_MODULE(validators);
 
@@ -56,7 +59,8 @@ static void validators_of(const request_rec *r, const vld_request *rq,
     /* A date of ours names one content.  Of another's it is only known that
      * much when it is well past (8.8.2.2; httpd's minute). */
     out->date_is_strong = out->has_last_modified
-                          && (rq->date_sent || out->last_modified <= now - 60);
+                          && (rq->chosen.date_sent
+                              || out->last_modified <= now - 60);
 }
 
 /* --- what is done with the outcome --------------------------------------- */
@@ -219,19 +223,21 @@ static vld_word word_of(const vld_request *rq, const vld_decision *decision,
     if (decision->outcome == VLD_PRECONDITION_FAILED) {
         return VLD_WORD_FAILED;
     }
-    if (rq->source == VLD_SOURCE_CONTENT || rq->source == VLD_SOURCE_RECORD) {
+    if (rq->chosen.source == VLD_SOURCE_CONTENT
+        || rq->chosen.source == VLD_SOURCE_RECORD) {
         if (rq->conditional) {
             return VLD_WORD_CHANGED;
         }
-        return rq->stale_record                   ? VLD_WORD_STALE
-               : rq->source == VLD_SOURCE_CONTENT ? VLD_WORD_UNINDEXED
-                                                  : VLD_WORD_OK;
+        return rq->chosen.has_stale_record               ? VLD_WORD_STALE
+               : rq->chosen.source == VLD_SOURCE_CONTENT ? VLD_WORD_UNINDEXED
+                                                         : VLD_WORD_OK;
     }
-    if (rq->rewritten) {
+    if (rq->is_rewritten) {
         return VLD_WORD_DECLINED_FILTER;
     }
     if (rq->is_core_file) {
-        return rq->stale_record ? VLD_WORD_STALE : VLD_WORD_UNINDEXED;
+        return rq->chosen.has_stale_record ? VLD_WORD_STALE
+                                           : VLD_WORD_UNINDEXED;
     }
     if (!current->etag.ptr && !current->has_last_modified) {
         return VLD_WORD_DECLINED_HANDLER;
@@ -246,7 +252,8 @@ static const char *source_text(const vld_request *rq)
         "the file's identity", "nowhere: the file is changing or filtered"
     };
 
-    return texts[rq->keeps_provisional ? VLD_SOURCE_PROVISIONAL : rq->source];
+    return texts[rq->keeps_provisional ? VLD_SOURCE_PROVISIONAL
+                                       : rq->chosen.source];
 }
 
 static void tell(request_rec *r, const vld_request *rq,

@@ -8,7 +8,7 @@
 
 #include <httpd.h>
 
-#include "server/request/request.h"
+#include "server/request/fields.h"
 
 static void keep(vld_span *span, const char *value)
 {
@@ -112,7 +112,8 @@ const vld_fields *vld_fields_kept(request_rec *r)
     return kept;
 }
 
-/* What has not moved is the client's. */
+/* Pointers compare: an unchanged field still points at the client's own
+ * string. */
 bool vld_fields_differ(const request_rec *r, const vld_fields *own)
 {
     vld_fields now;

@@ -10,7 +10,8 @@
 
 #include "server/access/providers.h"
 #include "server/config.h"
-#include "server/request/request.h"
+#include "server/request/last_modified.h"
+#include "server/request/remember.h"
 #include "server/shared.h"
 
 /* An answer is written again when it is this old, so that a busy file's is not
@@ -255,8 +256,8 @@ static bool stands(const request_rec *r, const vld_request *rq)
     const vld_memory *m = &rq->memory;
 
     return m->variant && r->request_time - m->born_us < FRESH_US
-           && rq->txn == m->txn && rq->date.seconds == m->date
-           && !memcmp(&m->digest, &rq->digest, sizeof(rq->digest))
+           && rq->txn == m->txn && rq->chosen.date.seconds == m->date
+           && !memcmp(&m->digest, &rq->chosen.digest, sizeof(rq->chosen.digest))
            && vld_identity_equal(&m->identity, &rq->identity,
                                  VLD_COMPARE_STRICT);
 }
@@ -281,38 +282,26 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
     if (rq->conf->quick == VLD_ON && vld_access_public(r)) {
         flags |= VLD_ANSWER_QUICK;
     }
-    if (rq->source == VLD_SOURCE_RECORD) {
+    if (rq->chosen.source == VLD_SOURCE_RECORD) {
         flags |= VLD_ANSWER_INDEXED;
     }
-    if (rq->source == VLD_SOURCE_PROVISIONAL) {
+    if (rq->chosen.source == VLD_SOURCE_PROVISIONAL) {
         flags |= VLD_ANSWER_UNKNOWN;
     }
     return flags;
 }
 
-/* Whether the date is still what was set: mod_headers may have had its say. */
-static bool says_date(const request_rec *r, apr_int64_t date)
-{
-    const char *text = apr_table_get(r->headers_out, "Last-Modified");
-    vld_span span = { text, text ? strlen(text) : 0 };
-    int64_t said;
-
-    return text && vld_date_parse(span, apr_time_sec(r->request_time), &said)
-           && said == date;
-}
-
 static void fill(vld_answer *answer, const request_rec *r,
                  const vld_request *rq, const char *etag)
 {
-    answer->verify = rq->conf->verify == VLD_UNSET
-                         ? VLD_COMPARE_STRICT
-                         : (apr_uint32_t)rq->conf->verify;
+    answer->verify = (apr_uint32_t)vld_config_compare(rq->conf);
     answer->born_us = r->request_time;
     answer->index_txn = rq->txn;
     answer->identity = rq->identity;
-    answer->digest = rq->digest;
-    answer->last_modified = rq->date.seconds;
-    answer->date_sent = rq->date_sent && says_date(r, rq->date.seconds);
+    answer->digest = rq->chosen.digest;
+    answer->last_modified = rq->chosen.date.seconds;
+    answer->date_sent = rq->chosen.date_sent
+                        && vld_last_modified_is(r, rq->chosen.date.seconds);
     answer->path.ptr = r->filename;
     answer->path.len = strlen(r->filename);
     answer->etag.ptr = etag;
@@ -326,7 +315,8 @@ static void fill(vld_answer *answer, const request_rec *r,
 static bool is_latest(request_rec *r, vld_request *rq)
 {
     vld_answer_memory(r, &rq->key, &rq->memory);
-    return vld_dates_is_free(&rq->memory.past, &rq->digest, rq->date.seconds);
+    return vld_dates_is_free(&rq->memory.past, &rq->chosen.digest,
+                             rq->chosen.date.seconds);
 }
 
 static bool remember(request_rec *r, vld_request *rq)
@@ -335,8 +325,9 @@ static bool remember(request_rec *r, vld_request *rq)
     const char *etag;
     vld_answer answer;
 
-    if (!answers || !rq->key.len || !rq->settled || rq->keeps_provisional
-        || rq->source == VLD_SOURCE_OTHER || rq->source == VLD_SOURCE_NONE) {
+    if (!answers || !rq->key.len || !rq->chosen.is_settled
+        || rq->keeps_provisional || rq->chosen.source == VLD_SOURCE_OTHER
+        || rq->chosen.source == VLD_SOURCE_NONE) {
         return false;
     }
     if (stands(r, rq)) {
@@ -361,8 +352,8 @@ static bool remember(request_rec *r, vld_request *rq)
 
 void vld_remember(request_rec *r, vld_request *rq)
 {
-    if (!remember(r, rq) && rq->date.needs_memory) {
-        vld_dates_forgo_memory(&rq->date, &rq->identity, r->request_time);
-        vld_date_send(r, rq);
+    if (!remember(r, rq) && rq->chosen.date.needs_memory) {
+        vld_choose_forgotten(&rq->chosen, &rq->identity, r->request_time);
+        vld_last_modified_set(r, &rq->chosen);
     }
 }

@@ -16,7 +16,7 @@
 #include "server/config.h"
 #include "server/index/lookup.h"
 #include "server/note.h"
-#include "server/request/request.h"
+#include "server/request/replay.h"
 #include "server/shared.h"
 
 APLOG_USE_MODULE(validators);
@@ -306,12 +306,13 @@ static bool fixups_may(const request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
-    return !r->prev && vld_scope_is_plain_file(r) && !core->sec_if
+    return !r->prev && vld_request_is_plain_file(r) && !core->sec_if
            && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie")
            && !has_field(r, "Cache-Control");
 }
 
-int vld_replay_fixups(request_rec *r, vld_request *rq, const vld_fields *fields)
+int vld_replay_fixups(request_rec *r, const vld_request *rq,
+                      const vld_fields *fields)
 {
     apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
     vld_answer answer;

@@ -8,13 +8,10 @@
 #include <http_request.h>
 
 #include "server/config.h"
+#include "server/request/replay.h"
 #include "server/request/request.h"
+#include "server/request/scope.h"
 #include "server/shared.h"
-
-vld_request *vld_request_of(const request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &validators_module);
-}
 
 /* GET and HEAD of the client's own request for a resource of this server.  A
  * forward proxy's answers are another origin's. */
@@ -31,14 +28,6 @@ static void give_back(request_rec *r)
     if (r->prev && vld_request_of(r->prev)) {
         r->no_local_copy = 0;
     }
-}
-
-/* Whether core's default handler will send the file that r->filename names:
- * no other handler is asked for. */
-bool vld_scope_is_plain_file(const request_rec *r)
-{
-    return r->finfo.filetype == APR_REG && r->filename
-           && (!r->handler || !strcmp(r->handler, "default-handler"));
 }
 
 static ap_filter_rec_t *attach, *evaluate, *evaluate_late;
@@ -65,7 +54,7 @@ int vld_scope_fixups(request_rec *r)
         return DECLINED;
     }
     if (r->status != HTTP_OK) {
-        if (vld_scope_is_plain_file(r)) {
+        if (vld_request_is_plain_file(r)) {
             ap_add_output_filter_handle(attach, NULL, r, r->connection);
         }
         return DECLINED;
@@ -89,7 +78,7 @@ int vld_scope_fixups(request_rec *r)
         }
     }
     ap_set_module_config(r->request_config, &validators_module, rq);
-    if (vld_scope_is_plain_file(r)) {
+    if (vld_request_is_plain_file(r)) {
         ap_add_output_filter_handle(attach, NULL, r, r->connection);
     }
     return DECLINED;

@@ -9,31 +9,25 @@
 
 #include "server/config.h"
 #include "server/index/indexer.h"
-#include "server/request/request.h"
+#include "server/request/want.h"
 #include "server/shared.h"
 
 APLOG_USE_MODULE(validators);
 
-/* It has no fresh record, or one with an earlier date than was sent. */
-static bool is_wanted(const vld_request *rq)
-{
-    return rq->to_be_indexed
-           || (rq->date.is_ahead_of_record
-               && (apr_int64_t)rq->identity.size
-                      <= vld_config_auto_max(rq->conf));
-}
-
 void vld_want_file(request_rec *r, const vld_request *rq)
 {
+    const vld_choice *chosen = &rq->chosen;
     vld_wanted *list = vld_shared_wanted();
-    bool content = rq->date.seconds > 0 && rq->source != VLD_SOURCE_OTHER
-                   && rq->source != VLD_SOURCE_NONE;
+    bool has_content = chosen->date.seconds > 0
+                       && chosen->source != VLD_SOURCE_OTHER
+                       && chosen->source != VLD_SOURCE_NONE;
 
-    if (!is_wanted(rq) || !list || !vld_indexer_runs()) {
+    if (!chosen->to_be_indexed || !list || !vld_indexer_runs()) {
         return;
     }
     if (!vld_wanted_post(list, r->filename, strlen(r->filename),
-                         rq->date.seconds, content ? &rq->digest : NULL,
+                         chosen->date.seconds,
+                         has_content ? &chosen->digest : NULL,
                          apr_time_now())) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
                       "%s: not put on the list of wanted files, which is full "

@@ -1,0 +1,19 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Replay: 304 from a prepared answer. */
+#ifndef SERVER_REQUEST_REPLAY_H
+#define SERVER_REQUEST_REPLAY_H
+
+#include "server/request/request.h"
+
+/* Before the first request: find the server's filters for content. */
+void vld_replay_resolve(void);
+int vld_replay_quick(request_rec *r, int lookup);
+/* In fixups, after access control: DONE when a 304 was sent, else DECLINED. */
+int vld_replay_fixups(request_rec *r, const vld_request *rq,
+                      const vld_fields *fields);
+/* Whether mod_cache waits for the response, so that the preconditions may be
+ * about its own copy. */
+bool vld_replay_asked_by_cache(const request_rec *r);
+
+#endif /* SERVER_REQUEST_REPLAY_H */
