@@ -1,10 +1,12 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What inotify says, and what that means: folders to watch, paths to look at.
- * It reads no file and knows no index. */
+/* Turns the events of inotify into folders to watch and paths to look at.  It
+ * reads no file and no index. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "watch/events.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +17,6 @@
 #include <unistd.h>
 
 #include "validators/content.h"
-#include "validators/scan.h"
-#include "watch/watch.h"
 
 #define LIMIT_LEAST 524288UL
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NONBLOCK)
@@ -24,26 +24,19 @@
     (IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM        \
      | IN_MOVED_TO | IN_DELETE)
 
-/* Folders that are watched and still to be listed. */
-typedef struct todo {
-    struct todo *next;
+/* A folder that is watched and still to be listed. */
+typedef struct listing {
+    struct listing *next;
     char path[];
-} todo;
+} listing;
 
 typedef struct filling {
     vld_watch *w;
     vld_root *root;
     vld_folder *top; /* the root's folder */
-    bool files;      /* files are news, too */
-    todo *todo;
+    bool files;      /* files may have changed, too */
+    listing *to_list;
 } filling;
-
-void vld_events_pend(vld_watch *w, vld_root *root, const char *path)
-{
-    if (!vld_pending_add(w->pending, path, strlen(path), vld_monotonic_ns())) {
-        root->rescan = true;
-    }
-}
 
 /* --- the limit ----------------------------------------------------------- */
 
@@ -61,8 +54,8 @@ static unsigned long read_limit(const char *path)
     return limit;
 }
 
-/* Of the two that there are, the one that was met: the lower one. */
-static unsigned long limit_now(const char **name)
+/* There are two limits; the lower one was met. */
+static unsigned long lower_limit(const char **name)
 {
     unsigned long all = read_limit("/proc/sys/fs/inotify/max_user_watches");
     unsigned long here = read_limit("/proc/sys/user/max_inotify_watches");
@@ -72,25 +65,25 @@ static unsigned long limit_now(const char **name)
     return lower ? here : all;
 }
 
-/* Whether that is to be told. */
-static bool must_poll(vld_root *root)
+/* True: that was not reported before. */
+static bool start_to_poll(vld_root *root)
 {
-    bool told = root->told;
+    bool reported = root->polled_reported;
 
     root->rescan |= !root->polled;
     root->polled = true;
-    root->told = true;
-    return !told;
+    root->polled_reported = true;
+    return !reported;
 }
 
-static void meet_limit(vld_watch *w, vld_root *root)
+static void report_limit(vld_watch *w, vld_root *root)
 {
     const char *name;
-    unsigned long limit = limit_now(&name);
+    unsigned long limit = lower_limit(&name);
     unsigned long more = limit < LIMIT_LEAST / 2 ? LIMIT_LEAST : 2 * limit;
     char why[400];
 
-    if (!must_poll(root)) {
+    if (!start_to_poll(root)) {
         return;
     }
     snprintf(why, sizeof(why),
@@ -99,44 +92,42 @@ static void meet_limit(vld_watch *w, vld_root *root)
              "%s=%lu into a file in /etc/sysctl.d",
              name, limit, (long long)(w->options->interval_ns / 1000000000),
              name, more, name, more);
-    vld_watch_problem(w, root->path, why);
+    vld_watch_report_problem(w, root->path, why);
 }
 
-static void meet_double(vld_watch *w, vld_root *root, const char *path)
+static void report_double_mount(vld_watch *w, vld_root *root, const char *path)
 {
-    if (!must_poll(root)) {
+    if (!start_to_poll(root)) {
         return;
     }
-    vld_watch_problem(w, path,
-                      "the folder is mounted at two places, and can be "
-                      "watched at one: the tree is scanned from time to time "
-                      "instead");
+    vld_watch_report_problem(
+        w, path,
+        "the folder is mounted at two places, and can be "
+        "watched at one: the tree is scanned from time to time "
+        "instead");
 }
 
 /* --- listing ------------------------------------------------------------- */
 
-static void put_off(filling *f, const char *path)
+static void defer_listing(filling *f, const char *path)
 {
     size_t len = strlen(path);
-    todo *next = malloc(sizeof(*next) + len + 1);
+    listing *next = malloc(sizeof(*next) + len + 1);
 
     if (!next) {
         f->root->lost = f->root->rescan = true;
         return;
     }
     memcpy(next->path, path, len + 1);
-    next->next = f->todo;
-    f->todo = next;
+    next->next = f->to_list;
+    f->to_list = next;
 }
 
-static void fail(filling *f, const char *path, apr_status_t rv)
+/* Where files are not asked for, the scan of the tree reports it. */
+static void report_failure(filling *f, const char *path, apr_status_t rv)
 {
-    char why[256];
-
-    /* A scan has told it, or will. */
     if (f->files) {
-        f->w->totals.failed++;
-        vld_watch_problem(f->w, path, vld_strerror(rv, why, sizeof(why)));
+        vld_watch_report_failure(f->w, path, rv);
     }
 }
 
@@ -149,21 +140,21 @@ static void watch_fd(filling *f, vld_folder *parent, const char *name, int fd,
                                         &folder);
 
     if (rv == APR_SUCCESS) {
-        /* What was watched here before has been listed since. */
+        /* A folder that was watched here before is listed already. */
         if (!f->files || folder->wd != known) {
-            put_off(f, path);
+            defer_listing(f, path);
         }
     }
     else if (APR_STATUS_IS_ENOSPC(rv)) {
-        meet_limit(f->w, f->root);
+        report_limit(f->w, f->root);
     }
     else if (APR_STATUS_IS_EEXIST(rv)) {
-        meet_double(f->w, f->root, path);
+        report_double_mount(f->w, f->root, path);
     }
     else {
-        /* What cannot be read may not be watched; else it is to be. */
+        /* EACCES is no reason to poll; any other error is. */
         f->root->polled |= !APR_STATUS_IS_EACCES(rv);
-        fail(f, path, rv);
+        report_failure(f, path, rv);
     }
 }
 
@@ -175,14 +166,14 @@ static bool is_passed_by(int fd, const vld_folder *parent)
            || (st.st_dev != parent->dev && vld_beneath_is_virtual(fd));
 }
 
-static void enter(filling *f, vld_folder *parent, const char *name,
-                  const char *path)
+static void watch_path(filling *f, vld_folder *parent, const char *name,
+                       const char *path)
 {
     int fd = vld_beneath_open(path, OPEN_FOLDER);
 
     if (fd < 0) {
         if (!vld_beneath_is_gone(errno)) {
-            fail(f, path, vld_error_os());
+            report_failure(f, path, vld_error_os());
         }
         return;
     }
@@ -203,8 +194,8 @@ static bool is_folder(int dir, const struct dirent *e)
            && S_ISDIR(st.st_mode);
 }
 
-static void list_one(filling *f, vld_folder *folder, int dir,
-                     const struct dirent *e)
+static void list_entry(filling *f, vld_folder *folder, int dir,
+                       const struct dirent *e)
 {
     const char *name = e->d_name;
 
@@ -213,16 +204,15 @@ static void list_one(filling *f, vld_folder *folder, int dir,
         return;
     }
     if (is_folder(dir, e)) {
-        enter(f, folder, name, f->w->path);
+        watch_path(f, folder, name, f->w->path);
     }
     else if (f->files) {
-        vld_events_pend(f->w, f->root, f->w->path);
+        vld_root_pend(f->w, f->root, f->w->path);
     }
 }
 
-/* Whether the folder is still the one that is watched is no matter: where it
- * is not, events will tell. */
-static void list(filling *f, const char *path)
+/* Another folder may be at this path by now; then an event of that follows. */
+static void list_folder(filling *f, const char *path)
 {
     vld_folder *folder = vld_folders_at(f->w->folders, f->top, path);
     int fd = folder ? vld_beneath_open(path, OPEN_FOLDER) : -1;
@@ -236,7 +226,7 @@ static void list(filling *f, const char *path)
         return;
     }
     while (!f->root->lost && (e = readdir(stream))) {
-        list_one(f, folder, fd, e);
+        list_entry(f, folder, fd, e);
     }
     closedir(stream);
 }
@@ -245,16 +235,16 @@ static void list_all(filling *f)
 {
     unsigned n = 0;
 
-    while (f->todo) {
-        todo *next = f->todo;
+    while (f->to_list) {
+        listing *next = f->to_list;
 
-        f->todo = next->next;
+        f->to_list = next->next;
         if (!vld_watch_is_stopping(f->w)) {
-            list(f, next->path);
+            list_folder(f, next->path);
         }
         free(next);
-        if (++n % 256 == 0 && f->w->options->alive) {
-            f->w->options->alive(f->w->options->baton);
+        if (++n % 256 == 0) {
+            vld_watch_report_alive(f->w);
         }
     }
 }
@@ -263,7 +253,7 @@ void vld_events_fill(vld_watch *w, vld_root *root)
 {
     filling f = { w, root, NULL, false, NULL };
     int fd = vld_beneath_open(root->path, OPEN_FOLDER);
-    const char *name = strcmp(root->path, "/") ? root->path : "";
+    const char *name = vld_root_name(root);
 
     if (fd < 0) {
         return;
@@ -273,31 +263,31 @@ void vld_events_fill(vld_watch *w, vld_root *root)
     close(fd);
     f.top = vld_folders_child(w->folders, NULL, name);
     list_all(&f);
-    root->told = root->polled;
+    root->polled_reported = root->polled;
 }
 
 /* --- events -------------------------------------------------------------- */
 
-/* A folder that is new at its place, or may be read now: what is in it may
+/* A folder that is new at its path, or that may be read now: its files may
  * have come before the watch. */
-static void folder_came(vld_watch *w, vld_root *root, vld_folder *parent,
-                        const char *name)
+static void take_new_folder(vld_watch *w, vld_root *root, vld_folder *parent,
+                            const char *name)
 {
     filling f = { w, root, parent, true, NULL };
 
     while (f.top->parent) {
         f.top = f.top->parent;
     }
-    enter(&f, parent, name, w->path);
+    watch_path(&f, parent, name, w->path);
     /* Files that could not be opened before may be now. */
-    if (!f.todo && vld_folders_child(w->folders, parent, name)) {
-        put_off(&f, w->path);
+    if (!f.to_list && vld_folders_child(w->folders, parent, name)) {
+        defer_listing(&f, w->path);
     }
     list_all(&f);
 }
 
-static void folder_went(vld_watch *w, vld_root *root, vld_folder *parent,
-                        const char *name)
+static void take_gone_folder(vld_watch *w, vld_root *root, vld_folder *parent,
+                             const char *name)
 {
     vld_folder *folder = vld_folders_child(w->folders, parent, name);
     size_t len = strlen(w->path);
@@ -307,28 +297,28 @@ static void folder_went(vld_watch *w, vld_root *root, vld_folder *parent,
     }
     w->path[len] = '/';
     w->path[len + 1] = '\0';
-    vld_events_pend(w, root, w->path);
+    vld_root_pend(w, root, w->path);
 }
 
-static void of_entry(vld_watch *w, vld_root *root, vld_folder *folder,
-                     const struct inotify_event *e)
+static void take_entry_event(vld_watch *w, vld_root *root, vld_folder *folder,
+                             const struct inotify_event *e)
 {
     if (!vld_folders_path(folder, e->name, w->path)) {
         return;
     }
     if (!(e->mask & IN_ISDIR)) {
-        vld_events_pend(w, root, w->path);
+        vld_root_pend(w, root, w->path);
     }
     else if (e->mask & (IN_MOVED_FROM | IN_DELETE)) {
-        folder_went(w, root, folder, e->name);
+        take_gone_folder(w, root, folder, e->name);
     }
     else if (e->mask & (IN_CREATE | IN_MOVED_TO | IN_ATTRIB)) {
-        folder_came(w, root, folder, e->name);
+        take_new_folder(w, root, folder, e->name);
     }
 }
 
-static void of_folder(vld_watch *w, vld_root *root, vld_folder *folder,
-                      const struct inotify_event *e)
+static void take_folder_event(vld_watch *w, vld_root *root, vld_folder *folder,
+                              const struct inotify_event *e)
 {
     if (e->mask & (IN_IGNORED | IN_UNMOUNT)) {
         root->rescan |= (e->mask & IN_UNMOUNT) != 0;
@@ -339,19 +329,19 @@ static void of_folder(vld_watch *w, vld_root *root, vld_folder *folder,
     }
 }
 
-static void take(vld_watch *w, const struct inotify_event *e)
+static void take_event(vld_watch *w, const struct inotify_event *e)
 {
     vld_folder *folder = vld_folders_by_wd(w->folders, e->wd);
-    vld_root *root = folder ? vld_roots_of(w, folder) : NULL;
+    vld_root *root = folder ? vld_root_of(w, folder) : NULL;
 
     if (e->mask & IN_Q_OVERFLOW) {
-        vld_roots_lost(w);
+        vld_roots_mark_lost(w);
     }
     else if (root && e->len && (e->mask & CHANGED)) {
-        of_entry(w, root, folder, e);
+        take_entry_event(w, root, folder, e);
     }
     else if (root && !e->len) {
-        of_folder(w, root, folder, e);
+        take_folder_event(w, root, folder, e);
     }
 }
 
@@ -368,7 +358,7 @@ void vld_events_read(vld_watch *w)
             const struct inotify_event *e = (const void *)at;
 
             at += sizeof(*e) + e->len;
-            take(w, e);
+            take_event(w, e);
         }
     }
 }

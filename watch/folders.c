@@ -159,9 +159,9 @@ size_t vld_folders_path(const vld_folder *f, const char *name, char *out)
     return len;
 }
 
-/* --- going --------------------------------------------------------------- */
+/* --- dropping ------------------------------------------------------------ */
 
-static void unlink_one(vld_folders *t, vld_folder *f)
+static void unlink_folder(vld_folders *t, vld_folder *f)
 {
     apr_hash_set(t->by_wd, &f->wd, sizeof(f->wd), NULL);
     apr_hash_set(t->by_name, key_of(f), key_size(f->name), NULL);
@@ -185,7 +185,7 @@ static void drop_below(vld_folders *t, vld_folder *top)
         }
         up = f->parent;
         inotify_rm_watch(t->fd, f->wd);
-        unlink_one(t, f);
+        unlink_folder(t, f);
         free(f);
         f = up;
     }
@@ -195,13 +195,13 @@ void vld_folders_drop(vld_folders *t, vld_folder *f)
 {
     drop_below(t, f);
     inotify_rm_watch(t->fd, f->wd);
-    unlink_one(t, f);
+    unlink_folder(t, f);
     free(f);
 }
 
-/* --- coming -------------------------------------------------------------- */
+/* --- watching ------------------------------------------------------------ */
 
-/* By the descriptor: its name may lead elsewhere by now. */
+/* By the descriptor, since its name may lead elsewhere by now. */
 static int add_watch(int fd, int folder)
 {
     char path[40];
@@ -222,8 +222,8 @@ static bool is_still_there(const vld_folder *f)
     return there;
 }
 
-static vld_folder *enter(vld_folders *t, vld_folder *parent, const char *name,
-                         int wd, const struct stat *st)
+static vld_folder *add_folder(vld_folders *t, vld_folder *parent,
+                              const char *name, int wd, const struct stat *st)
 {
     vld_folder *f = calloc(1, sizeof(*f) + strlen(name) + 1);
 
@@ -255,17 +255,17 @@ static bool is_above(const vld_folder *f, const vld_folder *below)
     return below != NULL;
 }
 
-/* inotify knows the folder already, at another place: it was moved, and the
- * event of that is yet to come; or it is mounted twice.  Its descriptor goes
- * on to serve. */
-static apr_status_t take_over(vld_folders *t, const vld_folder *parent,
-                              vld_folder *old)
+/* inotify watches the folder already, at another path: it was moved, and that
+ * event is yet to come, or it is mounted twice.  Its watch is kept for the new
+ * path. */
+static apr_status_t release_watch(vld_folders *t, const vld_folder *parent,
+                                  vld_folder *old)
 {
     if (is_above(old, parent) || is_still_there(old)) {
         return APR_EEXIST;
     }
     drop_below(t, old);
-    unlink_one(t, old);
+    unlink_folder(t, old);
     free(old);
     return APR_SUCCESS;
 }
@@ -288,14 +288,14 @@ apr_status_t vld_folders_watch(vld_folders *t, vld_folder *parent,
         return APR_SUCCESS;
     }
     if (known) {
-        rv = take_over(t, parent, known);
+        rv = release_watch(t, parent, known);
     }
     if (rv == APR_SUCCESS) {
         here = vld_folders_child(t, parent, name);
         if (here) {
             vld_folders_drop(t, here);
         }
-        *out = enter(t, parent, name, wd, &st);
+        *out = add_folder(t, parent, name, wd, &st);
         rv = *out ? APR_SUCCESS : APR_ENOMEM;
     }
     return rv;

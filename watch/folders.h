@@ -11,8 +11,7 @@
 
 #include "validators/index.h"
 
-/* parent and name stand together: they are the key under which a folder is
- * found. */
+/* parent and name are adjacent: together they are the key of a folder. */
 typedef struct vld_folder {
     struct vld_folder *child; /* the first */
     struct vld_folder *next;  /* of the same parent */
@@ -35,10 +34,10 @@ int vld_folders_fd(const vld_folders *t); /* inotify's, not blocking */
 size_t vld_folders_count(const vld_folders *t);
 
 /* Watch the folder that is open as fd and stands in parent as name (parent
- * NULL: a root, by its path).  What was known at this place before, and is
- * another folder, is dropped.  ENOSPC's status: no more may be watched;
- * APR_EEXIST: the same folder is watched at another place, where it still is
- * (mounted twice): it can be watched at one place only. */
+ * NULL: a root, by its path).  Another folder that was watched at this path is
+ * dropped.  ENOSPC's status: no more may be watched; APR_EEXIST: the same
+ * folder is watched at another path, where it still is (mounted twice): it can
+ * be watched at one path only. */
 apr_status_t vld_folders_watch(vld_folders *t, vld_folder *parent,
                                const char *name, int fd, vld_folder **out);
 
@@ -53,7 +52,7 @@ vld_folder *vld_folders_at(vld_folders *t, vld_folder *root, const char *path);
  * in it; its length, or 0 when it is too long. */
 size_t vld_folders_path(const vld_folder *f, const char *name, char *out);
 
-/* Watch it no more, nor anything below it. */
+/* Stop watching it and all folders below it. */
 void vld_folders_drop(vld_folders *t, vld_folder *f);
 
 #endif /* VALIDATORS_WATCH_FOLDERS_H */

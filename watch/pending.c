@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The pending set: a heap by time over a hash by path.  It knows no files and
- * no clock. */
+/* The pending set: a heap by time over a hash by path.  It looks at no file and
+ * reads no clock. */
 #include "watch/pending.h"
 
 #include <stdlib.h>
@@ -47,24 +47,24 @@ void vld_pending_free(vld_pending *set)
 
 /* --- the heap ------------------------------------------------------------ */
 
-static void place(vld_pending *set, size_t at, vld_pending_item *item)
+static void place_item(vld_pending *set, size_t at, vld_pending_item *item)
 {
     set->heap[at] = item;
     item->at = at;
 }
 
-static void up(vld_pending *set, size_t at)
+static void sift_up(vld_pending *set, size_t at)
 {
     vld_pending_item *item = set->heap[at];
 
     while (at && item->due_ns < set->heap[(at - 1) / 2]->due_ns) {
-        place(set, at, set->heap[(at - 1) / 2]);
+        place_item(set, at, set->heap[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
-    place(set, at, item);
+    place_item(set, at, item);
 }
 
-static void down(vld_pending *set, size_t at)
+static void sift_down(vld_pending *set, size_t at)
 {
     vld_pending_item *item = set->heap[at];
 
@@ -78,26 +78,26 @@ static void down(vld_pending *set, size_t at)
         if (child >= set->used || set->heap[child]->due_ns >= item->due_ns) {
             break;
         }
-        place(set, at, set->heap[child]);
+        place_item(set, at, set->heap[child]);
         at = child;
     }
-    place(set, at, item);
+    place_item(set, at, item);
 }
 
-static void push(vld_pending *set, vld_pending_item *item, int64_t due_ns)
+static void push_item(vld_pending *set, vld_pending_item *item, int64_t due_ns)
 {
     item->due_ns = due_ns;
-    place(set, set->used, item);
-    up(set, set->used++);
+    place_item(set, set->used, item);
+    sift_up(set, set->used++);
 }
 
-static vld_pending_item *pop(vld_pending *set)
+static vld_pending_item *pop_item(vld_pending *set)
 {
     vld_pending_item *item = set->heap[0];
 
     if (--set->used) {
-        place(set, 0, set->heap[set->used]);
-        down(set, 0);
+        place_item(set, 0, set->heap[set->used]);
+        sift_down(set, 0);
     }
     item->at = SIZE_MAX;
     return item;
@@ -105,7 +105,7 @@ static vld_pending_item *pop(vld_pending *set)
 
 /* --- the set ------------------------------------------------------------- */
 
-static void drop(vld_pending *set, vld_pending_item *item)
+static void drop_item(vld_pending *set, vld_pending_item *item)
 {
     apr_hash_set(set->by_path, item->path, (apr_ssize_t)item->len, NULL);
     set->known--;
@@ -124,7 +124,7 @@ static vld_pending_item *new_item(const char *path, size_t len)
     return item;
 }
 
-static void change(vld_pending *set, vld_pending_item *item)
+static void mark_changed(vld_pending *set, vld_pending_item *item)
 {
     if (item->resting && !item->changed) {
         set->resting--;
@@ -138,7 +138,7 @@ bool vld_pending_add(vld_pending *set, const char *path, size_t len,
     vld_pending_item *item = apr_hash_get(set->by_path, path, (apr_ssize_t)len);
 
     if (item) {
-        change(set, item);
+        mark_changed(set, item);
         return true;
     }
     item = set->known < set->most ? new_item(path, len) : NULL;
@@ -147,7 +147,7 @@ bool vld_pending_add(vld_pending *set, const char *path, size_t len,
     }
     apr_hash_set(set->by_path, item->path, (apr_ssize_t)len, item);
     set->known++;
-    push(set, item, now_ns + VLD_PENDING_FIRST_NS);
+    push_item(set, item, now_ns + VLD_PENDING_FIRST_NS);
     return true;
 }
 
@@ -164,7 +164,7 @@ int64_t vld_pending_next_ns(const vld_pending *set)
 vld_pending_item *vld_pending_take(vld_pending *set, int64_t now_ns)
 {
     while (set->used && set->heap[0]->due_ns <= now_ns) {
-        vld_pending_item *item = pop(set);
+        vld_pending_item *item = pop_item(set);
 
         if (item->changed) {
             item->changed = false;
@@ -172,7 +172,7 @@ vld_pending_item *vld_pending_take(vld_pending *set, int64_t now_ns)
             return item;
         }
         set->resting--;
-        drop(set, item);
+        drop_item(set, item);
     }
     return NULL;
 }
@@ -180,14 +180,14 @@ vld_pending_item *vld_pending_take(vld_pending *set, int64_t now_ns)
 void vld_pending_done(vld_pending *set, vld_pending_item *item, int64_t now_ns)
 {
     if (item->changed) {
-        push(set, item, now_ns + VLD_PENDING_FIRST_NS);
+        push_item(set, item, now_ns + VLD_PENDING_FIRST_NS);
         return;
     }
-    drop(set, item);
+    drop_item(set, item);
 }
 
-/* The pause that comes now, and a longer one the next time. */
-static int64_t longer(vld_pending_item *item)
+/* The pause that begins now; the next one is longer. */
+static int64_t take_rest(vld_pending_item *item)
 {
     int64_t rest = item->rest_ns ? item->rest_ns : VLD_PENDING_LEAST_NS;
 
@@ -200,10 +200,10 @@ void vld_pending_rest(vld_pending *set, vld_pending_item *item, int64_t now_ns)
 {
     item->resting = true;
     set->resting += !item->changed;
-    push(set, item, now_ns + longer(item));
+    push_item(set, item, now_ns + take_rest(item));
 }
 
-/* The first time says only that the file has just been changed. */
+/* At first that means only that the file has just been changed. */
 void vld_pending_again(vld_pending *set, vld_pending_item *item,
                        int64_t again_ns, int64_t now_ns)
 {
@@ -213,8 +213,8 @@ void vld_pending_again(vld_pending *set, vld_pending_item *item,
         item->rest_ns = VLD_PENDING_LEAST_NS;
     }
     else {
-        rested_ns += longer(item);
+        rested_ns += take_rest(item);
     }
     item->changed = true;
-    push(set, item, again_ns > rested_ns ? again_ns : rested_ns);
+    push_item(set, item, again_ns > rested_ns ? again_ns : rested_ns);
 }

@@ -32,8 +32,8 @@ typedef struct vld_pending_item {
 vld_pending *vld_pending_make(size_t most, apr_pool_t *p);
 void vld_pending_free(vld_pending *set);
 
-/* The path has changed at now_ns.  Known ones are not put off by that.  False
- * where the set is full, or there is no memory. */
+/* The path has changed at now_ns.  A path that waits already is not deferred
+ * by that.  False: the set is full, or there is no memory. */
 bool vld_pending_add(vld_pending *set, const char *path, size_t len,
                      int64_t now_ns);
 
@@ -43,14 +43,14 @@ size_t vld_pending_count(const vld_pending *set);
 /* When vld_pending_take has something to do; INT64_MAX: never. */
 int64_t vld_pending_next_ns(const vld_pending *set);
 
-/* One that is due at now_ns, or NULL.  Resting ones that have not changed
- * drop out.  What is taken must be given back by one of the three below. */
+/* A path that is due at now_ns, or NULL.  Resting paths that have not changed
+ * drop out.  One of the three calls below must give the path back. */
 vld_pending_item *vld_pending_take(vld_pending *set, int64_t now_ns);
 
-/* Nothing to keep: its record was right, or it is gone.  (Where it has
- * changed since it was taken, it stays, as changed.) */
+/* Its record was right, or the file is gone: drop the path, unless it has
+ * changed since it was taken. */
 void vld_pending_done(vld_pending *set, vld_pending_item *item, int64_t now_ns);
-/* It was read: a change from now on waits for the end of its rest, which
+/* It was read.  A change from now on waits for the end of its rest, which
  * doubles each time. */
 void vld_pending_rest(vld_pending *set, vld_pending_item *item, int64_t now_ns);
 /* It was not settled: look again at again_ns; later, from the second time

@@ -1,43 +1,25 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The loop of a watch: waits for events, for what is due, for the round that
- * reads, and for the wish to stop.  Everything else is its parts'. */
+/* The loop of a watch: waits for events, for what is due, for the thread that
+ * reads, and for the wish to stop.  Its parts do all the rest. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "watch/watch.h"
-
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "validators/scan.h"
+#include "validators/content.h"
+#include "watch/events.h"
+#include "watch/reindex.h"
+#include "watch/rescan.h"
+#include "watch/roots.h"
+#include "watch/state.h"
 
 #define PENDING_MOST 65536
 #define TICK_NS INT64_C(1000000000)
 #define END_NS INT64_C(300000000) /* for what is settled, at the end */
-
-void vld_watch_problem(vld_watch *w, const char *path, const char *why)
-{
-    if (w->options->problem) {
-        w->options->problem(w->options->baton, path, why);
-    }
-}
-
-void vld_watch_tell(vld_watch *w, vld_watch_news news)
-{
-    w->totals.pending = vld_pending_count(w->pending);
-    w->totals.folders = vld_folders_count(w->folders);
-    if (w->options->news) {
-        w->options->news(w->options->baton, news, &w->totals);
-    }
-}
-
-bool vld_watch_is_stopping(const vld_watch *w)
-{
-    return w->options->stop && *w->options->stop;
-}
 
 /* --- open, close --------------------------------------------------------- */
 
@@ -47,11 +29,11 @@ static apr_status_t make_parts(vld_watch *w, size_t count, apr_pool_t *p)
 
     w->roots = calloc(count, sizeof(*w->roots));
     w->pending = vld_pending_make(PENDING_MOST, p);
-    w->round = calloc(1, sizeof(*w->round));
-    if (!w->roots || !w->pending || !w->round) {
+    w->reading = calloc(1, sizeof(*w->reading));
+    if (!w->roots || !w->pending || !w->reading) {
         return APR_ENOMEM;
     }
-    rv = vld_round_init(w->round);
+    rv = vld_read_batch_init(w->reading);
     return rv == APR_SUCCESS ? vld_folders_make(&w->folders, p) : rv;
 }
 
@@ -88,10 +70,11 @@ void vld_watch_close(vld_watch *w)
     if (w->pending) {
         vld_pending_free(w->pending);
     }
-    if (w->round) {
-        vld_round_destroy(w->round);
+    if (w->reading) {
+        vld_read_batch_destroy(w->reading);
     }
-    free(w->round);
+    vld_gone_clear(&w->gone);
+    free(w->reading);
     free(w->roots);
     free(w);
 }
@@ -101,21 +84,20 @@ void vld_watch_close(vld_watch *w)
 static int64_t next_ns(const vld_watch *w)
 {
     int64_t next = w->tick_ns;
-    int64_t roots = vld_roots_next_ns(w);
-    int64_t due = w->round->started ? INT64_MAX
-                                    : vld_pending_next_ns(w->pending);
+    int64_t scan = vld_rescan_next_ns(w);
+    int64_t due = w->reading->started ? INT64_MAX
+                                      : vld_pending_next_ns(w->pending);
 
-    next = roots < next ? roots : next;
+    next = scan < next ? scan : next;
     return due < next ? due : next;
 }
 
-/* Signals are let in while it waits, and not between the last look at the
- * flags and that. */
+/* Signals are blocked from the look at the flags until ppoll() waits. */
 static void wait_until(vld_watch *w, int64_t when_ns)
 {
     struct pollfd fds[2] = {
         { vld_folders_fd(w->folders), POLLIN, 0 },
-        { w->round->fd, POLLIN, 0 },
+        { w->reading->fd, POLLIN, 0 },
     };
     int64_t ns = when_ns - vld_monotonic_ns();
     struct timespec ts = { 0, 0 };
@@ -134,16 +116,16 @@ static void wait_until(vld_watch *w, int64_t when_ns)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static bool has_ended(const vld_round *r, int64_t wait_ns)
+static bool has_ended(const vld_read_batch *b, int64_t wait_ns)
 {
-    struct pollfd fd = { r->fd, POLLIN, 0 };
+    struct pollfd fd = { b->fd, POLLIN, 0 };
 
     return poll(&fd, 1, (int)(wait_ns / 1000000)) > 0;
 }
 
 /* --- the loop ------------------------------------------------------------ */
 
-static apr_status_t tick(vld_watch *w)
+static apr_status_t check_roots(vld_watch *w)
 {
     int64_t now_ns = vld_monotonic_ns();
 
@@ -152,83 +134,81 @@ static apr_status_t tick(vld_watch *w)
     }
     w->tick_ns = now_ns + TICK_NS;
     vld_roots_check(w);
-    if (w->options->alive) {
-        w->options->alive(w->options->baton);
-    }
+    vld_watch_report_alive(w);
     return vld_store_is_current(w->store) ? APR_SUCCESS : VLD_E_REPLACED;
 }
 
-static void scan_all_again(vld_watch *w)
+static void mark_all_for_rescan(vld_watch *w)
 {
     for (size_t i = 0; i < w->count; i++) {
         w->roots[i].rescan = true;
     }
 }
 
-static void heed_wish(vld_watch *w)
+static void take_rescan_wish(vld_watch *w)
 {
     if (w->options->rescan && *w->options->rescan) {
         *w->options->rescan = 0;
-        scan_all_again(w);
+        mark_all_for_rescan(w);
     }
 }
 
-static apr_status_t renew(vld_watch *w)
+static apr_status_t reindex_due(vld_watch *w)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (w->round->started && has_ended(w->round, 0)) {
-        rv = vld_renew_finish(w);
+    if (w->reading->started && has_ended(w->reading, 0)) {
+        rv = vld_reindex_finish(w);
     }
-    if (rv == APR_SUCCESS && !w->round->started) {
-        rv = vld_renew_start(w, vld_monotonic_ns());
+    if (rv == APR_SUCCESS && !w->reading->started) {
+        rv = vld_reindex_start(w, vld_monotonic_ns());
     }
     return rv;
 }
 
-static apr_status_t step(vld_watch *w)
+static apr_status_t run_step(vld_watch *w)
 {
     apr_status_t rv;
 
     vld_events_read(w);
-    heed_wish(w);
-    rv = tick(w);
+    take_rescan_wish(w);
+    rv = check_roots(w);
     if (rv == APR_SUCCESS) {
-        rv = vld_roots_scan(w);
+        rv = vld_rescan_due(w);
     }
     if (rv == APR_SUCCESS && !w->ready) {
         w->ready = true;
-        vld_watch_tell(w, VLD_WATCH_READY);
+        vld_watch_report_news(w, VLD_WATCH_READY);
     }
-    return rv == APR_SUCCESS ? renew(w) : rv;
+    return rv == APR_SUCCESS ? reindex_due(w) : rv;
 }
 
-static apr_status_t finish_round(vld_watch *w, int64_t wait_ns)
+static apr_status_t finish_reading(vld_watch *w, int64_t wait_ns)
 {
-    if (!w->round->started) {
+    if (!w->reading->started) {
         return APR_SUCCESS;
     }
-    if (!has_ended(w->round, wait_ns)) {
-        vld_round_halt(w->round);
+    if (!has_ended(w->reading, wait_ns)) {
+        vld_read_batch_halt(w->reading);
     }
-    return vld_renew_finish(w);
+    return vld_reindex_finish(w);
 }
 
-/* What is settled by now is written, due or not. */
-static apr_status_t end(vld_watch *w)
+/* Records the files that are settled by now, due or not. */
+static apr_status_t end_watch(vld_watch *w)
 {
     apr_status_t rv;
 
-    vld_watch_tell(w, VLD_WATCH_STOPPING);
-    rv = finish_round(w, END_NS);
+    vld_watch_report_news(w, VLD_WATCH_STOPPING);
+    rv = finish_reading(w, END_NS);
     vld_events_read(w);
     if (rv == APR_SUCCESS) {
-        rv = vld_renew_start(w, INT64_MAX);
+        rv = vld_reindex_start(w, INT64_MAX);
     }
     if (rv == APR_SUCCESS) {
-        rv = finish_round(w, END_NS);
+        rv = finish_reading(w, END_NS);
     }
-    vld_watch_tell(w, VLD_WATCH_STOPPED);
+    vld_watch_report_news(w, VLD_WATCH_STOPPED);
     return rv;
 }
 
@@ -236,22 +216,23 @@ apr_status_t vld_watch_run(vld_watch *w, vld_store *store)
 {
     apr_status_t rv = APR_SUCCESS;
 
+    vld_gone_clear(&w->gone);
     w->store = store;
-    w->vanished.store = store;
+    w->gone.store = store;
     w->tick_ns = 0;
-    scan_all_again(w);
+    mark_all_for_rescan(w);
     while (rv == APR_SUCCESS && !vld_watch_is_stopping(w)) {
-        rv = step(w);
+        rv = run_step(w);
         if (rv == APR_SUCCESS) {
             wait_until(w, next_ns(w));
         }
     }
     if (rv == APR_SUCCESS || rv == APR_EINTR) {
-        return end(w);
+        return end_watch(w);
     }
-    if (w->round->started) {
-        vld_round_halt(w->round);
-        (void)vld_renew_finish(w);
+    if (w->reading->started) {
+        vld_read_batch_halt(w->reading);
+        (void)vld_reindex_finish(w);
     }
     return rv;
 }

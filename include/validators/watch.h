@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* An index that follows its folders: they are scanned, then their changes are
- * followed by inotify.  Linux only. */
+/* An index that follows its folders: a scan, then the events of inotify.  Linux
+ * only. */
 #ifndef VALIDATORS_WATCH_H
 #define VALIDATORS_WATCH_H
 
@@ -18,7 +18,7 @@ typedef struct vld_watch_totals {
     uint64_t dropped;      /* records of files that are gone */
     uint64_t failed;       /* files and folders that could not be read */
     uint64_t rescans;      /* scans of a whole tree */
-    uint64_t pending;      /* paths that are to be looked at */
+    uint64_t pending;      /* paths to be looked at */
     uint64_t folders;      /* watched */
 } vld_watch_totals;
 
@@ -32,7 +32,8 @@ typedef enum vld_watch_news {
 
 typedef struct vld_watch_options {
     unsigned jobs;            /* hashing threads of scans; 0: one a core */
-    int64_t interval_ns;      /* between scans of what cannot be watched */
+    int64_t interval_ns;      /* between scans of trees that cannot be
+                               * watched */
     const volatile int *stop; /* non-zero: stop soon; set by a signal, which
                                * must not be blocked */
     volatile int *rescan;     /* non-zero: scan everything; is set back */
@@ -55,14 +56,14 @@ void vld_watch_close(vld_watch *watch);
 
 /* Scan, then follow.  APR_SUCCESS when *stop ended it, after what was settled
  * has been written; VLD_E_REPLACED: close the store and open it anew, then
- * call again; other errors of the store.  What becomes of folders and files,
- * and a limit of the system, are problems and no errors.
+ * call again; other errors of the store.  Folders and files that cannot be
+ * read or are gone, and limits of the system, are problems and no errors.
  *
- * A file is read when it is settled.  One that changes all the time is read
+ * A file is read when it is settled.  A file that changes all the time is read
  * after a second, then after two, and so on up to a minute.  Needs memory for
- * each folder and for at most 65536 paths that wait; where there are more,
- * or events were lost, or the limit of watches is met, trees are scanned
- * anew. */
+ * each folder and for at most 65536 paths that wait; trees are scanned again
+ * when there are more, when events were lost, and when the limit of watches
+ * is met. */
 apr_status_t vld_watch_run(vld_watch *watch, vld_store *store);
 
 #endif /* VALIDATORS_WATCH_H */

@@ -5,7 +5,7 @@
 #include "index_test.h"
 
 #include "validators/scan.h"
-#include "watch/watch.h"
+#include "validators/watch.h"
 
 #define PATIENCE_NS INT64_C(20000000000)
 
