@@ -7,7 +7,7 @@
 #include "validators/scan.h"
 #include "validators/watch.h"
 
-#define PATIENCE_NS INT64_C(20000000000)
+#define PATIENCE_NS INT64_C(120000000000)
 
 /* One run: `act` is called at every news and sign of life, and stops it. */
 typedef struct watching {
