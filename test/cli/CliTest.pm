@@ -19,8 +19,8 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
     $index $site $tool $work
-    background catches finished json lines make_files make_sparse records run
-    run_as_nobody scan slurp spew wait_for
+    background can_do catches finished json lines make_files make_sparse records
+    run run_as_nobody scan slurp spew wait_for
 );
 
 # Who starts the tests may ignore signals (a shell does for what it puts in the
@@ -113,6 +113,13 @@ sub finished {
 # A later -i wins over the one that is given here.
 sub run {
     return finished(background($tool, '-i', $index, @_));
+}
+
+# Whether a program does what a test needs of the system, which may not be
+# allowed in a chroot or a container.
+sub can_do {
+    my (@command) = @_;
+    return finished(background(@command))->{exit} == 0;
 }
 
 # As a user who is nobody; for a test that is run without root: as oneself.
