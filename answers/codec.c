@@ -107,8 +107,8 @@ static void put_fixed(unsigned char *image, const vld_answer *answer)
     memcpy(image + AT_DIGEST, answer->digest.bytes, sizeof(vld_digest));
 }
 
-/* Zero up to the next step and say how much the image takes. */
-static size_t finish(unsigned char *image, cursor *c)
+/* Zero up to the next step.  Returns the octets that the image uses. */
+static size_t pad_image(unsigned char *image, cursor *c)
 {
     while (c->left % STEP) {
         *c->at++ = 0;
@@ -142,7 +142,7 @@ size_t vld_codec_encode(vld_span key, const vld_answer *answer,
                       answer->field_count, false)) {
         return 0;
     }
-    return finish(image, &c);
+    return pad_image(image, &c);
 }
 
 /* --- decode -------------------------------------------------------------- */
@@ -213,7 +213,7 @@ static bool get_fixed(const unsigned char *image, vld_answer *out)
 }
 
 /* Whether only the zeros up to a whole step are left. */
-static bool at_end(const reader *r)
+static bool is_at_end(const reader *r)
 {
     const unsigned char *at = r->at;
 
@@ -251,5 +251,5 @@ bool vld_codec_decode(const unsigned char *image, size_t used, vld_span *key,
            && get_pairs(&r, lengths, out->vary, out->vary_count, true)
            && get_pairs(&r, lengths + 4 * out->vary_count, out->fields,
                         out->field_count, false)
-           && at_end(&r);
+           && is_at_end(&r);
 }

@@ -48,8 +48,8 @@
 /* How often a path is delayed before it has to rest. */
 #define MOST_LOOKS 4
 
-/* A time further in the future than any that is set here is of a clock that
- * was set back since. */
+/* A time further in the future than any that is set here: the clock was set
+ * back since. */
 #define FUTURE_MOST_US (2 * REST_MOST_US)
 
 enum list_offset { AT_POSTED = VLD_SLOTS_HEAD_WORDS };

@@ -59,7 +59,7 @@ static int64_t rest_of(unsigned tries)
     return rest < REST_MOST_US ? rest : REST_MOST_US;
 }
 
-/* How often it has been wanted soon after a rest, when it is wanted now. */
+/* The tries of a path that rests or has rested, and is wanted now. */
 static unsigned tries_after(uint64_t resting, int64_t now_us)
 {
     unsigned tries = tries_of(resting);

@@ -67,7 +67,8 @@ typedef struct vld_answers {
 size_t vld_answers_size(uint32_t slots);
 
 /* Lay out an empty table in zeroed memory of vld_answers_size(slots) octets,
- * aligned to 64; seed makes slots unpredictable to clients. */
+ * aligned to 64.  Before any fork: the handle is copied with the process.
+ * seed: secret, so that clients cannot foresee hashes. */
 void vld_answers_init(vld_answers *table, void *memory, uint32_t slots,
                       uint64_t seed);
 

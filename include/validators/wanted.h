@@ -27,16 +27,18 @@ typedef struct vld_wanted {
  * whole sets; a multiple of 64. */
 size_t vld_wanted_size(uint32_t slots);
 
-/* Make a list of zeroed memory, aligned to 64 octets.  Before any fork: the
- * vld_wanted is copied with the process.  seed: of the hash, secret. */
+/* Lay out an empty list in zeroed memory of vld_wanted_size(slots) octets,
+ * aligned to 64.  Before any fork: the handle is copied with the process.
+ * seed: secret, so that clients cannot foresee hashes. */
 void vld_wanted_init(vld_wanted *list, void *memory, uint32_t slots,
                      uint64_t seed);
 
-/* Want a file.  date, and digest where it is known (else NULL): the latest
- * Last-Modified under which a content of it was sent; 0: none.  A path that
- * is on the list already stays where it is and keeps the later date; one that
- * rests is left alone.  False: it is not on the list (too long, no room,
- * somebody is at its slot): the next request will want it again. */
+/* Post the path of a file.  date, and digest where it is known (else NULL): the
+ * latest Last-Modified under which a content of the file was sent; 0: none.  A
+ * path that is on the list already stays where it is and keeps the later date;
+ * one that rests is left alone.  False: the path is not on the list (it is too
+ * long, there is no room, or another poster holds its slot): the next request
+ * will post it again. */
 bool vld_wanted_post(vld_wanted *list, const char *path, size_t len,
                      int64_t date, const vld_digest *digest, int64_t now_us);
 
@@ -55,7 +57,8 @@ typedef struct vld_wanted_item {
     char path[VLD_WANTED_PATH]; /* with its NUL */
 } vld_wanted_item;
 
-/* A new indexer begins: what one that was killed had taken is wanted again. */
+/* Begin as a new indexer: the paths that a killed one had taken are wanted
+ * again. */
 void vld_wanted_begin(vld_wanted *list);
 
 /* Take the path that has been due longest: in about the order of arrival.
@@ -63,20 +66,21 @@ void vld_wanted_begin(vld_wanted *list);
 bool vld_wanted_take(vld_wanted *list, int64_t now_us, vld_wanted_item *out,
                      int64_t *next_us);
 
-/* It has been dealt with.  Until the time that is returned, posts of it come
- * to nothing: for a second, and twice as long (up to ten minutes) each time
- * that it is wanted again soon after.  One that has been quiet, for ten seconds
- * or for twice its rest, starts over. */
+/* Let a path rest that has been dealt with.  Posts of it have no effect until
+ * the time that is returned: for a second, and twice as long (up to ten
+ * minutes) each time that it is posted again soon after.  A path that has been
+ * quiet, for ten seconds or for twice its rest, starts over. */
 int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,
                         int64_t now_us);
 
-/* It cannot be dealt with before due_us: it will be taken again then, without
- * another post.  False: that was so several times, and it rests instead (as
- * vld_wanted_rest; *rest_us). */
+/* Delay a path that cannot be dealt with before due_us: it will be taken again
+ * then, without another post.  False: it was delayed too often, and rests
+ * instead (as by vld_wanted_rest; *rest_us). */
 bool vld_wanted_delay(vld_wanted *list, const vld_wanted_item *item,
                       int64_t now_us, int64_t due_us, int64_t *rest_us);
 
-/* It was not dealt with, for a reason that is not its own. */
+/* Give back a path that was not dealt with, for a reason that has nothing to do
+ * with the path. */
 void vld_wanted_give_back(vld_wanted *list, const vld_wanted_item *item,
                           int64_t due_us);
 
