@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "scan/pool.h"
+#include "scan/queue.h"
 #include "scan/run.h"
 
 #define NS_PER_MS INT64_C(1000000)

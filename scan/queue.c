@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "scan/pool.h"
+#include "scan/queue.h"
 
 #include <stdlib.h>
 #include <time.h>

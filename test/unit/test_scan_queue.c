@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include "scan/pool.h"
+#include "scan/queue.h"
 
 #define S INT64_C(1000000000)
 

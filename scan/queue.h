@@ -5,8 +5,8 @@
  *   queue.c  the lists, bounded, and who waits for whom
  *   pool.c   the threads
  */
-#ifndef VALIDATORS_SCAN_POOL_H
-#define VALIDATORS_SCAN_POOL_H
+#ifndef VALIDATORS_SCAN_QUEUE_H
+#define VALIDATORS_SCAN_QUEUE_H
 
 #include <pthread.h>
 
@@ -60,4 +60,4 @@ void vld_pool_nap(const vld_pool *pool, int64_t ns);
  * due, which may be nothing.  False when nothing will come any more. */
 bool vld_pool_collect(vld_pool *pool, int64_t wait_ns, vld_item_list *out);
 
-#endif /* VALIDATORS_SCAN_POOL_H */
+#endif /* VALIDATORS_SCAN_QUEUE_H */
