@@ -104,8 +104,10 @@ my @commands = commands_of($document);
 my %recipes = recipes_of($document);
 cmp_ok(scalar(@commands), '>', 0, 'HACKING.md has commands');
 is_deeply([sort keys %recipes],
-    ['Add a command', 'Add a directive', 'Add a field of the record',
-        'Add a word of the note'], 'HACKING.md has the four recipes');
+    ['Add a command', 'Add a directive',
+        'Add a directive of another module, of which note is taken',
+        'Add a field of the record', 'Add a word of the note'],
+    'HACKING.md has the five recipes');
 
 # --- the commands ------------------------------------------------------------------
 
@@ -199,6 +201,12 @@ my %begin = (
         collect_complaints(guards_of('Add a directive'));
         edit('docs/directives.md', qr/^(### ValidatorsEngine\n)/m,
             sub { "### ValidatorsHello\n\n$1" });
+        collect_complaints('directives.t');
+    },
+    'Add a directive of another module, of which note is taken' => sub {
+        edit('server/access/foreign_directives.h', qr/^( *)X\(Deny, /m,
+            sub { "$1X(ForeignHello, always, mod_hello, OR_LIMIT) \\\n"
+                . "$1X(Deny, " });
         collect_complaints('directives.t');
     },
     'Add a command' => sub {
