@@ -5,14 +5,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "index/store.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "validators/bytes.h"
 #include "index/error.h"
+#include "index/grow.h"
+#include "index/guarded.h"
 #include "index/record.h"
 
 _Static_assert(MDB_VERSION_MAJOR == 0 && MDB_VERSION_MINOR == 9,

@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "index/batch.h"
 #include "index/error.h"
 #include "index/files.h"
+#include "index/guarded.h"
 #include "index/store.h"
 
 /* The folder is the index's own: nobody else puts files there. */

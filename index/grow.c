@@ -4,12 +4,13 @@
  * come to need: it is enlarged when nobody in the process is reading or
  * writing.  It never waits long: a reader who finds the map too small misses
  * until the next one. */
-#include "index/store.h"
+#include "index/grow.h"
 
 #include <sys/stat.h>
 #include <time.h>
 
 #include "index/fault.h"
+#include "index/guarded.h"
 
 #define WAIT_NS INT64_C(200000000)
 #define NAP_NS INT64_C(200000)
@@ -94,7 +95,7 @@ bool vld_store_grow(vld_store *store)
     if (wait_for_quiet(store)) {
         grown = vld_fault_run(enlarge, &call) && !call.rc;
         if (!grown) {
-            __atomic_store_n(&store->dead, 1, __ATOMIC_RELAXED);
+            vld_store_mark_dead(store);
         }
     }
     __atomic_store_n(&store->growing, 0, __ATOMIC_SEQ_CST);

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "index/store.h"
+#include "index/grow.h"
 
 static bool has_wide_addresses(void)
 {

@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tests of index/list.c: walks over records, and figures. */
+/* Tests of index/each.c: walks over records. */
 #include "index_test.h"
 
 #include <lmdb.h>
@@ -138,7 +138,7 @@ static void put_many(vld_store *store, unsigned n, unsigned first)
     assert_int_equal(vld_batch_commit(batch), APR_SUCCESS);
 }
 
-/* More than one stretch, of both kinds of keys. */
+/* More than one chunk, of both kinds of keys. */
 static void many(void **state)
 {
     vld_store *store = open_store(*state, VLD_STORE_CREATE);
@@ -298,30 +298,6 @@ static void too_long_a_key(void **state)
     keys_that_cannot_be(*state, -2, "\xff\x0f", 2);
 }
 
-static void figures(void **state)
-{
-    place *t = *state;
-    vld_store *store = open_store(t, VLD_STORE_CREATE);
-    vld_store_info info;
-    struct stat st;
-    uint64_t txn;
-
-    put_many(store, MANY, 0);
-    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
-    assert_int_equal(stat(t->index, &st), 0);
-    assert_int_equal(info.files, MANY);
-    assert_int_equal(info.file_bytes, st.st_size);
-    assert_in_range(info.used_bytes, MANY * 96, info.file_bytes);
-    assert_true(info.map_bytes >= (uint64_t)256 << 20);
-    txn = info.txn;
-    put_many(store, 1, 0);
-    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
-    assert_int_equal(info.txn, txn + 1);
-    assert_int_equal(info.readers, 1);
-    assert_int_equal(info.max_readers, 4096);
-    vld_store_close(store);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,7 +313,6 @@ int main(void)
         TEST(out_of_order, "keys that are out of order are damage, not a walk "
                            "without end"),
         TEST(too_long_a_key, "so is a key that is longer than keys can be"),
-        TEST(figures, "the figures are those of the index"),
     };
 
     return RUN(tests);
