@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The thread that reads the pending files of a watch.  It never writes to the
+/* The thread that reads the pending files of a watch: a pool of one.  It never writes to the
  * index. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -9,8 +9,6 @@
 
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "validators/scan.h"
 
 apr_status_t vld_read_batch_init(vld_read_batch *b)
 {
@@ -25,45 +23,59 @@ void vld_read_batch_destroy(vld_read_batch *b)
     }
 }
 
-static void *read_all(void *data)
+/* Nothing waits for a sink: the file is dropped from the pool, and stays in
+ * the batch. */
+static vld_item_next read_file(void *baton, vld_pool *pool, vld_item *item)
 {
-    vld_read_batch *b = data;
+    vld_read_batch *b = baton;
+    vld_read_file *f = (vld_read_file *)item;
 
-    for (size_t i = 0; i < b->count; i++) {
-        vld_read_file *f = &b->files[i];
-
-        f->rv = __atomic_load_n(&b->halt, __ATOMIC_RELAXED)
-                    ? APR_EINTR
-                    : vld_file_read(f->item->path, &b->halt, &f->record,
-                                    &f->again_ns);
+    f->rv = vld_file_read(f->item->path, vld_pool_ending(pool), &f->record,
+                          &f->again_ns);
+    if (!--b->left) {
+        (void)eventfd_write(b->fd, 1);
     }
-    (void)eventfd_write(b->fd, 1);
-    return NULL;
+    return VLD_ITEM_DROP;
+}
+
+static void keep_file(vld_item *item)
+{
+    (void)item;
 }
 
 apr_status_t vld_read_batch_start(vld_read_batch *b)
 {
-    sigset_t before;
-    int rc;
+    vld_pool_work work = {
+        .jobs = 1,
+        .baton = b,
+        .read = read_file,
+        .free = keep_file,
+    };
+    apr_status_t rv;
 
-    vld_thread_block_signals(&before);
-    rc = pthread_create(&b->thread, NULL, read_all, b);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    b->started = rc == 0;
-    return rc ? APR_FROM_OS_ERROR(rc) : APR_SUCCESS;
+    b->left = b->count;
+    rv = vld_pool_start(&b->pool, &work);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        b->files[i].rv = APR_EINTR;
+        (void)vld_pool_put(b->pool, &b->files[i].in_pool);
+    }
+    b->started = true;
+    return APR_SUCCESS;
 }
 
 void vld_read_batch_halt(vld_read_batch *b)
 {
-    __atomic_store_n(&b->halt, 1, __ATOMIC_RELAXED);
+    vld_pool_end(b->pool, APR_EINTR);
 }
 
 void vld_read_batch_join(vld_read_batch *b)
 {
     eventfd_t value;
 
-    pthread_join(b->thread, NULL);
+    (void)vld_pool_finish(b->pool);
     (void)eventfd_read(b->fd, &value);
     b->started = false;
-    __atomic_store_n(&b->halt, 0, __ATOMIC_RELAXED);
 }
