@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* htvalidators, the command line on the index: what its commands share.
- * Never includes anything of httpd's. */
+/* htvalidators, the command line on the index: the types that its commands
+ * share.  Never includes a header of httpd. */
 #ifndef VALIDATORS_CLI_H
 #define VALIDATORS_CLI_H
 
@@ -45,7 +45,7 @@ typedef enum cli_value {
 typedef struct cli_option {
     char letter;          /* 0: it has none */
     const char *name;     /* its long name */
-    const char *argument; /* what its argument is called; NULL: takes none */
+    const char *argument; /* name of its argument; NULL: takes none */
     const char *help;
     /* One of the macros below. */
     cli_value value;
@@ -93,7 +93,7 @@ struct cli {
     bool want_version;
 };
 
-/* The rows of the table in commands.c; each stands in its own file. */
+/* The rows of the table in commands.c, each in its own file. */
 extern const cli_command cli_scan;
 extern const cli_command cli_show;
 extern const cli_command cli_list;

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* htvalidators export: a manifest of what is recorded, for other hosts and
- * for sha256sum -c.  Never looks at the files themselves. */
+/* htvalidators export: a manifest of the records, for other hosts and for
+ * sha256sum -c.  Never looks at the files themselves. */
 #include <string.h>
 
 #include <apr_strings.h>
@@ -24,12 +24,12 @@ static const cli_option options[] = {
 
 typedef struct exporting {
     cli *c;
-    size_t skip; /* octets of each name that are left out */
+    size_t skip; /* octets at the start of each name that are left out */
     uint64_t damaged;
 } exporting;
 
-static apr_status_t put(void *baton, const char *path, size_t len,
-                        const vld_record *record)
+static apr_status_t put_entry(void *baton, const char *path, size_t len,
+                              const vld_record *record)
 {
     exporting *e = baton;
 
@@ -41,7 +41,7 @@ static apr_status_t put(void *baton, const char *path, size_t len,
     path += e->skip;
     len -= e->skip;
     cli_put_manifest_facts(stdout, record);
-    /* To sha256sum that name is its standard input. */
+    /* sha256sum takes "-" for its standard input. */
     if (strcmp(path, "-") == 0) {
         path = "./-";
         len = 3;
@@ -56,7 +56,7 @@ static cli_exit export_below(cli *c, const char *prefix, size_t skip)
     apr_status_t rv;
 
     cli_put_manifest_head(stdout);
-    rv = vld_store_each(c->store, prefix, put, &e);
+    rv = vld_store_each(c->store, prefix, put_entry, &e);
     if (ferror(stdout)) {
         return CLI_ERROR; /* cli_flush() tells why */
     }
@@ -89,10 +89,10 @@ static cli_exit export_relative(cli *c, const char *given, const char *prefix)
                   cli_shown(c->pool, root));
         return CLI_ERROR;
     }
-    return export_below(c, prefix, strlen(root) + (root[1] != '\0'));
+    return export_below(c, prefix, strlen(root) + (root[1] ? 1 : 0));
 }
 
-static cli_exit run(cli *c, int argc, char **argv)
+static cli_exit run_export(cli *c, int argc, char **argv)
 {
     const export_settings *settings = c->settings;
     const char *root = settings->root, *prefix = NULL;
@@ -129,5 +129,5 @@ const cli_command cli_export = {
     1,
     options,
     sizeof(export_settings),
-    run,
+    run_export,
 };

@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* htvalidators list: every record below a prefix, as it is met.  Never looks
+/* htvalidators list: the records at or below a prefix, one by one.  Never looks
  * at the files themselves. */
 #include "validators/precond.h"
 #include "cli/cli.h"
@@ -39,8 +39,8 @@ static void put_text(const char *path, size_t len, const vld_record *record)
     putchar('\n');
 }
 
-static apr_status_t put(void *baton, const char *path, size_t len,
-                        const vld_record *record)
+static apr_status_t put_record(void *baton, const char *path, size_t len,
+                               const vld_record *record)
 {
     listing *list = baton;
 
@@ -64,7 +64,7 @@ static cli_exit list_below(cli *c, const char *prefix)
 {
     const list_settings *settings = c->settings;
     listing list = { c, settings->as_sha256sum, 0 };
-    apr_status_t rv = vld_store_each(c->store, prefix, put, &list);
+    apr_status_t rv = vld_store_each(c->store, prefix, put_record, &list);
 
     if (ferror(stdout)) {
         return CLI_ERROR; /* cli_flush() tells why */
@@ -75,7 +75,7 @@ static cli_exit list_below(cli *c, const char *prefix)
     return list.damaged > 0 ? CLI_FOUND : CLI_DONE;
 }
 
-static cli_exit run(cli *c, int argc, char **argv)
+static cli_exit run_list(cli *c, int argc, char **argv)
 {
     const list_settings *settings = c->settings;
     const char *prefix = "/";
@@ -108,5 +108,5 @@ const cli_command cli_list = {
     1,
     options,
     sizeof(list_settings),
-    run,
+    run_list,
 };

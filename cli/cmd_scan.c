@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* htvalidators scan: indexes folders, and tells what came of it.  The work is
- * vld_scan's; nothing is hashed here. */
+/* htvalidators scan: indexes folders and reports the result.  Never reads a
+ * file: vld_scan does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,9 +84,9 @@ static void on_problem(void *baton, const char *path, const char *why)
     apr_pool_destroy(p);
 }
 
-/* Why nothing can be scanned there; NULL: it can.  A file is opened from the
+/* Why the path cannot be scanned; NULL: it can.  A file is opened from the
  * folder that it is in. */
-static const char *why_not(apr_pool_t *p, const char *root)
+static const char *why_not_scannable(apr_pool_t *p, const char *root)
 {
     const char *real = cli_real(p, root);
     struct stat st;
@@ -112,15 +112,15 @@ static const char *why_not(apr_pool_t *p, const char *root)
     return NULL;
 }
 
-/* A misspelt path in a deployment must not leave half a scan that looks like
- * a whole one: nothing is done unless every path can be scanned. */
-static bool all_there(const cli *c, int argc, char **argv)
+/* Nothing is scanned unless every path can be: a misspelt path in a deployment
+ * must not leave half a scan that looks like a whole one. */
+static bool are_all_scannable(const cli *c, int argc, char **argv)
 {
     bool there = true;
     int i;
 
     for (i = 0; i < argc; i++) {
-        const char *why = why_not(c->pool, argv[i]);
+        const char *why = why_not_scannable(c->pool, argv[i]);
 
         if (why) {
             cli_error("%s: %s; nothing was scanned",
@@ -164,14 +164,14 @@ static apr_status_t scan_current(void *baton)
 
     memset(&s->totals, 0, sizeof(s->totals));
     rv = vld_scan(s->c->store, s->current, &how, &s->totals);
-    /* A scan that had nothing to write has not asked. */
+    /* Only a scan that writes notices that the index was replaced. */
     return rv == APR_SUCCESS && !vld_store_is_current(s->c->store)
                ? VLD_E_REPLACED
                : rv;
 }
 
-/* What was written to an index that has been replaced meanwhile is lost, so
- * that the scan begins anew, and with it what it counts. */
+/* Records in an index that was replaced during the scan are lost: the scan
+ * begins again, and so do its figures. */
 static apr_status_t scan_one(scanning *s)
 {
     apr_status_t rv = cli_retry_replaced(s->c, CLI_RETRIES, scan_current, s);
@@ -180,7 +180,7 @@ static apr_status_t scan_one(scanning *s)
     return rv;
 }
 
-/* Every operand in turn, until one ends it. */
+/* Every operand in turn, until one fails. */
 static apr_status_t scan_all(scanning *s, int argc, char **argv)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -196,9 +196,9 @@ static apr_status_t scan_all(scanning *s, int argc, char **argv)
 }
 
 /* A path that could be scanned at the start may be gone by now. */
-static cli_exit tell_error(const scanning *s, apr_status_t rv)
+static cli_exit report_error(const scanning *s, apr_status_t rv)
 {
-    const char *why = why_not(s->c->pool, s->current);
+    const char *why = why_not_scannable(s->c->pool, s->current);
 
     if (!why && rv == APR_FROM_OS_ERROR(ESTALE)) {
         why = "another folder stands there than when the scan began; nothing "
@@ -212,7 +212,7 @@ static cli_exit tell_error(const scanning *s, apr_status_t rv)
     return CLI_ERROR;
 }
 
-static cli_exit finish(const scanning *s, apr_status_t rv)
+static cli_exit finish_run(const scanning *s, apr_status_t rv)
 {
     bool stopped = rv == APR_EINTR || (rv == APR_SUCCESS && cli_stopped);
 
@@ -223,19 +223,19 @@ static cli_exit finish(const scanning *s, apr_status_t rv)
         return CLI_ERROR;
     }
     if (rv != APR_SUCCESS) {
-        return tell_error(s, rv);
+        return report_error(s, rv);
     }
     return s->done.failed + s->done.unsettled + s->done.kept > 0 ? CLI_FOUND
                                                                  : CLI_DONE;
 }
 
-static cli_exit run(cli *c, int argc, char **argv)
+static cli_exit run_scan(cli *c, int argc, char **argv)
 {
     scanning s;
     int i;
 
     memset(&s, 0, sizeof(s));
-    if (!all_there(c, argc, argv) || !cli_open_index(c)) {
+    if (!are_all_scannable(c, argc, argv) || !cli_open_index(c)) {
         return CLI_ERROR;
     }
     for (i = 0; i < argc; i++) {
@@ -246,7 +246,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     s.settings = c->settings;
     s.started = apr_time_now();
     s.progress = cli_progress_start(c);
-    return finish(&s, scan_all(&s, argc, argv));
+    return finish_run(&s, scan_all(&s, argc, argv));
 }
 
 const cli_command cli_scan = {
@@ -258,5 +258,5 @@ const cli_command cli_scan = {
     -1,
     options,
     sizeof(scan_settings),
-    run,
+    run_scan,
 };

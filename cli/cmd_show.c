@@ -31,8 +31,8 @@ static const cli_option options[] = {
 
 /* As the module does: the name as given, then its real path.  *key gets the
  * name that was found. */
-static apr_status_t find(cli *c, const char *path, const char **key,
-                         vld_record *record)
+static apr_status_t find_record(cli *c, const char *path, const char **key,
+                                vld_record *record)
 {
     const char *given = cli_absolute(c->pool, path);
     const char *real;
@@ -55,8 +55,9 @@ static apr_status_t find(cli *c, const char *path, const char **key,
 
 /* --- freshness ----------------------------------------------------------- */
 
-static const char *time_change(apr_pool_t *p, const char *so_far,
-                               const char *what, int64_t then, int64_t now)
+static const char *append_time_change(apr_pool_t *p, const char *so_far,
+                                      const char *what, int64_t then,
+                                      int64_t now)
 {
     char before[CLI_TIME], after[CLI_TIME];
 
@@ -67,8 +68,8 @@ static const char *time_change(apr_pool_t *p, const char *so_far,
                         cli_time(then, before), cli_time(now, after));
 }
 
-static const char *differences(apr_pool_t *p, const vld_identity *then,
-                               const vld_identity *now)
+static const char *describe_differences(apr_pool_t *p, const vld_identity *then,
+                                        const vld_identity *now)
 {
     const char *text = "";
 
@@ -76,8 +77,8 @@ static const char *differences(apr_pool_t *p, const vld_identity *then,
         text = apr_psprintf(p, ", size %" PRIu64 " -> %" PRIu64, then->size,
                             now->size);
     }
-    text = time_change(p, text, "mtime", then->mtime_ns, now->mtime_ns);
-    text = time_change(p, text, "ctime", then->ctime_ns, now->ctime_ns);
+    text = append_time_change(p, text, "mtime", then->mtime_ns, now->mtime_ns);
+    text = append_time_change(p, text, "ctime", then->ctime_ns, now->ctime_ns);
     if (then->inode != now->inode) {
         text = apr_psprintf(p, "%s, inode %" PRIu64 " -> %" PRIu64, text,
                             then->inode, now->inode);
@@ -85,7 +86,7 @@ static const char *differences(apr_pool_t *p, const vld_identity *then,
     return apr_psprintf(p, "changed since: %s", text[0] ? text + 2 : "?");
 }
 
-static int64_t margin_of(apr_pool_t *p, const char *path, dev_t dev)
+static int64_t read_margin(apr_pool_t *p, const char *path, dev_t dev)
 {
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     int64_t margin;
@@ -126,9 +127,9 @@ static const char *why_not_fresh(apr_pool_t *p, const char *path,
     }
     vld_identity_of(&st, &now);
     if (!vld_identity_equal(&record->identity, &now, VLD_COMPARE_STRICT)) {
-        return differences(p, &record->identity, &now);
+        return describe_differences(p, &record->identity, &now);
     }
-    margin = margin_of(p, path, st.st_dev);
+    margin = read_margin(p, path, st.st_dev);
     if (vld_identity_racy(&record->identity, record->indexed_ns, margin)) {
         return apr_psprintf(p,
                             "settling: it had changed less than %d ms before "
@@ -200,11 +201,11 @@ static void put_absence(const cli *c, const char *path, const char *why)
 
 /* --- command ------------------------------------------------------------- */
 
-static cli_exit show(cli *c, const char *path)
+static cli_exit show_path(cli *c, const char *path)
 {
     vld_record record;
     const char *key, *why;
-    apr_status_t rv = find(c, path, &key, &record);
+    apr_status_t rv = find_record(c, path, &key, &record);
 
     if (rv == APR_NOTFOUND || rv == VLD_E_DAMAGED) {
         if (!c->quiet) {
@@ -223,7 +224,7 @@ static cli_exit show(cli *c, const char *path)
     return why ? CLI_FOUND : CLI_DONE;
 }
 
-static cli_exit run(cli *c, int argc, char **argv)
+static cli_exit run_show(cli *c, int argc, char **argv)
 {
     const show_settings *settings = c->settings;
     cli_exit worst = CLI_DONE;
@@ -233,7 +234,7 @@ static cli_exit run(cli *c, int argc, char **argv)
         return CLI_ERROR;
     }
     for (i = 0; i < argc; i++) {
-        cli_exit one = show(c, argv[i]);
+        cli_exit one = show_path(c, argv[i]);
 
         worst = one > worst ? one : worst;
     }
@@ -249,5 +250,5 @@ const cli_command cli_show = {
     -1,
     options,
     sizeof(show_settings),
-    run,
+    run_show,
 };

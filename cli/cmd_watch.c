@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* htvalidators watch: scans folders and follows their changes until it is
- * stopped.  The work is vld_watch's. */
+ * stopped.  Never reads a file or an event: vld_watch_run does. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -47,7 +47,7 @@ static const cli_figure figures[] = {
 
 static volatile int wants_rescan; /* set by a signal */
 
-/* --- what it tells ------------------------------------------------------- */
+/* --- reports ------------------------------------------------------------- */
 
 static void on_problem(void *baton, const char *path, const char *why)
 {
@@ -82,7 +82,7 @@ static void put_json(vld_watch_news news, const vld_watch_totals *t)
     cli_put_json(object);
 }
 
-static void notify(vld_watch_news news, const vld_watch_totals *t)
+static void notify_manager(vld_watch_news news, const vld_watch_totals *t)
 {
     char text[CLI_FIGURES_TEXT];
 
@@ -111,7 +111,7 @@ static void on_news(void *baton, vld_watch_news news, const vld_watch_totals *t)
                t->folders == 1 ? "" : "s");
     }
     fflush(stdout);
-    notify(news, t);
+    notify_manager(news, t);
 }
 
 /* --- the run ------------------------------------------------------------- */
@@ -122,7 +122,7 @@ static void handle_hangup(int number)
     wants_rescan = 1;
 }
 
-/* SIGHUP is no wish to stop here.  Where it was ignored it stays so. */
+/* SIGHUP asks for a scan here.  Where it was ignored it stays ignored. */
 static void catch_signals(void)
 {
     struct sigaction now, was;
@@ -137,7 +137,7 @@ static void catch_signals(void)
     }
 }
 
-static bool all_folders(const cli *c, int argc, char **argv)
+static bool are_all_folders(const cli *c, int argc, char **argv)
 {
     bool all = true;
     int i;
@@ -179,7 +179,7 @@ static apr_status_t follow_index(void *baton)
     return rv;
 }
 
-static cli_exit follow(cli *c, vld_watch *watch)
+static cli_exit follow_folders(cli *c, vld_watch *watch)
 {
     following f = { c, watch };
     apr_status_t rv = cli_retry_replaced(c, CLI_RETRY_ALWAYS, follow_index, &f);
@@ -206,7 +206,7 @@ static cli_exit report_not_open(apr_status_t rv)
     return CLI_ERROR;
 }
 
-static cli_exit run(cli *c, int argc, char **argv)
+static cli_exit run_watch(cli *c, int argc, char **argv)
 {
     const watch_settings *settings = c->settings;
     unsigned interval = settings->interval ? settings->interval
@@ -227,7 +227,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     int i;
 
     cli_notify_start();
-    if (!all_folders(c, argc, argv) || !cli_open_index(c)) {
+    if (!are_all_folders(c, argc, argv) || !cli_open_index(c)) {
         return CLI_ERROR;
     }
     for (i = 0; i < argc; i++) {
@@ -239,7 +239,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     if (rv != APR_SUCCESS) {
         return report_not_open(rv);
     }
-    status = follow(c, watch);
+    status = follow_folders(c, watch);
     vld_watch_close(watch);
     return status;
 }
@@ -253,5 +253,5 @@ const cli_command cli_watch = {
     -1,
     options,
     sizeof(watch_settings),
-    run,
+    run_watch,
 };

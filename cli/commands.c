@@ -28,7 +28,7 @@ const cli_command *cli_find_command(const char *name)
 {
     const cli_command *const *row;
 
-    for (row = commands; *row != NULL; row++) {
+    for (row = commands; *row; row++) {
         if (strcmp((*row)->name, name) == 0) {
             return *row;
         }
@@ -66,7 +66,7 @@ void cli_print_help(FILE *out)
     fputs("usage: htvalidators [OPTION...] COMMAND [OPTION...] "
           "[OPERAND...]\n\nCommands:\n",
           out);
-    for (row = commands; *row != NULL; row++) {
+    for (row = commands; *row; row++) {
         char usage[48];
 
         snprintf(usage, sizeof(usage), "%s %s", (*row)->name, (*row)->operands);

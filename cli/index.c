@@ -13,7 +13,7 @@
 #include "cli/owner.h"
 #include "cli/path.h"
 
-static vld_store_mode mode_of(const cli_command *command)
+static vld_store_mode choose_mode(const cli_command *command)
 {
     switch (command->needs) {
     case CLI_NEEDS_CREATE: return VLD_STORE_CREATE;
@@ -27,7 +27,7 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
     char why[256], advice[16384];
 
     if (!c->store && APR_STATUS_IS_ENOENT(rv)
-        && mode_of(c->command) == VLD_STORE_CREATE) {
+        && choose_mode(c->command) == VLD_STORE_CREATE) {
         cli_error("%s: the folder above the index's folder is not there; "
                   "make it, or name another index with -i",
                   cli_shown(c->pool, c->index));
@@ -35,7 +35,7 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
     }
     vld_strerror(rv, why, sizeof(why));
     vld_advice(rv, cli_shown(c->pool, c->index), advice, sizeof(advice));
-    if (advice[0] == '\0') {
+    if (!advice[0]) {
         cli_error("%s: %s", cli_shown(c->pool, c->index), why);
     }
     else {
@@ -47,7 +47,7 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
 /* False after a message. */
 static bool prepare(cli *c)
 {
-    if (mode_of(c->command) == VLD_STORE_CREATE) {
+    if (choose_mode(c->command) == VLD_STORE_CREATE) {
         vld_index_files_make_above(c->index);
     }
     return cli_become_owner(c);
@@ -55,7 +55,8 @@ static bool prepare(cli *c)
 
 static apr_status_t open_store(cli *c)
 {
-    apr_status_t rv = vld_store_open(&c->store, c->index, mode_of(c->command));
+    apr_status_t rv = vld_store_open(&c->store, c->index,
+                                     choose_mode(c->command));
 
     if (rv != APR_SUCCESS) {
         c->store = NULL;

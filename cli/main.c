@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* htvalidators: start-up, the choice of the command, the exit status.  Knows
- * nothing of what the commands do. */
+/* htvalidators: start-up, the choice of the command, the exit status.  Never
+ * does the work of a command. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,9 +16,9 @@
 #include "cli/message.h"
 #include "cli/options.h"
 
-/* A closed standard descriptor would be given to the next file that is opened:
- * messages would be written into the index.  What is put in its place fails
- * at the first use. */
+/* The next open() would return a standard descriptor that is closed, and
+ * messages would be written into the index.  /dev/null takes its place, opened
+ * so that the first use fails. */
 static void guard_descriptors(void)
 {
     int fd;
@@ -30,19 +30,19 @@ static void guard_descriptors(void)
     }
 }
 
-static cli_exit help(const cli *c, int argc, char **argv)
+static cli_exit print_wanted_help(const cli *c, int argc, char **argv)
 {
     const cli_command *command = c->command;
 
-    if (command == NULL && argc > 0) {
+    if (!command && argc > 0) {
         command = cli_find_command(argv[0]);
-        if (command == NULL) {
+        if (!command) {
             cli_error("no command '%s'; `htvalidators help` lists them",
                       cli_shown(c->pool, argv[0]));
             return CLI_ERROR;
         }
     }
-    if (command == NULL) {
+    if (!command) {
         cli_print_help(stdout);
     }
     else {
@@ -63,7 +63,7 @@ static bool operands_fit(const cli *c, int argc, char **argv)
         return false;
     }
     for (i = 0; i < argc; i++) {
-        if (argv[i][0] == '\0') {
+        if (!argv[i][0]) {
             cli_error("%s: an empty path; is a variable not set?",
                       command->name);
             return false;
@@ -72,7 +72,7 @@ static bool operands_fit(const cli *c, int argc, char **argv)
     return true;
 }
 
-static cli_exit run(cli *c, int argc, char **argv)
+static cli_exit run_command(cli *c, int argc, char **argv)
 {
     if (cli_parse(c, &argc, &argv) != CLI_DONE) {
         return CLI_ERROR;
@@ -82,7 +82,7 @@ static cli_exit run(cli *c, int argc, char **argv)
         return CLI_DONE;
     }
     if (c->want_help) {
-        return help(c, argc, argv);
+        return print_wanted_help(c, argc, argv);
     }
     if (!operands_fit(c, argc, argv)) {
         return CLI_ERROR;
@@ -104,9 +104,9 @@ int main(int argc, char **argv)
     apr_pool_create(&c.pool, NULL);
     c.index = VLD_DEFAULT_INDEX;
 
-    status = run(&c, argc, argv);
+    status = run_command(&c, argc, argv);
 
-    if (c.store != NULL) {
+    if (c.store) {
         vld_store_close(c.store);
     }
     if (!cli_flush()) {

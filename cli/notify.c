@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Tells the service manager how a command is doing: datagrams to the socket
- * that it names.  What it does not take is lost, and never waited for. */
+/* Reports to the service manager: datagrams to the socket that it names.  A
+ * datagram that it does not take is lost.  Never waits. */
 #include "cli/notify.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 static int notifier = -1;
 static struct sockaddr_un manager;
 static socklen_t manager_size;
-static apr_time_t watchdog; /* between signs of life; 0: none are wanted */
+static apr_time_t watchdog; /* time between signs of life; 0: none wanted */
 static apr_time_t last_sign;
 
 /* A path, or "@" and an abstract name. */
@@ -40,15 +40,16 @@ static bool set_manager(const char *name)
     return true;
 }
 
-static apr_time_t watchdog_wanted(void)
+static apr_time_t read_watchdog(void)
 {
     const char *usec = getenv("WATCHDOG_USEC");
     const char *pid = getenv("WATCHDOG_PID");
 
-    if (usec == NULL || (pid != NULL && atoll(pid) != (long long)getpid())) {
+    if (!usec || (pid && atoll(pid) != (long long)getpid())) {
         return 0;
     }
-    /* Twice as often as it must be would do; the loop is not exact. */
+    /* sd_watchdog_enabled(3) advises half the time; the loop that calls this
+     * is not exact. */
     return (apr_time_t)(strtoull(usec, NULL, 10) / 4);
 }
 
@@ -56,10 +57,10 @@ void cli_notify_start(void)
 {
     const char *name = getenv("NOTIFY_SOCKET");
 
-    if (name != NULL && *name != '\0') {
+    if (name && *name) {
         if (set_manager(name)) {
             notifier = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-            watchdog = watchdog_wanted();
+            watchdog = read_watchdog();
         }
         else {
             cli_error("NOTIFY_SOCKET is neither a path nor an abstract "

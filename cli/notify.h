@@ -11,7 +11,7 @@
  * variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the
  * environment. */
 void cli_notify_start(void);
-/* Lines such as "READY=1\nSTATUS=..."; must not have a name in them. */
+/* Send lines such as "READY=1\nSTATUS=..."; without names of files. */
 void cli_notify(const char *format, ...) CLI_PRINTF(1, 2);
 /* WATCHDOG=1, where that is wanted and it is time for it. */
 void cli_notify_alive(void);

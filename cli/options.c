@@ -58,7 +58,7 @@ static void make_tables(getopt_tables *t, const char *how,
     add_options(t, cli_global_options);
 }
 
-/* getopt starts anew: the GNU way, and the BSD way. */
+/* Let getopt start again: as GNU documents it, and as BSD does. */
 static void reset_getopt(void)
 {
     opterr = 0;
@@ -138,7 +138,7 @@ static bool set_option(const cli *c, void *owner, const cli_option *o)
     }
 }
 
-static cli_exit complain(const cli *c, int result, char *const *argv)
+static cli_exit report_bad_option(const cli *c, int result, char *const *argv)
 {
     const char *name = c->command ? c->command->name : "";
     const char *gap = c->command ? " " : "";
@@ -169,7 +169,7 @@ static cli_exit parse_options(cli *c, const char *how, void *settings, int argc,
         size_t row;
 
         if (key == ':' || key == '?') {
-            return complain(c, key, argv);
+            return report_bad_option(c, key, argv);
         }
         row = row_of(&tables, key);
         if (!set_option(c, row < tables.own ? settings : c, tables.rows[row])) {
@@ -216,7 +216,7 @@ cli_exit cli_parse(cli *c, int *argc, char ***argv)
     }
     *argc -= optind;
     *argv += optind;
-    if (c->index[0] == '\0') {
+    if (!c->index[0]) {
         cli_error("-i: an empty path; is a variable not set?");
         return CLI_ERROR;
     }

@@ -6,8 +6,8 @@
 
 #include "cli/cli.h"
 
-/* Sort the command line into c and c->settings.  CLI_DONE, and
- * *argc and *argv are what follows the options; CLI_ERROR after a message. */
+/* Sort the command line into c and c->settings.  CLI_DONE, and *argc and *argv
+ * are the operands; CLI_ERROR after a message. */
 cli_exit cli_parse(cli *c, int *argc, char ***argv);
 
 #endif /* VALIDATORS_CLI_OPTIONS_H */

@@ -22,7 +22,7 @@
 
 void cli_put_json(json_t *object)
 {
-    if (object == NULL
+    if (!object
         || json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) != 0
         || fputc('\n', stdout) == EOF) {
         if (!ferror(stdout)) {
@@ -33,12 +33,12 @@ void cli_put_json(json_t *object)
     json_decref(object);
 }
 
-static json_t *base64_string(const char *octets, size_t len)
+static json_t *make_base64_string(const char *octets, size_t len)
 {
     char *text = malloc(4 * (len / 3 + 1) + 1);
     json_t *string;
 
-    if (text == NULL) {
+    if (!text) {
         return NULL;
     }
     EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)octets,
@@ -48,14 +48,14 @@ static json_t *base64_string(const char *octets, size_t len)
     return string;
 }
 
-/* The name with U+FFFD for every octet that is no UTF-8. */
-static json_t *repaired_string(const char *path, size_t len)
+/* The name, with U+FFFD for each octet that is not part of UTF-8. */
+static json_t *make_repaired_string(const char *path, size_t len)
 {
     const unsigned char *s = (const unsigned char *)path;
     char *text = malloc(3 * len + 1), *end = text;
     json_t *string;
 
-    if (text == NULL) {
+    if (!text) {
         return NULL;
     }
     while (len > 0) {
@@ -82,12 +82,12 @@ void cli_json_path(json_t *object, const char *path, size_t len)
 {
     json_t *string = json_stringn(path, len);
 
-    if (string != NULL) {
+    if (string) {
         json_object_set_new(object, "path", string);
         return;
     }
-    json_object_set_new(object, "path", repaired_string(path, len));
-    json_object_set_new(object, "path_base64", base64_string(path, len));
+    json_object_set_new(object, "path", make_repaired_string(path, len));
+    json_object_set_new(object, "path_base64", make_base64_string(path, len));
 }
 
 static void set_string(json_t *object, const char *key, const char *value)
@@ -150,7 +150,7 @@ const char *cli_time(int64_t ns, char out[CLI_TIME])
         fraction += second;
     }
     s = (time_t)((ns - fraction) / second);
-    if (gmtime_r(&s, &tm) == NULL) {
+    if (!gmtime_r(&s, &tm)) {
         snprintf(out, CLI_TIME, "%" PRId64 " ns", ns);
         return out;
     }

@@ -1,8 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Whose index it is: root works on somebody else's as that user, so that what
- * is made there is the owner's, and the owner's folder cannot lead root
- * astray.  Never gains a right. */
+/* Root works on another user's index as that user: new files then belong to
+ * the owner, and links in the owner's folder cannot lead root to other files.
+ * Never gains a right. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -21,25 +21,25 @@
 #include "cli/message.h"
 #include "cli/path.h"
 
-/* The folder in which LMDB will put its files. */
+/* The folder of LMDB's files. */
 static bool stat_folder(const cli *c, struct stat *st)
 {
     const char *real = cli_real(c->pool, c->index);
     char *folder = apr_pstrdup(c->pool, real ? real : c->index);
     char *slash = strrchr(folder, '/');
 
-    if (slash == NULL) {
+    if (!slash) {
         return stat(".", st) == 0;
     }
     slash[slash == folder] = '\0';
     return stat(folder, st) == 0;
 }
 
-static bool become(uid_t uid, gid_t folder_gid)
+static bool switch_user(uid_t uid, gid_t folder_gid)
 {
     const struct passwd *user = getpwuid(uid);
-    gid_t gid = user != NULL ? user->pw_gid : folder_gid;
-    int rv = user != NULL ? initgroups(user->pw_name, gid) : setgroups(1, &gid);
+    gid_t gid = user ? user->pw_gid : folder_gid;
+    int rv = user ? initgroups(user->pw_name, gid) : setgroups(1, &gid);
 
     return rv == 0 && setresgid(gid, gid, gid) == 0
            && setresuid(uid, uid, uid) == 0;
@@ -52,11 +52,11 @@ bool cli_become_owner(const cli *c)
     if (geteuid() != 0 || !stat_folder(c, &st) || st.st_uid == 0) {
         return true;
     }
-    if (!become(st.st_uid, st.st_gid)) {
-        cli_error("%s: its folder belongs to user %ld, who cannot be become: "
-                  "%s; run this as that user",
-                  cli_shown(c->pool, c->index), (long)st.st_uid,
-                  strerror(errno));
+    if (!switch_user(st.st_uid, st.st_gid)) {
+        cli_error(
+            "%s: its folder belongs to user %ld, cannot switch to that user: "
+            "%s; run this as that user",
+            cli_shown(c->pool, c->index), (long)st.st_uid, strerror(errno));
         return false;
     }
     return true;

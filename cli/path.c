@@ -9,7 +9,7 @@
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
-static char *without_slash_at_end(char *path)
+static char *cut_slashes(char *path)
 {
     size_t len = strlen(path);
 
@@ -27,15 +27,15 @@ const char *cli_absolute(apr_pool_t *p, const char *path)
         != APR_SUCCESS) {
         return NULL;
     }
-    return without_slash_at_end(merged);
+    return cut_slashes(merged);
 }
 
-static const char *resolved(apr_pool_t *p, const char *path)
+static const char *resolve(apr_pool_t *p, const char *path)
 {
     char *real = realpath(path, NULL);
     const char *copy;
 
-    if (real == NULL) {
+    if (!real) {
         return NULL;
     }
     copy = apr_pstrdup(p, real);
@@ -43,25 +43,25 @@ static const char *resolved(apr_pool_t *p, const char *path)
     return copy;
 }
 
-/* A file that is gone still has its record under the name that it had: the
- * longest part that is there is resolved, the rest is kept. */
+/* A file that is gone still has its record under its old name: the longest
+ * part of the path that exists is resolved, the rest is kept. */
 const char *cli_real(apr_pool_t *p, const char *path)
 {
-    const char *real = resolved(p, path);
+    const char *real = resolve(p, path);
     char *head, *slash;
 
-    if (real != NULL) {
+    if (real) {
         return real;
     }
     path = cli_absolute(p, path);
-    if (path == NULL) {
+    if (!path) {
         return NULL;
     }
     head = apr_pstrdup(p, path);
-    while ((slash = strrchr(head, '/')) != NULL && slash != head) {
+    while ((slash = strrchr(head, '/')) && slash != head) {
         *slash = '\0';
-        real = resolved(p, head);
-        if (real != NULL) {
+        real = resolve(p, head);
+        if (real) {
             return apr_pstrcat(p, strcmp(real, "/") == 0 ? "" : real,
                                path + (slash - head), NULL);
         }
@@ -76,6 +76,5 @@ bool cli_is_below(const char *path, const char *folder)
     if (len > 0 && folder[len - 1] == '/') {
         len--;
     }
-    return strncmp(path, folder, len) == 0
-           && (path[len] == '/' || path[len] == '\0');
+    return strncmp(path, folder, len) == 0 && (path[len] == '/' || !path[len]);
 }

@@ -11,11 +11,11 @@
  * its text alone, as httpd does; NULL when it is too long. */
 const char *cli_absolute(apr_pool_t *p, const char *path);
 
-/* path without symbolic links.  Members at its end that are not there stay
- * as they are.  NULL when nothing can be said. */
+/* path without symbolic links.  Names at its end that do not exist stay as
+ * they are.  NULL: it cannot be resolved. */
 const char *cli_real(apr_pool_t *p, const char *path);
 
-/* Whether `path` is `folder` or stands below it, by their text. */
+/* Whether `path` is `folder` or lies below it, by their text. */
 bool cli_is_below(const char *path, const char *folder);
 
 #endif /* VALIDATORS_CLI_PATH_H */

@@ -4,11 +4,11 @@
 #ifndef VALIDATORS_CLI_STOP_H
 #define VALIDATORS_CLI_STOP_H
 
-/* From now on the first SIGINT, SIGTERM or SIGHUP only sets the flag, the
- * second one ends the process.  Signals that were ignored stay so. */
+/* From now on the first SIGINT, SIGTERM or SIGHUP only sets the flag, and the
+ * second ends the process.  Signals that were ignored stay ignored. */
 void cli_catch_signals(void);
 
-/* Zero until then; the signal's number after. */
+/* 0 until a signal comes; its number after. */
 extern volatile int cli_stopped;
 
 #endif /* VALIDATORS_CLI_STOP_H */

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The entity tags that the commands show: with the key that httpd has, where
- * they are told which.  Never writes the key. */
+/* The entity tags that the commands show: with httpd's key, where --tag-key
+ * names its file.  Never writes the key. */
 #include "cli/tag.h"
 
 #include <stdlib.h>
@@ -16,10 +16,10 @@ bool cli_use_tag_key(cli *c, const char *file)
 {
     char why[512];
 
-    if (file == NULL) {
+    if (!file) {
         return true;
     }
-    if (vld_tag_key_read(&key, file, why, sizeof(why)) != NULL) {
+    if (vld_tag_key_read(&key, file, why, sizeof(why))) {
         cli_error("--tag-key: %s: %s", cli_shown(c->pool, file), why);
         return false;
     }
