@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The thread that reads the pending files of a watch: a pool of one.  It never writes to the
- * index. */
+/* Reads the pending files of a watch by a pool of one thread.  It never writes
+ * to the index. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
