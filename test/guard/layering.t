@@ -81,10 +81,12 @@ my @rules = (
     ['what GET says', qr{^server/request/choose\.[ch]$},
         qr{server/request/choose\.h|validators/(types|content)\.h}, $c99],
     ['server/request', qr{^server/request/(?!choose\.)},
-        qr{server/((index|access|request)/)?\w+\.h|validators/\w+\.h},
+        qr{server/((index|access|request)/)?\w+\.h
+            |validators/(types|precond|content|answers)\.h}x,
         qr/$posix|$apr|[\w\/]+\.h/],
     ['server/dav', qr{^server/dav/},
-        qr{server/((index|access|request|dav)/)?\w+\.h|validators/\w+\.h},
+        qr{server/((index|access|request|dav)/)?\w+\.h
+            |validators/(types|precond|content)\.h}x,
         qr/$posix|$apr|[\w\/]+\.h/],
     ['the front door', qr{^mod_validators\.c$},
         qr{server/[\w/]+\.h|mod_validators\.h}, qr/[\w\/]+\.h/],
