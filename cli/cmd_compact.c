@@ -12,8 +12,8 @@ typedef struct compaction {
     vld_store_info before, after;
 } compaction;
 
-static void put_summary(const cli *c, const vld_store_info *before,
-                        const vld_store_info *after)
+static void put_sizes(const cli *c, const vld_store_info *before,
+                      const vld_store_info *after)
 {
     char was[CLI_SIZE], is[CLI_SIZE];
     json_t *object;
@@ -32,7 +32,7 @@ static void put_summary(const cli *c, const vld_store_info *before,
     }
 }
 
-static apr_status_t compact(void *baton)
+static apr_status_t compact_store(void *baton)
 {
     compaction *a = baton;
     apr_status_t rv = vld_store_stat(a->c->store, &a->before);
@@ -50,7 +50,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     if (!cli_open_index(c)) {
         return CLI_ERROR;
     }
-    rv = cli_retry_replaced(c, CLI_RETRIES, compact, &a);
+    rv = cli_retry_replaced(c, CLI_RETRIES, compact_store, &a);
     if (rv == APR_SUCCESS) {
         rv = cli_reopen_index(c);
     }
@@ -60,7 +60,7 @@ static cli_exit run(cli *c, int argc, char **argv)
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }
-    put_summary(c, &a.before, &a.after);
+    put_sizes(c, &a.before, &a.after);
     return CLI_DONE;
 }
 

@@ -24,7 +24,7 @@ static apr_status_t choose_all(void *baton, const char *path, size_t len,
     return cli_stopped ? APR_EINTR : APR_SUCCESS;
 }
 
-static apr_status_t forget(cli *c, const char *prefix, uint64_t *total)
+static apr_status_t forget_below(cli *c, const char *prefix, uint64_t *total)
 {
     const vld_sweep_rule all = { choose_all, NULL, NULL, BATCH_RECORDS };
     apr_status_t rv = vld_store_delete_each(c->store, prefix, &all, total);
@@ -58,7 +58,7 @@ static cli_exit forget_operand(cli *c, const char *given, uint64_t *total)
     if (status != CLI_DONE) {
         return status;
     }
-    rv = forget(c, prefix, total);
+    rv = forget_below(c, prefix, total);
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }

@@ -236,14 +236,14 @@ bool vld_batch_is_well(const vld_batch *batch)
     return !vld_store_is_dead(batch->store);
 }
 
-static void abort_txn(void *txn)
+static void abort_write_txn(void *txn)
 {
     mdb_txn_abort(txn);
 }
 
 void vld_batch_abort(vld_batch *batch)
 {
-    vld_fault_run(abort_txn, batch->txn);
+    vld_fault_run(abort_write_txn, batch->txn);
     set_writing(batch->store, 0);
     free_batch(batch);
 }

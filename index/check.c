@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The pages of an index, looked at one by one as octets of a file.  It knows
- * LMDB's format and believes none of it; it writes nothing. */
+/* Checks the pages of an index one by one, as octets of a file.  It knows
+ * LMDB's format and trusts no page; it writes nothing. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -57,12 +57,12 @@ typedef struct check {
     uint64_t last;        /* page */
     unsigned char *seen;  /* a bit a page */
     unsigned char *used;  /* an octet for each two of a page */
-    unsigned char *pages; /* one for each depth, one for a look aside */
+    unsigned char *pages; /* one for each depth, one for big data */
     bool is_free;         /* the database of free pages: keys are numbers */
     unsigned char key[VLD_KEY_MAX];
     size_t key_len; /* of the key before; 0: none */
-    bool is_bound;  /* that key is a branch's, below which it may stand
-                     * again */
+    bool is_bound;  /* that key is a branch's: the first key below may be
+                     * equal to it */
 } check;
 
 typedef struct node {
@@ -135,7 +135,7 @@ static bool read_node(check *c, const unsigned char *page, unsigned i,
     return take_octets(c, at, len + (out->flags == NODE_BIG ? 8 : out->number));
 }
 
-static int compare(const check *c, const node *n)
+static int compare_key(const check *c, const node *n)
 {
     size_t least = n->key_len < c->key_len ? n->key_len : c->key_len;
     int order;
@@ -160,7 +160,7 @@ static bool take_key(check *c, const node *n)
         || (c->is_free && n->key_len != sizeof(uint64_t))) {
         return false;
     }
-    order = c->key_len ? compare(c, n) : 1;
+    order = c->key_len ? compare_key(c, n) : 1;
     if (order < 0 || (order == 0 && !c->is_bound)) {
         return false;
     }
@@ -172,8 +172,7 @@ static bool take_key(check *c, const node *n)
 
 /* --- data ---------------------------------------------------------------- */
 
-/* Data that has pages of its own; its first octets are those behind the head
- * of the first one. */
+/* Data on pages of its own; it begins behind the head of the first one. */
 static bool take_big(check *c, uint64_t first, uint64_t len)
 {
     unsigned char *page = c->pages + MOST_DEPTH * c->page_size;
@@ -195,8 +194,8 @@ static bool take_big(check *c, uint64_t first, uint64_t len)
 }
 
 /* A list of free pages: how many, then their numbers, from the greatest. */
-static bool is_list(check *c, uint64_t at, const unsigned char *data,
-                    uint64_t len)
+static bool take_list(check *c, uint64_t at, const unsigned char *data,
+                      uint64_t len)
 {
     uint64_t count, before = UINT64_MAX, i;
     unsigned char word[8];
@@ -232,7 +231,7 @@ static bool take_data(check *c, const node *n)
     uint64_t first;
 
     if (n->flags == 0 || n->flags == NODE_DATABASE) {
-        return !c->is_free || is_list(c, 0, n->data, n->number);
+        return !c->is_free || take_list(c, 0, n->data, n->number);
     }
     if (n->flags != NODE_BIG) {
         return false;
@@ -240,8 +239,8 @@ static bool take_data(check *c, const node *n)
     first = vld_get64_native(n->data);
     return take_big(c, first, n->number)
            && (!c->is_free
-               || is_list(c, first * c->page_size + PAGE_HEAD, NULL,
-                          n->number));
+               || take_list(c, first * c->page_size + PAGE_HEAD, NULL,
+                            n->number));
 }
 
 /* --- trees --------------------------------------------------------------- */
@@ -262,8 +261,8 @@ static bool take_leaf(check *c, const node *n, bool holds)
     if (!holds || n->number != DB_SIZE) {
         return false;
     }
-    /* A database in the main one: its pages are the same file's, its keys
-     * and buffers its own. */
+    /* A database inside the main one shares the set of pages; keys and buffers
+     * are its own. */
     inner = *c;
     inner.pages = malloc((MOST_DEPTH + 1) * c->page_size);
     inner.used = malloc(c->page_size / 2);
@@ -276,8 +275,8 @@ static bool take_leaf(check *c, const node *n, bool holds)
 static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
                               bool holds);
 
-/* What stands below a key is not before it; the first key of a branch says
- * nothing. */
+/* Keys below a branch's key are not less than it; the first key of a branch has
+ * no meaning. */
 static bool take_below(check *c, const node *n, unsigned i, unsigned depth,
                        bool holds)
 {
@@ -346,7 +345,7 @@ static bool read_meta(const check *c, uint64_t txn, unsigned char *meta)
                && vld_get64_native(meta + META_TXN) == txn);
 }
 
-/* *gone: two commits have come since, and the meta page is another's. */
+/* *gone: two commits have overwritten the snapshot's meta page. */
 static bool take_all(check *c, uint64_t txn, bool *gone)
 {
     unsigned char *meta = malloc(c->page_size);

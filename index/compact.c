@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* A new file with what is in use of the old one, put in its place.  The old
- * one is complete and in use until the very end. */
+/* Replaces the index by a copy of its pages in use.  The old file is complete
+ * and in use until the rename. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -19,7 +19,7 @@
 #include "index/guarded.h"
 #include "index/store.h"
 
-/* The folder is the index's own: nobody else puts files there. */
+/* The folder is the index's own: other programs put no files there. */
 #define SUFFIX "-compact"
 #define HOLD_MS 5000
 
@@ -31,7 +31,7 @@ typedef struct compact_call {
     char name[PATH_MAX];
 } compact_call;
 
-static apr_status_t name_it(compact_call *call)
+static apr_status_t name_new_file(compact_call *call)
 {
     int n = snprintf(call->name, sizeof(call->name), "%s" SUFFIX,
                      call->store->path);
@@ -41,9 +41,9 @@ static apr_status_t name_it(compact_call *call)
                : APR_SUCCESS;
 }
 
-/* With the owner and mode of the old one. One that a killed run has left goes
- * first: the writer's lock is held, so nobody is at work on it. */
-static apr_status_t make_new(compact_call *call)
+/* With the owner and mode of the old one.  A file that a killed run has left is
+ * removed first: the writer's lock is held, so no other run uses it. */
+static apr_status_t make_new_file(compact_call *call)
 {
     mdb_filehandle_t old;
 
@@ -60,7 +60,7 @@ static apr_status_t make_new(compact_call *call)
     return APR_SUCCESS;
 }
 
-static void copy(void *data)
+static void copy_pages(void *data)
 {
     compact_call *call = data;
     int rc = mdb_env_copyfd2(call->store->env, call->fd, MDB_CP_COMPACT);
@@ -71,8 +71,8 @@ static void copy(void *data)
     }
 }
 
-/* The lock file is of the old one: whoever opens meanwhile sees that the two
- * do not fit, and so does whoever opens after a power cut between the two. */
+/* Between the two renames the lock file is that of the old index: a process
+ * that opens meanwhile, or after a power cut, sees that they do not fit. */
 static apr_status_t put_in_place(compact_call *call)
 {
     const char *path = call->store->path;
@@ -93,7 +93,7 @@ static apr_status_t put_in_place(compact_call *call)
     return rv;
 }
 
-static apr_status_t replace(compact_call *call)
+static apr_status_t replace_file(compact_call *call)
 {
     int held;
     apr_status_t rv = vld_index_files_hold(call->store->path, true, HOLD_MS,
@@ -111,13 +111,13 @@ static apr_status_t replace(compact_call *call)
 
 static apr_status_t make_and_replace(compact_call *call)
 {
-    apr_status_t rv = make_new(call);
+    apr_status_t rv = make_new_file(call);
 
     if (rv == APR_SUCCESS) {
-        rv = vld_store_run(call->store, copy, call);
+        rv = vld_store_run(call->store, copy_pages, call);
     }
     if (rv == APR_SUCCESS) {
-        rv = replace(call);
+        rv = replace_file(call);
     }
     if (rv != APR_SUCCESS) {
         unlink(call->name);
@@ -132,7 +132,7 @@ apr_status_t vld_store_compact(vld_store *store)
 {
     compact_call call = { .store = store, .fd = -1 };
     vld_batch *batch;
-    apr_status_t rv = name_it(&call);
+    apr_status_t rv = name_new_file(&call);
 
     if (rv == APR_SUCCESS) {
         rv = vld_batch_begin(store, &batch);

@@ -37,7 +37,7 @@ static int open_databases(vld_store *store, MDB_txn *txn, unsigned flags)
     return rc;
 }
 
-static MDB_val text_val(const char *text)
+static MDB_val make_text_val(const char *text)
 {
     MDB_val val = { strlen(text), (void *)(uintptr_t)text };
 
@@ -47,7 +47,7 @@ static MDB_val text_val(const char *text)
 static int put_meta(vld_store *store, MDB_txn *txn, const char *name,
                     const void *data, size_t size)
 {
-    MDB_val key = text_val(name);
+    MDB_val key = make_text_val(name);
     MDB_val val = { size, (void *)(uintptr_t)data };
 
     return mdb_put(txn, store->meta, &key, &val, 0);
@@ -56,7 +56,7 @@ static int put_meta(vld_store *store, MDB_txn *txn, const char *name,
 int vld_databases_get_meta(const vld_store *store, MDB_txn *txn,
                            const char *name, MDB_val *val)
 {
-    MDB_val key = text_val(name);
+    MDB_val key = make_text_val(name);
 
     return mdb_get(txn, store->meta, &key, val);
 }

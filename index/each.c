@@ -151,7 +151,7 @@ static bool has_room(const walk *w)
 }
 
 /* A prefix that is too long for a key has records under hashed keys alone. */
-static key_range range_after(const walk *w)
+static key_range choose_next_range(const walk *w)
 {
     if (w->range == RANGE_HASHED && w->prefix_len > 0
         && w->prefix_len <= VLD_KEY_MAX) {
@@ -163,9 +163,9 @@ static key_range range_after(const walk *w)
     return RANGE_NONE;
 }
 
-/* In a damaged page keys may be of any length and in any order; a walk that
- * believed them would begin again and again. */
-static bool comes_next(const walk *w, const MDB_val *key)
+/* In a damaged page keys may have any length and any order; a walk that trusted
+ * them might never end. */
+static bool is_after_last(const walk *w, const MDB_val *key)
 {
     size_t least = key->mv_size < w->last_len ? key->mv_size : w->last_len;
     int order;
@@ -186,7 +186,8 @@ static apr_status_t read_range(walk *w, MDB_cursor *cursor)
     int rc = find_next(w, cursor, &key, &val);
 
     while (!rc && is_in_range(w, &key)) {
-        rv = comes_next(w, &key) ? copy_record(w, &key, &val) : VLD_E_DAMAGED;
+        rv = is_after_last(w, &key) ? copy_record(w, &key, &val)
+                                    : VLD_E_DAMAGED;
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -200,7 +201,7 @@ static apr_status_t read_range(walk *w, MDB_cursor *cursor)
     if (rc && rc != MDB_NOTFOUND) {
         return vld_error_mdb(rc);
     }
-    w->range = range_after(w);
+    w->range = choose_next_range(w);
     w->last_len = 0;
     return APR_SUCCESS;
 }

@@ -10,7 +10,7 @@
 
 #include "validators/index.h"
 
-/* A write is cut short within less than this of the end of a disk. */
+/* Less free space than this may cut a write short. */
 #define LEAST_FREE 1048576
 
 apr_status_t vld_error_mdb(int rc)
@@ -23,8 +23,8 @@ apr_status_t vld_error_mdb(int rc)
     case MDB_VERSION_MISMATCH: return VLD_E_VERSION;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
-    case MDB_CURSOR_FULL: /* pages that go round in a circle */
-    case MDB_BAD_TXN:     /* one of these came before, in the same one */
+    case MDB_CURSOR_FULL: /* pages that refer to each other in a circle */
+    case MDB_BAD_TXN:     /* an error before, in the same transaction */
     case MDB_PANIC: return VLD_E_DAMAGED;
     case MDB_MAP_FULL:
     case MDB_MAP_RESIZED: return VLD_E_FULL;
@@ -50,7 +50,7 @@ apr_status_t vld_error_mdb_write(int rc, MDB_env *env)
                                           : vld_error_mdb(rc);
 }
 
-static const char *sentence(apr_status_t rv)
+static const char *find_sentence(apr_status_t rv)
 {
     switch (rv) {
     case VLD_E_NOT_INDEX: return "the file is not an index of mod_validators";
@@ -80,7 +80,7 @@ static const char *sentence(apr_status_t rv)
 
 const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size)
 {
-    const char *text = sentence(rv);
+    const char *text = find_sentence(rv);
 
     if (!text) {
         return apr_strerror(rv, buf, size);
@@ -89,8 +89,8 @@ const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size)
     return buf;
 }
 
-/* What to do; '@' stands for the index's path. */
-static const char *cure(apr_status_t rv)
+/* What to do; '@' means the index's path. */
+static const char *find_cure(apr_status_t rv)
 {
     switch (rv) {
     case VLD_E_NOT_INDEX:
@@ -128,7 +128,7 @@ static const char *cure(apr_status_t rv)
     }
 }
 
-static const char *cure_os(apr_status_t rv)
+static const char *find_os_cure(apr_status_t rv)
 {
     if (APR_STATUS_IS_ENOENT(rv)) {
         return "there is no index at \"@\": make it with `htvalidators -i "
@@ -162,8 +162,8 @@ static const char *cure_os(apr_status_t rv)
            "system's log";
 }
 
-static void expand(const char *text, const char *path, char *buf,
-                   apr_size_t size)
+static void expand_path(const char *text, const char *path, char *buf,
+                        apr_size_t size)
 {
     char *out = buf;
     char *end = buf + size - 1;
@@ -183,11 +183,11 @@ static void expand(const char *text, const char *path, char *buf,
 const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
                        apr_size_t size)
 {
-    const char *text = cure(rv);
+    const char *text = find_cure(rv);
 
     if (!size) {
         return buf;
     }
-    expand(text ? text : cure_os(rv), index_path, buf, size);
+    expand_path(text ? text : find_os_cure(rv), index_path, buf, size);
     return buf;
 }

@@ -7,7 +7,7 @@
 #include <apr_errno.h>
 #include <lmdb.h>
 
-/* What an LMDB function returned (0, MDB_* or an errno) as a status. */
+/* The status for what an LMDB function returned (0, MDB_* or an errno). */
 apr_status_t vld_error_mdb(int rc);
 
 /* The same of a function that may write to the disk on which the environment

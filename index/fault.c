@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Faults inside guarded reads become a return value.  It never touches a
- * fault of anybody else's. */
+/* Turns faults inside guarded calls into a return value.  It never handles
+ * other faults. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The handler is installed so that no mask has to be restored, which would
- * be a system call for every read; ThreadSanitizer blocks all signals. */
+/* With SA_NODEFER no mask has to be restored, which would cost a system call
+ * for every read.  ThreadSanitizer blocks all signals in handlers. */
 #define SAVES_MASK 0
 #ifdef __SANITIZE_THREAD__
 #undef SAVES_MASK
@@ -26,8 +26,8 @@
 #endif
 #endif
 
-/* One call into LMDB looks at one way through the tree, some times over when
- * it writes; each page on it takes up to 12. */
+/* One call into LMDB walks one path through the tree, a few times when it
+ * writes; each page on the path takes up to 12 comparisons. */
 #define MOST_COMPARISONS (1U << 20)
 
 typedef struct guard {
@@ -36,14 +36,14 @@ typedef struct guard {
     unsigned comparisons;
 } guard;
 
-/* What decides is that this thread is in a guarded read, not the address: a
- * wild offset in a damaged page faults anywhere. */
+/* A fault is ours when this thread is in a guarded call, whatever the address:
+ * a wild offset in a damaged page may point anywhere. */
 static __thread guard *volatile innermost VLD_EARLY_TLS;
 
 static struct sigaction bus_before;
 static struct sigaction segv_before;
 
-static void leave(void)
+static void leave_guard(void)
 {
     guard *g = innermost;
 
@@ -51,10 +51,10 @@ static void leave(void)
     siglongjmp(g->out, 1);
 }
 
-/* With the old action back in force the faulting instruction runs again and
- * faults again; a signal that somebody sent has to be sent again. */
-static void restore(int sig, const siginfo_t *info,
-                    const struct sigaction *before)
+/* After the old action is restored, the faulting instruction runs again and
+ * faults again; a signal that was sent by a process is sent again. */
+static void restore_action(int sig, const siginfo_t *info,
+                           const struct sigaction *before)
 {
     sigaction(sig, before, NULL);
     if (info->si_code <= 0) {
@@ -62,44 +62,44 @@ static void restore(int sig, const siginfo_t *info,
     }
 }
 
-static void on_fault(int sig, siginfo_t *info, void *context)
+static void handle_fault(int sig, siginfo_t *info, void *context)
 {
     const struct sigaction *before = sig == SIGBUS ? &bus_before : &segv_before;
 
     if (innermost && info->si_code > 0) {
-        leave();
+        leave_guard();
     }
     if (before->sa_flags & SA_SIGINFO) {
         before->sa_sigaction(sig, info, context);
     }
     else if (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN) {
-        restore(sig, info, before);
+        restore_action(sig, info, before);
     }
     else {
         before->sa_handler(sig);
     }
 }
 
-static void install(int sig, struct sigaction *before)
+static void install_handler(int sig, struct sigaction *before)
 {
     struct sigaction action = { 0 };
 
     /* NODEFER: the handler is left by a jump, which restores no mask. */
-    action.sa_sigaction = on_fault;
+    action.sa_sigaction = handle_fault;
     action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
     sigaction(sig, &action, before);
 }
 
-/* A handler that somebody put over this one stays: it may call this one, and
- * then each would call the other for ever. */
-static void install_again(int sig, struct sigaction *before)
+/* Reinstall only where the default action is set: a handler installed over ours
+ * may chain to ours, and chaining back would loop. */
+static void reinstall_handler(int sig, struct sigaction *before)
 {
     struct sigaction now;
 
     if (!sigaction(sig, NULL, &now) && !(now.sa_flags & SA_SIGINFO)
         && now.sa_handler == SIG_DFL) {
-        install(sig, before);
+        install_handler(sig, before);
     }
 }
 
@@ -110,13 +110,13 @@ void vld_fault_install(void)
 
     pthread_mutex_lock(&mutex);
     if (!done) {
-        install(SIGBUS, &bus_before);
-        install(SIGSEGV, &segv_before);
+        install_handler(SIGBUS, &bus_before);
+        install_handler(SIGSEGV, &segv_before);
         done = true;
     }
     else {
-        install_again(SIGBUS, &bus_before);
-        install_again(SIGSEGV, &segv_before);
+        reinstall_handler(SIGBUS, &bus_before);
+        reinstall_handler(SIGSEGV, &segv_before);
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -141,7 +141,7 @@ void vld_fault_assert(MDB_env *env, const char *message)
     (void)env;
     (void)message;
     if (innermost) {
-        leave();
+        leave_guard();
     }
 }
 
@@ -152,7 +152,7 @@ int vld_fault_compare(const MDB_val *a, const MDB_val *b)
     int order;
 
     if (g && ++g->comparisons > MOST_COMPARISONS) {
-        leave();
+        leave_guard();
     }
     order = memcmp(a->mv_data, b->mv_data, least);
     return order ? order

@@ -1,15 +1,15 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Reading a mapped file that may be cut short or overwritten while it is
- * read, and living on.  Private to index/. */
+/* Calls that may fault, because they read a mapped file that may be cut short
+ * or overwritten meanwhile.  Private to index/. */
 #ifndef VALIDATORS_INDEX_FAULT_H
 #define VALIDATORS_INDEX_FAULT_H
 
 #include <stdbool.h>
 #include <lmdb.h>
 
-/* Of a variable of each thread: its place is known when a module is loaded, so
- * that a signal handler need not allocate it, and it is quick to find. */
+/* For a thread-local variable: its offset is fixed when the module is loaded,
+ * so that a signal handler need not allocate it, and access is quick. */
 #if defined(__GLIBC__)
 #define VLD_EARLY_TLS __attribute__((tls_model("initial-exec")))
 #else
@@ -17,14 +17,14 @@
 #endif
 
 /* Catch SIGBUS and SIGSEGV in this process from now on.  Signals outside
- * vld_fault_run go to whoever handled them before.  Any thread, any number of
- * times; only the first call replaces another handler. */
+ * vld_fault_run go to the handlers that were installed before.  Any thread, any
+ * number of times; only the first call replaces another handler. */
 void vld_fault_install(void);
 
-/* Call fn(data).  False when a fault in it, a failed assertion of LMDB, or
- * more comparisons than good pages can need ended it half way: then fn must
- * hold no lock and no memory of its own, and what it was working on is not to
- * be trusted again.  May be nested. */
+/* Call fn(data).  False: a fault, a failed assertion of LMDB, or more
+ * comparisons than sound pages can need ended fn half way.  So fn must hold
+ * neither a lock nor memory of its own, and its data cannot be trusted again.
+ * May be nested. */
 bool vld_fault_run(void (*fn)(void *data), void *data);
 
 /* For mdb_env_set_assert. */

@@ -15,8 +15,8 @@ apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
     bool is_known = rv == APR_SUCCESS;
 
     *same = false;
-    /* One record that does not check is made again; a store that does not
-     * work is another matter. */
+    /* A single record that does not check is replaced; a store that met a
+     * fault is an error. */
     if (!is_known && !APR_STATUS_IS_NOTFOUND(rv)
         && (rv != VLD_E_DAMAGED || !vld_batch_is_well(batch))) {
         return rv;

@@ -32,7 +32,7 @@ static const gid_t no_group = (gid_t)-1;
 
 /* --- groups -------------------------------------------------------------- */
 
-static gid_t server_group(void)
+static gid_t find_server_group(void)
 {
     char text[4096];
     struct group group;
@@ -45,20 +45,19 @@ static gid_t server_group(void)
     return group.gr_gid;
 }
 
-/* The group of new files in a folder: the folder's; in root's own folders
- * the server's, since nobody but root could read the index else. */
-static gid_t group_in(const struct stat *folder)
+/* New files get the folder's group; in folders of root's group the server's,
+ * because otherwise only root could read the index. */
+static gid_t choose_group(const struct stat *folder)
 {
     gid_t group = no_group;
 
     if (geteuid() == 0 && folder->st_gid == 0) {
-        group = server_group();
+        group = find_server_group();
     }
     return group == no_group ? folder->st_gid : group;
 }
 
-/* A group that cannot be given is no error: the files still serve their
- * maker. */
+/* A failure is no error: the files still serve the user who made them. */
 static void set_group(int fd, gid_t group)
 {
     if (group != no_group && fchown(fd, no_user, group)) {
@@ -68,7 +67,7 @@ static void set_group(int fd, gid_t group)
 
 /* --- making -------------------------------------------------------------- */
 
-static apr_status_t folder_of(const char *path, char folder[PATH_MAX])
+static apr_status_t split_folder(const char *path, char folder[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash ? (size_t)(slash - path) : 0;
@@ -85,8 +84,8 @@ static apr_status_t folder_of(const char *path, char folder[PATH_MAX])
     return APR_SUCCESS;
 }
 
-/* A folder that was just made, by a descriptor: that one and nothing else.
- * Without an owner it keeps its own. */
+/* Give a folder that was just made to its owner, or only to the group where
+ * owner is NULL.  By a descriptor, so that it is that folder. */
 static bool hand_over(const char *folder, const vld_index_owner *owner,
                       gid_t group)
 {
@@ -113,10 +112,11 @@ static bool hand_over(const char *folder, const vld_index_owner *owner,
 apr_status_t vld_index_files_make_folder(const char *path)
 {
     char folder[PATH_MAX];
-    apr_status_t rv = folder_of(path, folder);
+    apr_status_t rv = split_folder(path, folder);
 
     if (rv == APR_SUCCESS && !mkdir(folder, FOLDER_MODE)) {
-        hand_over(folder, NULL, geteuid() == 0 ? server_group() : no_group);
+        hand_over(folder, NULL,
+                  geteuid() == 0 ? find_server_group() : no_group);
     }
     else if (rv == APR_SUCCESS && errno != EEXIST) {
         rv = vld_error_os();
@@ -129,8 +129,8 @@ bool vld_index_files_make_folder_for(const char *path,
 {
     char folder[PATH_MAX];
 
-    return folder_of(path, folder) == APR_SUCCESS && !mkdir(folder, FOLDER_MODE)
-           && hand_over(folder, owner, no_group);
+    return split_folder(path, folder) == APR_SUCCESS
+           && !mkdir(folder, FOLDER_MODE) && hand_over(folder, owner, no_group);
 }
 
 void vld_index_files_make_parents(const char *path)
@@ -138,7 +138,7 @@ void vld_index_files_make_parents(const char *path)
     char folder[PATH_MAX];
     char *slash;
 
-    if (folder_of(path, folder) != APR_SUCCESS) {
+    if (split_folder(path, folder) != APR_SUCCESS) {
         return;
     }
     for (slash = strchr(folder + 1, '/'); slash;
@@ -149,7 +149,7 @@ void vld_index_files_make_parents(const char *path)
     }
 }
 
-/* Nobody has mistyped the default one. */
+/* The default index has no typing errors in its path. */
 void vld_index_files_make_above(const char *path)
 {
     if (!strcmp(path, VLD_DEFAULT_INDEX)) {
@@ -187,12 +187,12 @@ apr_status_t vld_index_files_lock_path(const char *path, char lock[PATH_MAX])
     return APR_SUCCESS;
 }
 
-/* Not one that everybody may write to, sticky or not: others could put a lock
- * file there. */
+/* In a folder that everybody may write to, sticky or not, others could make the
+ * lock file: it is refused. */
 static apr_status_t look_at_folder(const char *path, struct stat *st)
 {
     char folder[PATH_MAX];
-    apr_status_t rv = folder_of(path, folder);
+    apr_status_t rv = split_folder(path, folder);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -203,23 +203,24 @@ static apr_status_t look_at_folder(const char *path, struct stat *st)
     return st->st_mode & S_IWOTH ? VLD_E_OWNER : APR_SUCCESS;
 }
 
-static apr_status_t make(const char *path, bool data)
+static apr_status_t make_files(const char *path, bool data)
 {
     char lock[PATH_MAX];
     struct stat folder;
     apr_status_t rv = look_at_folder(path, &folder);
 
     if (rv == APR_SUCCESS && data) {
-        rv = make_file(path, DATA_MODE, group_in(&folder));
+        rv = make_file(path, DATA_MODE, choose_group(&folder));
     }
     if (rv == APR_SUCCESS) {
         rv = vld_index_files_lock_path(path, lock);
     }
-    return rv == APR_SUCCESS ? make_file(lock, LOCK_MODE, group_in(&folder))
+    return rv == APR_SUCCESS ? make_file(lock, LOCK_MODE, choose_group(&folder))
                              : rv;
 }
 
-/* At no moment is there none: a reader could not make it. */
+/* By rename, so that there always is a lock file: a reader could not make
+ * one. */
 apr_status_t vld_index_files_renew_lock(const char *path)
 {
     char lock[PATH_MAX];
@@ -237,14 +238,14 @@ apr_status_t vld_index_files_renew_lock(const char *path)
     if (unlink(made) && errno != ENOENT) {
         return vld_error_os();
     }
-    rv = make_file(made, LOCK_MODE, group_in(&folder));
+    rv = make_file(made, LOCK_MODE, choose_group(&folder));
     return rv == APR_SUCCESS && rename(made, lock) ? vld_error_os() : rv;
 }
 
 /* --- checking ------------------------------------------------------------ */
 
-/* The pages of an index are believed by LMDB: they must come from somebody
- * who could do worse anyway. */
+/* LMDB trusts the pages of an index: they must come from a user who could do
+ * worse anyway. */
 static apr_status_t check_owner(const char *path, const struct stat *st)
 {
     struct stat above;
@@ -260,9 +261,9 @@ static apr_status_t check_owner(const char *path, const struct stat *st)
                : VLD_E_OWNER;
 }
 
-/* LMDB's own mark, behind the header of the first page.  Looked for before
- * anything is said of the lock file, which would not mend another file. A file
- * that cannot be read is for LMDB to complain of. */
+/* LMDB's own mark, behind the header of the first page.  It is checked before
+ * the lock file, because a message about that would mislead where the file is
+ * no index.  LMDB itself reports a file that cannot be read. */
 #define MARK_OFFSET (sizeof(size_t) > 4 ? 16 : 12)
 #define MARK 0xBEEFC0DEu
 
@@ -302,18 +303,18 @@ static apr_status_t check_data(const char *path, vld_store_mode mode,
     return check_owner(path, st);
 }
 
-/* Nobody writes to an index on a file system that is read-only: LMDB then
- * reads without a lock file. */
+/* LMDB reads without a lock file on a read-only file system, where nobody
+ * writes. */
 static bool is_read_only(const char *path)
 {
     char folder[PATH_MAX];
 
-    return folder_of(path, folder) == APR_SUCCESS
+    return split_folder(path, folder) == APR_SUCCESS
            && faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS) && errno == EROFS;
 }
 
-/* Asks without opening: to close a lock file gives up all locks that this
- * process holds on it. */
+/* Without opening the file: closing it would release all locks that this
+ * process has on it. */
 static apr_status_t check_lock(const char *path)
 {
     char lock[PATH_MAX];
@@ -337,13 +338,13 @@ apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
 
     if (mode == VLD_STORE_CREATE && APR_STATUS_IS_ENOENT(rv)) {
         rv = vld_index_files_make_folder(path);
-        rv = rv == APR_SUCCESS ? make(path, true) : rv;
+        rv = rv == APR_SUCCESS ? make_files(path, true) : rv;
         if (rv == APR_SUCCESS) {
             rv = check_data(path, mode, st);
         }
     }
     if (rv == APR_SUCCESS && mode != VLD_STORE_READ) {
-        rv = make(path, false);
+        rv = make_files(path, false);
     }
     return rv == APR_SUCCESS ? check_lock(path) : rv;
 }
@@ -362,8 +363,8 @@ static bool may_use(const vld_index_owner *user, const struct stat *st,
     return (st->st_mode & bits) == bits;
 }
 
-/* Only a regular file with one name, owned by root or by the user, and by a
- * descriptor, so that nothing else can be meant. */
+/* By a descriptor, so that the file that is changed is the one that was
+ * checked. */
 static bool lend_file(const char *path, const vld_index_owner *user,
                       mode_t bits)
 {
@@ -382,8 +383,8 @@ static bool lend_file(const char *path, const vld_index_owner *user,
     return lent;
 }
 
-/* In the folder of another user there may be anything, under any name; and
- * what is made there has the folder's group already. */
+/* Another user may have put any file into a folder of their own; and files that
+ * are made there have the folder's group already. */
 static bool is_in_roots_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -437,7 +438,7 @@ apr_status_t vld_index_files_hold(const char *path, bool alone, long wait_ms,
                                   int *held)
 {
     char folder[PATH_MAX];
-    apr_status_t rv = folder_of(path, folder);
+    apr_status_t rv = split_folder(path, folder);
 
     *held = -1;
     if (rv != APR_SUCCESS) {

@@ -1,9 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The map of a process that was given less address space than the index has
- * come to need: it is enlarged when nobody in the process is reading or
- * writing.  It never waits long: a reader who finds the map too small misses
- * until the next one. */
+/* Enlarges the map of a process, where it was given less address space than the
+ * index needs by now: only while no thread of the process reads or writes.  It
+ * never waits long: a look-up that cannot wait misses. */
 #include "index/grow.h"
 
 #include <sys/stat.h>
@@ -15,8 +14,8 @@
 #define WAIT_NS INT64_C(200000000)
 #define NAP_NS INT64_C(200000)
 #define SPARE ((uint64_t)64 << 20)
-/* So much of the last pages may not have been written: what one transaction
- * may have taken and given back. */
+/* The last pages may be missing from the file, up to this size: those that one
+ * transaction took and gave back. */
 #define UNWRITTEN ((uint64_t)1 << 30)
 
 typedef struct grow_call {
@@ -40,9 +39,9 @@ static bool wait_for_quiet(vld_store *store)
     return true;
 }
 
-/* The octets that the head says there are; 0: not by the file's length, so it
- * is damaged. */
-static uint64_t said_size(MDB_env *env, const MDB_envinfo *info)
+/* The size that the meta page claims; 0: the file's length contradicts it, so
+ * the page is damaged. */
+static uint64_t read_claimed_size(MDB_env *env, const MDB_envinfo *info)
 {
     mdb_filehandle_t fd;
     struct stat file;
@@ -59,8 +58,8 @@ static uint64_t said_size(MDB_env *env, const MDB_envinfo *info)
                : 0;
 }
 
-/* Where the new size is not to be had the environment has no map at all. */
-static void enlarge(void *data)
+/* After a failure to get the new size the environment has no map at all. */
+static void enlarge_map(void *data)
 {
     grow_call *call = data;
     MDB_env *env = call->store->env;
@@ -72,7 +71,7 @@ static void enlarge(void *data)
     if (call->rc) {
         return;
     }
-    needed = said_size(env, &info);
+    needed = read_claimed_size(env, &info);
     if (!needed) {
         call->rc = MDB_CORRUPTED;
         return;
@@ -93,7 +92,7 @@ bool vld_store_grow(vld_store *store)
     }
     __atomic_store_n(&store->growing, 1, __ATOMIC_SEQ_CST);
     if (wait_for_quiet(store)) {
-        grown = vld_fault_run(enlarge, &call) && !call.rc;
+        grown = vld_fault_run(enlarge_map, &call) && !call.rc;
         if (!grown) {
             vld_store_mark_dead(store);
         }

@@ -61,7 +61,7 @@ uint64_t vld_store_file_number(const vld_store *store)
 
 /* Another file at the path has its own count, which may pass a number that was
  * seen before: the upper bits tell the files apart. */
-static uint64_t upper_bits(const vld_store *store)
+static uint64_t mask_upper_bits(const vld_store *store)
 {
     return mix_identity(store) >> 44 << 44;
 }
@@ -72,5 +72,5 @@ uint64_t vld_store_txn(vld_store *store)
 
     return vld_store_run(store, read_number, &call) || !call.number
                ? 0
-               : call.number ^ upper_bits(store);
+               : call.number ^ mask_upper_bits(store);
 }

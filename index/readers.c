@@ -32,7 +32,7 @@ static pthread_key_t end_of_thread;
 static pthread_once_t end_once = PTHREAD_ONCE_INIT;
 static int has_end;
 
-static vld_store *store_of(const vld_reader *r)
+static vld_store *get_store(const vld_reader *r)
 {
     return __atomic_load_n(&r->store, __ATOMIC_RELAXED);
 }
@@ -45,7 +45,7 @@ static void abort_txn(void *txn)
 /* With the mutex held.  The thread frees the reader itself, later. */
 static void detach_reader(vld_reader *r)
 {
-    if (!store_of(r)) {
+    if (!get_store(r)) {
         return;
     }
     *r->link = r->next;
@@ -73,7 +73,7 @@ static void free_thread(void *unused)
     pthread_mutex_unlock(&readers_mutex);
 }
 
-static void make_key(void)
+static void create_key(void)
 {
     has_end = !pthread_key_create(&end_of_thread, free_thread);
 }
@@ -85,7 +85,7 @@ static void free_detached(void)
     while (*at) {
         vld_reader *r = *at;
 
-        if (store_of(r)) {
+        if (get_store(r)) {
             at = &r->other;
         }
         else {
@@ -148,7 +148,7 @@ static vld_reader *new_reader(vld_store *store)
 {
     vld_reader *r;
 
-    pthread_once(&end_once, make_key);
+    pthread_once(&end_once, create_key);
     if (!has_end || pthread_setspecific(end_of_thread, &mine)) {
         return NULL;
     }
@@ -163,7 +163,7 @@ static vld_reader *find_reader(const vld_store *store)
 {
     vld_reader *r = mine;
 
-    while (r && store_of(r) != store) {
+    while (r && get_store(r) != store) {
         r = r->other;
     }
     return r;

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The codec of records.  It believes nothing that it has not checked, and
- * touches neither disk nor clock. */
+/* The codec of records.  It trusts nothing before the check, and uses neither
+ * disk nor clock. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -97,8 +97,8 @@ size_t vld_value_size(size_t path_len)
     return VLD_RECORD_SIZE + (is_long(path_len) ? path_len : 0);
 }
 
-static uint64_t checksum(const unsigned char *value, const char *path,
-                         size_t len)
+static uint64_t compute_checksum(const unsigned char *value, const char *path,
+                                 size_t len)
 {
     return XXH3_64bits_withSeed(value, AT_CHECKSUM, XXH3_64bits(path, len));
 }
@@ -127,7 +127,7 @@ apr_status_t vld_record_encode(const vld_record *record, const char *path,
     vld_put64(value + AT_INODE, id->inode);
     vld_put64(value + AT_LAST_MODIFIED, (uint64_t)record->last_modified);
     vld_put64(value + AT_INDEXED, (uint64_t)record->indexed_ns);
-    vld_put64(value + AT_CHECKSUM, checksum(value, path, len));
+    vld_put64(value + AT_CHECKSUM, compute_checksum(value, path, len));
     if (is_long(len)) {
         memcpy(value + AT_PATH, path, len);
     }
@@ -140,7 +140,8 @@ static bool is_made_for(const unsigned char *value, size_t size,
     if (size != vld_value_size(len) || vld_get16(value) != VLD_FORMAT
         || vld_get16(value + AT_FLAGS)
         || vld_get32(value + AT_PATH_SIZE) != size - VLD_RECORD_SIZE
-        || vld_get64(value + AT_CHECKSUM) != checksum(value, path, len)) {
+        || vld_get64(value + AT_CHECKSUM)
+               != compute_checksum(value, path, len)) {
         return false;
     }
     return !is_long(len) || !memcmp(value + AT_PATH, path, len);

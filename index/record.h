@@ -23,12 +23,12 @@ typedef struct vld_store_key {
     unsigned char hashed[VLD_LONG_KEY_SIZE];
 } vld_store_key;
 
-/* The key of a path.  A text that already is a hashed key stays as it is, so
- * that a record whose path is lost can be deleted. */
+/* The key of a path.  A hashed key is its own key, so that a record whose path
+ * is lost can be deleted. */
 apr_status_t vld_store_key_of(const char *path, size_t len, vld_store_key *out);
 
-/* Write the value for a path, vld_value_size(len) octets.  APR_EINVAL for
- * what the decoder would refuse. */
+/* Write the value for a path, vld_value_size(len) octets.  APR_EINVAL: the
+ * decoder would refuse it. */
 size_t vld_value_size(size_t path_len);
 apr_status_t vld_record_encode(const vld_record *record, const char *path,
                                size_t len, unsigned char *value);
@@ -39,8 +39,8 @@ apr_status_t vld_record_encode(const vld_record *record, const char *path,
 apr_status_t vld_record_decode(const void *value, size_t size, const char *path,
                                size_t len, vld_record *out);
 
-/* The path that a key and its value stand for: points into one of them.
- * False when the value is too short to say. */
+/* The path of a key and its value: points into one of them.  False: the value
+ * is too short to have it. */
 bool vld_record_path(const void *key, size_t key_size, const void *value,
                      size_t size, const char **path, size_t *len);
 

@@ -48,7 +48,8 @@ static uint64_t count_pages(MDB_txn *txn, MDB_dbi dbi, uint64_t *entries)
     return st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
 }
 
-static void read_meta(vld_store *store, MDB_txn *txn, vld_store_info *out)
+static void read_meta_figures(vld_store *store, MDB_txn *txn,
+                              vld_store_info *out)
 {
     MDB_val val;
     size_t len;
@@ -82,7 +83,7 @@ static void read_figures(vld_store *store, MDB_txn *txn, vld_store_info *out)
     if (!mdb_env_stat(store->env, &st)) {
         out->used_bytes = pages * st.ms_psize;
     }
-    read_meta(store, txn, out);
+    read_meta_figures(store, txn, out);
 }
 
 static void read_stat(void *data)

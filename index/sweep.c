@@ -1,13 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Records that are not wanted any more: chosen one by one, deleted in
- * batches.  It never decides which, and never looks at a file. */
+/* Deletes the records that a rule chooses, in batches.  It never decides which,
+ * and never looks at a file. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "validators/index.h"
 
-/* What one batch deletes: other writers get their turn in between, and memory
+/* The limits of one batch: other writers get their turn in between, and memory
  * stays small. */
 #define RECORDS_MOST 4096
 #define OCTETS_MOST ((size_t)4 << 20)
@@ -35,7 +35,7 @@ static void forget_chosen(vld_sweep *s)
     s->count = 0;
 }
 
-static bool make_room(vld_sweep *s, size_t more)
+static bool grow_list(vld_sweep *s, size_t more)
 {
     size_t size = s->size ? s->size : FIRST_OCTETS;
     char *chosen;
@@ -62,7 +62,7 @@ static bool is_full(const vld_sweep *s)
 
 static apr_status_t append_path(vld_sweep *s, const char *path, size_t len)
 {
-    if (!make_room(s, sizeof(len) + len + 1)) {
+    if (!grow_list(s, sizeof(len) + len + 1)) {
         return APR_ENOMEM;
     }
     memcpy(s->chosen + s->used, &len, sizeof(len));

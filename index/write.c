@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* A batch as one call: the one place that knows when a batch is aborted.  It
- * never looks at what is written. */
+/* A batch as one call: the only place that decides between commit and abort.
+ * It never looks at what is written. */
 #include "index/batch.h"
 
 apr_status_t vld_store_write(vld_store *store, vld_write_fn fn, void *baton)

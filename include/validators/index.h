@@ -21,25 +21,25 @@
 #define VLD_E_LOCKED (VLD_E_FIRST + 5)    /* the lock file is not usable */
 #define VLD_E_OWNER (VLD_E_FIRST + 6)     /* strangers could have written it */
 #define VLD_E_REPLACED                                                         \
-    (VLD_E_FIRST + 7) /* another file stands at the path
-                       * now: close the store, open it
-                       * anew, do it again */
+    (VLD_E_FIRST + 7) /* another file is at the path now:
+                       * close the store, open it again,
+                       * retry */
 #define VLD_E_STALE                                                            \
-    (VLD_E_FIRST + 8) /* the lock file is of another
+    (VLD_E_FIRST + 8) /* the lock file belongs to another
                        * index, and cannot be replaced */
 
 /* A sentence for the status: one of the above or any other; written to buf
  * (and returned). */
 const char *vld_strerror(apr_status_t rv, char *buf, apr_size_t size);
 
-/* What an administrator should do about it ("run `htvalidators -i PATH scan
- * FOLDER` ..."), in buf; says which path and which command. */
+/* Advice for the administrator ("run `htvalidators -i PATH scan FOLDER` ..."),
+ * written to buf (and returned); it names the path and the command. */
 const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
                        apr_size_t size);
 
 /* --- the files ------------------------------------------------------------
- * Who makes the folder of an index, and who lets others use its files, may do
- * so before any store is open.  These never open the index. */
+ * Its folder is made, and its files are made accessible to the server, before a
+ * store is open.  These functions never open the index. */
 
 /* The user and group that httpd's children run as. */
 typedef struct vld_index_owner {
@@ -47,22 +47,24 @@ typedef struct vld_index_owner {
     gid_t gid;
 } vld_index_owner;
 
-/* Make the folders above the folder of the index at path, where they are not
- * there, with mode 0755 (less the umask): of the default index alone
- * (configure --with-index-file), no other. */
+/* Make the missing folders above the folder of the index at path, mode 0755
+ * (less the umask); only where path is the default index (configure
+ * --with-index-file). */
 void vld_index_files_make_above(const char *path);
 
 /* Make the folder of the index at path (one level), mode 0750; as root, give
- * it to the owner.  True: it was made, for the owner.  False: something is
- * there already, and was not touched; or it cannot be made or given. */
+ * it to the owner.  True: the folder was made, for the owner.  False: something
+ * exists there, which was not touched, or the folder cannot be made or given
+ * away. */
 bool vld_index_files_make_folder_for(const char *path,
                                      const vld_index_owner *owner);
 
-/* As root, let a user's group read the index at path and write its lock file,
- * where the user could not: change the files' group, and add the group's
- * bits.  Only regular files with one name that belong to root or to the user,
- * in a folder of root's that not everybody may write.  A set of the files
- * that were changed; 0: none, or the caller is not root. */
+/* As root, let a user read the index at path and write its lock file, where the
+ * user could not: change the group of the files to the user's, and add the
+ * group's permissions.  Only for regular files with one name that belong to
+ * root or to the user, in a folder that belongs to root and that not everybody
+ * may write to.  Returns the set of the files that were changed; 0: none, or
+ * the caller is not root. */
 enum { VLD_LENT_DATA = 1, VLD_LENT_LOCK = 2 };
 unsigned vld_index_files_lend(const char *path, const vld_index_owner *user);
 
@@ -75,37 +77,39 @@ typedef struct vld_store vld_store;
 typedef enum vld_store_mode {
     VLD_STORE_READ,  /* must exist */
     VLD_STORE_WRITE, /* must exist */
-    VLD_STORE_CREATE /* is made when absent, with its folder (one level) */
+    VLD_STORE_CREATE /* made when absent, with its folder (one level) */
 } vld_store_mode;
 
-/* Open the index at path.  *out lives until vld_store_close.  In READ mode
- * nothing on disk is changed but the lock file: its reader table, and a new one
- * in the place of another index's.  Stale readers are cleared.  While it opens,
- * the folder is held (flock), so that index and lock file are not replaced
- * between the two; APR_EAGAIN: somebody else holds it, for 2 s already.  A path
- * that is a symbolic link is followed.
+/* Open the index at path.  *out lives until vld_store_close.  READ mode changes
+ * nothing on disk but the lock file: it enters itself in the reader table, or
+ * replaces a lock file that belongs to another index.  Stale readers are
+ * cleared.  The folder is held (flock) during the call, so that index and lock
+ * file are not replaced between the two opens; APR_EAGAIN: another process has
+ * held it for 2 s.  A symbolic link at the end of path is followed.
  *
- * Refused: what is no regular file or no index, or empty (VLD_E_NOT_INDEX;
- * in CREATE mode an empty file is filled); another format (VLD_E_VERSION); a
- * file that is cut short or does not hold together (VLD_E_DAMAGED); a lock
- * file that cannot be written or is a symbolic link (VLD_E_LOCKED), or is
- * another index's and cannot be replaced (VLD_E_STALE); a file that belongs to
- * neither root, nor the caller, nor its folder's owner, or that everybody may
- * write, it or its folder (VLD_E_OWNER); no file (APR_STATUS_IS_ENOENT).
+ * Refused:
+ * - a file that is empty, not regular, or not an index (VLD_E_NOT_INDEX;
+ *   CREATE mode fills an empty file);
+ * - another format (VLD_E_VERSION);
+ * - a file that is cut short or inconsistent (VLD_E_DAMAGED);
+ * - a lock file that cannot be written or is a symbolic link (VLD_E_LOCKED), or
+ *   that belongs to another index and cannot be replaced (VLD_E_STALE);
+ * - a file whose owner is neither root, nor the caller, nor the owner of its
+ *   folder; a file or folder that everybody may write to (VLD_E_OWNER);
+ * - a file that does not exist (APR_STATUS_IS_ENOENT).
  *
- * New files get the modes 0640 and 0660 (lock file) and their folder's
- * group; where root makes them in a folder of root's group, the group that
- * httpd's children run in (configure --with-server-group).
+ * New files get the modes 0640 and 0660 (lock file) and the group of their
+ * folder.  Where root makes them in a folder of root's group, they get the
+ * group of httpd's children (configure --with-server-group).
  *
- * The first call of a process installs handlers for SIGBUS and SIGSEGV.
- * They make a store whose file was cut short or overwritten answer
- * VLD_E_DAMAGED, for ever; all signals that do not come out of a call to a
- * store go to the handlers that were there before.
+ * The first call of a process installs handlers for SIGBUS and SIGSEGV.  After
+ * a fault, because its file was cut short or overwritten, a store returns
+ * VLD_E_DAMAGED for ever.  Signals that do not come from a call to a store go
+ * to the handlers that were installed before.
  *
- * LMDB and POSIX locks: a process that opens a file anew (it was replaced,
- * or is damaged) may either close the old store before, when no thread is in
- * it, or never.  To close it afterwards would give up the new store's
- * locks. */
+ * LMDB and POSIX locks: a process that opens a file again (it was replaced, or
+ * is damaged) closes the old store before, when no thread is in it, or never.
+ * Closing it afterwards would release the locks of the new store. */
 apr_status_t vld_store_open(vld_store **out, const char *path,
                             vld_store_mode mode);
 
@@ -114,45 +118,45 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
 void vld_store_close(vld_store *store);
 
 /* The number of the last committed transaction, as look-ups that begin after
- * the call see it, mixed with what tells this file from others at its path:
- * equal numbers mean an unchanged index.  0 means that it cannot be told: it
- * is equal to nothing, not even to 0.  A few nanoseconds, no lock. */
+ * the call see it, mixed with the identity of the file: equal numbers mean an
+ * unchanged index.  0: not known, and equal to nothing, not even to 0.  Takes a
+ * few nanoseconds and no lock. */
 uint64_t vld_store_txn(vld_store *store);
 
-/* A number that is another for every file that stands, or has stood, at the
- * store's path (where the file system knows when a file was made), and the same
- * in every process. */
+/* A number for the file: different for each file that is or was at the store's
+ * path (where the file system records when a file was made), the same in every
+ * process. */
 uint64_t vld_store_file_number(const vld_store *store);
 
 /* Whether the files at the store's path are still those that are open (device
  * and inode, of the lock file too), the index is not shorter than it was, and
- * has met no fault: two stats. */
+ * no fault was met.  Costs two stats. */
 bool vld_store_is_current(const vld_store *store);
 
-/* Whether a stat is that of the file that is open, or of its lock file: to
- * open and close one of them gives up LMDB's locks. */
+/* Whether a stat is that of the store's file or of its lock file.  A process
+ * must not open and close these: that would release LMDB's locks. */
 bool vld_store_is_own(const vld_store *store, const struct stat *st);
 
-/* Whether the store's file stands at its path, or its lock file at that of the
- * lock: a store that is opened there now may have one of them open, too. */
+/* Whether the store's file is at its path, or its lock file at that of the
+ * lock: a store that is opened there now would have one of them open too. */
 bool vld_store_is_in_place(const vld_store *store);
 
 /* Look a path up (absolute, real, no trailing slash; any octets but NUL, up
- * to 65,535 of them).  APR_SUCCESS; APR_NOTFOUND; APR_EINVAL for what is no
- * absolute path; VLD_E_DAMAGED for a record that does not check, or for any
- * once a fault was met (vld_store_is_current tells which); others. */
+ * to 65,535 of them).  APR_SUCCESS; APR_NOTFOUND; APR_EINVAL: the path is not
+ * absolute or too long; VLD_E_DAMAGED: the record does not check, or a fault
+ * was met (vld_store_is_dead tells which); others. */
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
-/* Read every page in use: the first batch of a store does so before it begins.
- * LMDB believes what stands in a page: a reader that is led astray faults, and
- * is caught; a writer moves octets about in its own memory, and that ends the
- * process later.  VLD_E_DAMAGED for pages that cannot be; statuses of reading.
- * No record is judged.  Takes the time of reading the file once; looks at
- * nothing where words are not of 64 bits. */
+/* Check every page in use, not the records in them.  LMDB trusts pages: a
+ * damaged one makes a reader fault, which is caught, but makes a writer corrupt
+ * its own memory, which ends the process later.  So the first batch of a store
+ * calls this before it begins.  VLD_E_DAMAGED: LMDB did not write these pages;
+ * statuses of reading.  Takes as long as reading the file once.  Checks nothing
+ * where words do not have 64 bits. */
 apr_status_t vld_store_check(vld_store *store);
 
-/* Whether a path can be that of a record: absolute, no NUL, not too long. */
+/* Whether a path may have a record: absolute, without NUL, not too long. */
 bool vld_path_is_valid(const char *path, size_t len);
 
 /* Whether a fault was met: then every call returns VLD_E_DAMAGED. */
@@ -161,7 +165,7 @@ bool vld_store_is_dead(const vld_store *store);
 /* --- writing ----------------------------------------------------------------
  * A batch is one transaction: nothing of it is seen before its commit, and
  * after a failure nothing of it is ever seen.  One batch at a time is open in
- * all processes; who wants the next one waits. */
+ * all processes; the next one waits. */
 typedef struct vld_batch vld_batch;
 
 /* Call fn, once, with a batch of this thread; commit the batch when fn returns
@@ -180,9 +184,9 @@ typedef struct vld_batch vld_batch;
 typedef apr_status_t (*vld_write_fn)(void *baton, vld_batch *batch);
 apr_status_t vld_store_write(vld_store *store, vld_write_fn fn, void *baton);
 
-/* Put a record, in the place of the one that the path has.  APR_EINVAL: the
- * path is none, or the record has dates that none can have; the batch may go
- * on.  After VLD_E_FULL, ENOSPC's status and others it may not. */
+/* Put a record; it replaces the one that the path has.  APR_EINVAL: the path is
+ * not valid, or a date is out of range; the batch may go on.  After VLD_E_FULL,
+ * ENOSPC's status and others it may not. */
 apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record);
 /* As vld_store_get, inside the batch (sees its own puts). */
@@ -190,8 +194,8 @@ apr_status_t vld_batch_get(vld_batch *batch, const char *path, size_t len,
                            vld_record *out);
 /* APR_NOTFOUND when there was none. */
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len);
-/* False once the store has met a fault: a VLD_E_DAMAGED is then not about one
- * record. */
+/* False once the store has met a fault: then VLD_E_DAMAGED is not about a
+ * single record. */
 bool vld_batch_is_well(const vld_batch *batch);
 
 /* The steps of vld_store_write, for tests: commit (whatever it returns) or
@@ -202,25 +206,27 @@ void vld_batch_abort(vld_batch *batch);
 
 /* --- the record of one file ----------------------------------------------- */
 
-/* Put the record of a file that has just been read, with its date: that of the
- * record before (or of what was heard, if that is later) where the content is
- * the same, else a later one; where neither is known, the file's.  Nothing is
- * put where another writer has read the file later.  *same: the content is
- * that of the record before. Statuses of vld_batch_put. */
+/* Put the record of a file that was just read, and set its date: where the
+ * content is the same, the date of the record before (or of heard, if that is
+ * later); where it differs, a later one; where neither is known, the file's.
+ * Nothing is put where another writer has read the file later.  *same: the
+ * content is that of the record before.  Statuses of vld_batch_put. */
 apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
                               vld_record *record, const vld_last_sent *heard,
                               bool *same);
 
+/* --- walks --------------------------------------------------------------- */
+
 /* Call back for every record below prefix ("" or "/": all; "/srv/a" means
- * itself and all below "/srv/a/", not "/srv/ab"): those of paths longer than
+ * itself and all below "/srv/a/", not "/srv/ab"): records of paths longer than
  * 511 octets first, in no order, then the others in the order of their
  * octets.  path is NUL-terminated and lasts until the callback returns.  A
  * record that does not check is passed as record == NULL; where its path is
- * lost, path is its key (it begins with NUL), which vld_batch_delete takes.
- * The callback's status other than APR_SUCCESS ends the walk and is
- * returned.  No transaction is open while it is called: it may use the
- * store, batches too; and a long walk never pins old pages.  Records that
- * are committed during the walk may or may not be met. */
+ * lost, path is its key (it begins with NUL), which vld_batch_delete accepts.
+ * A status of the callback other than APR_SUCCESS ends the walk and is
+ * returned.  No transaction is open during the callback: it may use the store
+ * and write to it, and a long walk never pins old pages.  Records that are
+ * committed during the walk may or may not be met. */
 typedef apr_status_t (*vld_record_cb)(void *baton, const char *path, size_t len,
                                       const vld_record *record);
 apr_status_t vld_store_each(vld_store *store, const char *prefix,
@@ -237,9 +243,9 @@ typedef struct vld_sweep_rule {
      * last batch is kept. */
     apr_status_t (*choose)(void *baton, const char *path, size_t len,
                            const vld_record *record, bool *drop);
-    /* Whether it still is: asked once more, inside the batch, just before the
-     * record is deleted; path is NUL-terminated.  The store may be read but
-     * not written to.  NULL: it is. */
+    /* Whether the record is still to be deleted: asked inside the batch, just
+     * before the deletion; path is NUL-terminated.  The store may be read but
+     * not written to.  NULL: always. */
     bool (*confirm)(void *baton, const char *path, size_t len);
     void *baton;
     size_t batch_records; /* the most of one batch; 0: 4096 */
@@ -254,8 +260,8 @@ apr_status_t vld_store_delete_each(vld_store *store, const char *prefix,
                                    const vld_sweep_rule *rule,
                                    uint64_t *deleted);
 
-/* The same in steps, for who finds paths by and by.  One thread; *rule is
- * copied, *deleted must live as long as the sweep. */
+/* The same in steps, for paths that are found one after the other.  One thread;
+ * *rule is copied, *deleted must live as long as the sweep. */
 typedef struct vld_sweep vld_sweep;
 apr_status_t vld_sweep_open(vld_sweep **out, vld_store *store,
                             const vld_sweep_rule *rule, uint64_t *deleted);
@@ -277,7 +283,7 @@ typedef struct vld_store_info {
     uint64_t files;      /* records */
     uint64_t file_bytes; /* octets of the index file */
     uint64_t used_bytes; /* octets of it in use */
-    uint64_t map_bytes;  /* the most it may grow to */
+    uint64_t map_bytes;  /* its maximum size */
     uint64_t txn;
     uint32_t readers; /* slots in use */
     uint32_t max_readers;
@@ -287,11 +293,11 @@ typedef struct vld_store_info {
 } vld_store_info;
 apr_status_t vld_store_stat(vld_store *store, vld_store_info *out);
 
-/* Write what is in use into a new file and put that in the place of the old
- * one, with its owner and mode, and with a lock file of its own.  Nobody can
- * write meanwhile; readers go on in the old file until they look for the new
- * one.  Needs room for both. After success the store is not current any more:
- * close it.  After failure everything is as it was. */
+/* Copy the pages in use into a new file and replace the old one by it, with the
+ * same owner and mode, and with a lock file of its own.  No process can write
+ * meanwhile; readers go on in the old file until they look for the new one.
+ * Needs room for both.  After success the store is not current any more: close
+ * it.  After failure everything is as it was. */
 apr_status_t vld_store_compact(vld_store *store);
 
 #endif /* VALIDATORS_INDEX_H */
