@@ -62,13 +62,22 @@ typedef struct scanning {
     apr_time_t started;
 } scanning;
 
+static void draw_progress(const scanning *s, const vld_scan_totals *totals)
+{
+    const cli_work_done work = { .files = totals->seen,
+                                 .hashed = totals->hashed,
+                                 .bytes = totals->bytes };
+
+    cli_progress_draw(s->progress, &work);
+}
+
 static void on_progress(void *baton, const vld_scan_totals *so_far)
 {
     scanning *s = baton;
     vld_scan_totals sum = s->done;
 
     cli_figures_add(figures, &sum, so_far);
-    cli_progress_draw(s->progress, &sum);
+    draw_progress(s, &sum);
 }
 
 static void on_problem(void *baton, const char *path, const char *why)
@@ -186,7 +195,7 @@ static apr_status_t scan_all(scanning *s, int argc, char **argv)
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    cli_progress_draw(s->progress, &s->done);
+    draw_progress(s, &s->done);
     for (i = 0; i < argc && rv == APR_SUCCESS && !cli_stopped; i++) {
         s->current = argv[i];
         rv = scan_one(s);

@@ -3,22 +3,23 @@
 /* htvalidators verify: reads every file again and compares its content with
  * the record.  Changes nothing. */
 #include <errno.h>
-#include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "validators/scan.h"
 #include "cli/cli.h"
+#include "cli/figures.h"
 #include "cli/index.h"
 #include "cli/message.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 
-#define WAITING_MOST 256 /* files that wait for a thread */
+/* Findings are written soon, but the readers do not wait for the writer. */
+#define FINDINGS 256
+#define FINDING_AGE_NS INT64_C(100000000)
 
 typedef struct verify_settings {
     unsigned jobs;
@@ -43,35 +44,56 @@ typedef enum finding {
     FINDING_NONE     /* stopped before, or there is no record any more */
 } finding;
 
-static const char *const words[] = { "good",    "corrupt", "stale", "missing",
-                                     "damaged", "failed",  NULL };
+static const char *const words[] = { "good",    "corrupt", "stale",
+                                     "missing", "damaged", "failed" };
 
+typedef struct verify_totals {
+    uint64_t checked;
+    uint64_t found[FINDING_NONE];
+    uint64_t bytes;
+} verify_totals;
+
+#define COUNT_OF(name, finding)                                                \
+    CLI_COUNT(name, verify_totals, found[FINDING_##finding])
+static const cli_figure figures[] = {
+    CLI_COUNT("checked", verify_totals, checked),
+    COUNT_OF("good", GOOD),
+    COUNT_OF("corrupt", CORRUPT),
+    COUNT_OF("stale", STALE),
+    COUNT_OF("missing", MISSING),
+    COUNT_OF("damaged", DAMAGED),
+    COUNT_OF("failed", FAILED),
+    CLI_OCTETS("bytes", verify_totals, bytes),
+    CLI_FIGURES_END,
+};
+
+static const char summary[] =
+    "{checked} records: {good} good, {corrupt} corrupt, {stale} stale, "
+    "{missing} missing, {damaged} damaged, {failed} failed; {bytes} read, ";
+
+/* One record; then what was found. */
 typedef struct task {
-    struct task *next;
+    vld_item item;
     bool has_record;
     vld_record record;
+    finding found;
+    apr_status_t rv; /* with FINDING_FAILED: why */
+    uint64_t bytes;  /* of the file, where it was read */
     size_t len;
     char path[];
 } task;
 
 typedef struct verifying {
     cli *c;
+    const char *prefix;
     cli_progress *progress;
     apr_time_t started;
-    pthread_mutex_t mutex; /* over all that follows, and the output */
-    pthread_cond_t work;
-    pthread_cond_t room;
-    task *first;
-    task **end;
-    size_t waiting;
-    bool all_given;
-    uint64_t found[FINDING_NONE];
-    uint64_t checked;
-    uint64_t hashed;
-    uint64_t bytes;
+    verify_totals totals;
+    uint64_t records; /* atomic: that there are; 0: not known */
+    uint64_t octets;  /* atomic: read so far */
 } verifying;
 
-/* --- one file ------------------------------------------------------------ */
+/* --- a file: on the threads that read ------------------------------------ */
 
 static finding finding_of(apr_status_t rv)
 {
@@ -81,364 +103,299 @@ static finding finding_of(apr_status_t rv)
     if (APR_STATUS_IS_EINTR(rv)) {
         return FINDING_NONE;
     }
-    /* Changed this moment, or no file any more. */
-    return APR_STATUS_IS_EBUSY(rv) || APR_STATUS_IS_EINVAL(rv)
-                   || rv == APR_FROM_OS_ERROR(ELOOP)
-               ? FINDING_STALE
-               : FINDING_FAILED;
+    return rv == APR_FROM_OS_ERROR(ELOOP) ? FINDING_STALE : FINDING_FAILED;
 }
 
-/* A file that is stale is not read: there is nothing to compare it with. */
-static finding look(const task *t, bool *is_same, apr_status_t *rv)
+/* Whether the file has the identity of the record; else t->found. */
+static bool has_identity(task *t)
 {
     struct stat st;
     vld_identity now;
 
-    *rv = APR_SUCCESS;
-    *is_same = false;
     if (lstat(t->path, &st) != 0) {
-        *rv = APR_FROM_OS_ERROR(errno);
-        return finding_of(*rv);
+        t->rv = APR_FROM_OS_ERROR(errno);
+        t->found = finding_of(t->rv);
+        return false;
     }
     vld_identity_of(&st, &now);
-    *is_same = S_ISREG(st.st_mode)
-               && vld_identity_equal(&now, &t->record.identity,
-                                     VLD_COMPARE_STRICT);
-    return *is_same ? FINDING_GOOD : FINDING_STALE;
+    t->found = FINDING_STALE;
+    return S_ISREG(st.st_mode)
+           && vld_identity_equal(&now, &t->record.identity, VLD_COMPARE_STRICT);
 }
 
-static finding compare(const task *t, uint64_t *bytes, apr_status_t *rv)
+static void compare_content(task *t, const vld_record *now)
 {
-    const int *stop = (const int *)(uintptr_t)&cli_stopped;
+    t->bytes = now->identity.size;
+    if (!vld_identity_equal(&now->identity, &t->record.identity,
+                            VLD_COMPARE_STRICT)) {
+        t->found = FINDING_STALE;
+        return;
+    }
+    t->found = memcmp(&now->digest, &t->record.digest, sizeof(now->digest)) == 0
+                   ? FINDING_GOOD
+                   : FINDING_CORRUPT;
+}
+
+/* A file that is stale is not read: there is nothing to compare it with. */
+static void look_at_file(verifying *v, vld_pool *pool, task *t)
+{
     vld_record now;
-    int64_t again_ns;
-    bool is_same;
-    finding found;
+    vld_attempt a = { .progress = &v->octets, .record = &now };
 
     if (!t->has_record) {
-        return FINDING_DAMAGED;
+        t->found = FINDING_DAMAGED;
+        return;
     }
-    found = look(t, &is_same, rv);
-    if (!is_same) {
-        return found;
+    if (!has_identity(t)) {
+        return;
     }
-    *rv = vld_file_read(t->path, stop, &now, &again_ns);
-    if (*rv != APR_SUCCESS) {
-        return finding_of(*rv);
+    switch (vld_pool_try(pool, t->path, &a)) {
+    case VLD_READ: compare_content(t, &now); break;
+    case VLD_READ_FAILED:
+        t->rv = a.rv;
+        t->found = finding_of(a.rv);
+        break;
+    /* Changed this moment, or no file any more. */
+    default: t->found = FINDING_STALE; break;
     }
-    *bytes = now.identity.size;
-    if (!vld_identity_equal(&now.identity, &t->record.identity,
-                            VLD_COMPARE_STRICT)) {
-        return FINDING_STALE;
-    }
-    return memcmp(&now.digest, &t->record.digest, sizeof(now.digest)) == 0
-               ? FINDING_GOOD
-               : FINDING_CORRUPT;
 }
 
-/* Other writers go on: before anything is said against a file, the record is
- * looked at again. */
-static finding check(vld_store *store, task *t, uint64_t *bytes,
-                     apr_status_t *rv)
+/* Other writers go on: before anything is said against a file, its record is
+ * looked up again. */
+static vld_item_next check_task(void *baton, vld_pool *pool, vld_item *item)
 {
-    finding found = compare(t, bytes, rv);
+    verifying *v = baton;
+    task *t = (task *)item;
     vld_record now;
-    apr_status_t got;
+    apr_status_t rv;
 
-    if (found == FINDING_GOOD || found == FINDING_NONE) {
-        return found;
+    look_at_file(v, pool, t);
+    if (t->found == FINDING_GOOD) {
+        return VLD_ITEM_DONE;
     }
-    got = vld_store_get(store, t->path, t->len, &now);
-    if (APR_STATUS_IS_NOTFOUND(got)) {
-        return FINDING_NONE;
+    if (t->found == FINDING_NONE) {
+        return VLD_ITEM_DROP;
     }
-    if (got != APR_SUCCESS
-        || (t->has_record && now.indexed_ns == t->record.indexed_ns)) {
-        return found;
+    rv = vld_store_get(v->c->store, t->path, t->len, &now);
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        return VLD_ITEM_DROP;
     }
-    t->has_record = true;
-    t->record = now;
-    return compare(t, bytes, rv);
+    if (rv == APR_SUCCESS
+        && !(t->has_record && now.indexed_ns == t->record.indexed_ns)) {
+        t->has_record = true;
+        t->record = now;
+        look_at_file(v, pool, t);
+    }
+    return t->found == FINDING_NONE ? VLD_ITEM_DROP : VLD_ITEM_DONE;
 }
 
-/* --- output; under the mutex --------------------------------------------- */
+/* --- the records: on a thread of their own ------------------------------- */
 
-static void put_json_finding(const task *t, finding found, apr_status_t rv)
+typedef struct giving {
+    verifying *v;
+    vld_pool *pool;
+    uint64_t records;
+} giving;
+
+static apr_status_t count_record(void *baton, const char *path, size_t len,
+                                 const vld_record *record)
+{
+    giving *g = baton;
+
+    (void)path;
+    (void)len;
+    (void)record;
+    g->records++;
+    return vld_pool_is_ending(g->pool) ? APR_EINTR : APR_SUCCESS;
+}
+
+/* So that the progress knows its end. */
+static apr_status_t count_records(giving *g)
+{
+    verifying *v = g->v;
+    vld_store_info info = { 0 };
+    apr_status_t rv;
+
+    if (strcmp(v->prefix, "/") == 0) {
+        rv = vld_store_stat(v->c->store, &info);
+        g->records = info.files;
+    }
+    else {
+        rv = vld_store_each(v->c->store, v->prefix, count_record, g);
+    }
+    __atomic_store_n(&v->records, g->records, __ATOMIC_RELAXED);
+    return rv;
+}
+
+static apr_status_t give_record(void *baton, const char *path, size_t len,
+                                const vld_record *record)
+{
+    giving *g = baton;
+    task *t = calloc(1, sizeof(*t) + len + 1);
+
+    if (!t) {
+        return APR_ENOMEM;
+    }
+    t->has_record = record != NULL;
+    if (record) {
+        t->record = *record;
+    }
+    t->len = len;
+    memcpy(t->path, path, len + 1);
+    return vld_pool_put(g->pool, &t->item) ? APR_SUCCESS : APR_EINTR;
+}
+
+static apr_status_t give_records(void *baton, vld_pool *pool)
+{
+    giving g = { baton, pool, 0 };
+    apr_status_t rv = APR_SUCCESS;
+
+    if (cli_progress_is_shown(g.v->progress)) {
+        rv = count_records(&g);
+    }
+    return rv == APR_SUCCESS
+               ? vld_store_each(g.v->c->store, g.v->prefix, give_record, &g)
+               : rv;
+}
+
+static void free_task(vld_item *item)
+{
+    free(item);
+}
+
+/* --- the findings: on the main thread ------------------------------------ */
+
+static void put_json_finding(const task *t)
 {
     json_t *object = json_object();
     char why[256];
 
-    json_object_set_new(object, "finding", json_string(words[found]));
+    json_object_set_new(object, "finding", json_string(words[t->found]));
     cli_json_path(object, t->path, t->len);
-    if (found == FINDING_FAILED) {
-        vld_strerror(rv, why, sizeof(why));
+    if (t->found == FINDING_FAILED) {
+        vld_strerror(t->rv, why, sizeof(why));
         json_object_set_new(object, "reason", json_string(why));
     }
     cli_put_json(object);
 }
 
-static void put_finding(verifying *v, const task *t, finding found,
-                        apr_status_t rv)
+static void put_finding(verifying *v, const task *t)
 {
     char why[256];
 
     cli_progress_clear(v->progress);
     if (v->c->json) {
-        put_json_finding(t, found, rv);
+        put_json_finding(t);
         return;
     }
-    printf("%-7s  ", words[found]);
+    printf("%-7s  ", words[t->found]);
     cli_put_path(stdout, t->path, t->len);
-    if (found == FINDING_FAILED) {
-        printf(": %s", vld_strerror(rv, why, sizeof(why)));
+    if (t->found == FINDING_FAILED) {
+        printf(": %s", vld_strerror(t->rv, why, sizeof(why)));
     }
     putchar('\n');
 }
 
-static void draw(verifying *v)
-{
-    vld_scan_totals so_far;
-
-    memset(&so_far, 0, sizeof(so_far));
-    so_far.seen = v->checked;
-    so_far.hashed = v->hashed;
-    so_far.bytes = v->bytes;
-    cli_progress_draw(v->progress, &so_far);
-}
-
-static void note(verifying *v, const task *t, finding found, uint64_t bytes,
-                 apr_status_t rv)
-{
-    if (found == FINDING_NONE) {
-        return;
-    }
-    v->found[found]++;
-    v->checked++;
-    v->bytes += bytes;
-    v->hashed += found == FINDING_GOOD || found == FINDING_CORRUPT;
-    if (found != FINDING_GOOD) {
-        put_finding(v, t, found, rv);
-    }
-    draw(v);
-}
-
-/* --- threads ------------------------------------------------------------- */
-
-static task *take(verifying *v)
-{
-    task *t;
-
-    while (v->first == NULL && !v->all_given) {
-        pthread_cond_wait(&v->work, &v->mutex);
-    }
-    t = v->first;
-    if (t != NULL) {
-        v->first = t->next;
-        v->end = v->first ? v->end : &v->first;
-        v->waiting--;
-        pthread_cond_signal(&v->room);
-    }
-    return t;
-}
-
-/* For other threads than the one that takes signals. */
-static bool is_stopped(void)
-{
-    return __atomic_load_n(&cli_stopped, __ATOMIC_RELAXED) != 0;
-}
-
-static void *run_thread(void *data)
-{
-    verifying *v = data;
-    task *t;
-
-    pthread_mutex_lock(&v->mutex);
-    while ((t = take(v)) != NULL) {
-        uint64_t bytes = 0;
-        apr_status_t rv = APR_SUCCESS;
-        finding found;
-
-        pthread_mutex_unlock(&v->mutex);
-        found = is_stopped() ? FINDING_NONE
-                             : check(v->c->store, t, &bytes, &rv);
-        pthread_mutex_lock(&v->mutex);
-        note(v, t, found, bytes, rv);
-        free(t);
-    }
-    pthread_mutex_unlock(&v->mutex);
-    return NULL;
-}
-
-static apr_status_t give(void *baton, const char *path, size_t len,
-                         const vld_record *record)
+static apr_status_t take_findings(void *baton, const vld_item_list *results)
 {
     verifying *v = baton;
-    task *t = malloc(sizeof(*t) + len + 1);
+    vld_item *item;
 
-    if (t == NULL) {
-        return APR_ENOMEM;
-    }
-    t->next = NULL;
-    t->has_record = record != NULL;
-    if (record != NULL) {
-        t->record = *record;
-    }
-    t->len = len;
-    memcpy(t->path, path, len + 1);
-    pthread_mutex_lock(&v->mutex);
-    while (v->waiting >= WAITING_MOST) {
-        pthread_cond_wait(&v->room, &v->mutex);
-    }
-    *v->end = t;
-    v->end = &t->next;
-    v->waiting++;
-    pthread_cond_signal(&v->work);
-    pthread_mutex_unlock(&v->mutex);
-    if (cli_stopped) {
-        return APR_EINTR;
+    for (item = results->first; item; item = item->next) {
+        const task *t = (const task *)item;
+
+        v->totals.found[t->found]++;
+        v->totals.checked++;
+        v->totals.bytes += t->bytes;
+        if (t->found != FINDING_GOOD) {
+            put_finding(v, t);
+        }
     }
     return ferror(stdout) ? APR_EOF : APR_SUCCESS;
 }
 
-/* Signals are for the main thread. */
-static unsigned start_threads(verifying *v, pthread_t *threads, unsigned n)
+static void draw_progress(void *baton)
 {
-    sigset_t all, before;
-    unsigned started = 0;
+    const verifying *v = baton;
+    const verify_totals *t = &v->totals;
+    const cli_work_done work = {
+        .files = t->checked,
+        .hashed = t->found[FINDING_GOOD] + t->found[FINDING_CORRUPT],
+        .bytes = __atomic_load_n(&v->octets, __ATOMIC_RELAXED),
+        .done = t->checked,
+        .total = __atomic_load_n(&v->records, __ATOMIC_RELAXED),
+    };
 
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGSEGV);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    while (started < n
-           && pthread_create(&threads[started], NULL, run_thread, v) == 0) {
-        started++;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
-static unsigned job_count(const verify_settings *settings)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-    if (settings->jobs > 0) {
-        return settings->jobs;
-    }
-    return cores < 1               ? 1
-           : cores > CLI_MOST_JOBS ? CLI_MOST_JOBS
-                                   : (unsigned)cores;
-}
-
-static apr_status_t verify(verifying *v, const char *prefix)
-{
-    pthread_t threads[CLI_MOST_JOBS];
-    unsigned started = start_threads(v, threads, job_count(v->c->settings));
-    apr_status_t rv = APR_EAGAIN;
-
-    if (started > 0) {
-        rv = vld_store_each(v->c->store, prefix, give, v);
-    }
-    pthread_mutex_lock(&v->mutex);
-    v->all_given = true;
-    pthread_cond_broadcast(&v->work);
-    pthread_mutex_unlock(&v->mutex);
-    while (started > 0) {
-        pthread_join(threads[--started], NULL);
-    }
-    return rv;
+    cli_progress_draw(v->progress, &work);
 }
 
 /* --- the end ------------------------------------------------------------- */
 
-static void put_json(const verifying *v, double seconds, bool complete)
-{
-    json_t *object = json_object();
-    int i;
-
-    cli_json_number(object, "checked", v->checked);
-    for (i = 0; words[i] != NULL; i++) {
-        cli_json_number(object, words[i], v->found[i]);
-    }
-    cli_json_number(object, "bytes", v->bytes);
-    json_object_set_new(object, "seconds", json_real(seconds));
-    json_object_set_new(object, "complete", json_boolean(complete));
-    cli_put_json(object);
-}
-
-static void put_text(const verifying *v, double seconds)
-{
-    char size[CLI_SIZE];
-    int i;
-
-    printf("%" PRIu64 " records:", v->checked);
-    for (i = 0; words[i] != NULL; i++) {
-        printf("%s %" PRIu64 " %s", i > 0 ? "," : "", v->found[i], words[i]);
-    }
-    printf("; %s read, %.2f s\n", cli_size(v->bytes, size), seconds);
-}
-
-static void put_summary(const verifying *v, bool complete)
-{
-    double seconds = (double)(apr_time_now() - v->started) / APR_USEC_PER_SEC;
-
-    cli_progress_clear(v->progress);
-    if (v->c->json) {
-        put_json(v, seconds, complete);
-    }
-    else if (!v->c->quiet) {
-        put_text(v, seconds);
-    }
-}
-
-static cli_exit judge(const verifying *v)
+static cli_exit judge_findings(const verifying *v)
 {
     const verify_settings *settings = v->c->settings;
-    uint64_t bad = v->found[FINDING_CORRUPT] + v->found[FINDING_DAMAGED]
-                   + v->found[FINDING_FAILED];
+    const uint64_t *found = v->totals.found;
+    uint64_t bad = found[FINDING_CORRUPT] + found[FINDING_DAMAGED]
+                   + found[FINDING_FAILED];
 
     if (settings->is_strict) {
-        bad += v->found[FINDING_STALE] + v->found[FINDING_MISSING];
+        bad += found[FINDING_STALE] + found[FINDING_MISSING];
     }
     return bad > 0 ? CLI_FOUND : CLI_DONE;
 }
 
-static cli_exit finish(verifying *v, apr_status_t rv)
+static cli_exit finish(const verifying *v, apr_status_t rv)
 {
-    put_summary(v, rv == APR_SUCCESS && !cli_stopped);
+    cli_progress_clear(v->progress);
+    cli_put_summary(v->c, figures, &v->totals, summary, v->started,
+                    rv == APR_SUCCESS && !cli_stopped);
     if (ferror(stdout)) {
-        return CLI_ERROR; /* cli_flush() tells why */
+        return CLI_ERROR; /* cli_flush() reports it */
     }
     if (cli_stopped) {
         cli_error("stopped; not all files were verified");
         return CLI_ERROR;
     }
-    return rv == APR_SUCCESS ? judge(v) : cli_index_error(v->c, rv);
+    return rv == APR_SUCCESS ? judge_findings(v) : cli_index_error(v->c, rv);
+}
+
+static cli_exit verify(verifying *v)
+{
+    const verify_settings *settings = v->c->settings;
+    const vld_pool_work work = {
+        .jobs = settings->jobs,
+        .batch = FINDINGS,
+        .age_ns = FINDING_AGE_NS,
+        .stop = &cli_stopped,
+        .baton = v,
+        .source = give_records,
+        .read = check_task,
+        .sink = take_findings,
+        .tick = draw_progress,
+        .free = free_task,
+    };
+
+    v->started = apr_time_now();
+    v->progress = cli_progress_start(v->c);
+    return finish(v, vld_pool_run(&work));
 }
 
 static cli_exit run(cli *c, int argc, char **argv)
 {
-    static verifying v = { .mutex = PTHREAD_MUTEX_INITIALIZER,
-                           .work = PTHREAD_COND_INITIALIZER,
-                           .room = PTHREAD_COND_INITIALIZER };
-    const char *prefix = "/";
+    verifying v = { .c = c, .prefix = "/" };
     cli_exit status = CLI_DONE;
 
     if (!cli_open_index(c)) {
         return CLI_ERROR;
     }
     if (argc > 0) {
-        status = cli_choose_prefix(c, argv[0], &prefix);
+        status = cli_choose_prefix(c, argv[0], &v.prefix);
     }
     if (status != CLI_DONE) {
         return status;
     }
     cli_catch_signals();
-    v.c = c;
-    v.end = &v.first;
-    v.started = apr_time_now();
-    v.progress = cli_progress_start(c);
-    return finish(&v, verify(&v, prefix));
+    return verify(&v);
 }
 
 const cli_command cli_verify = {

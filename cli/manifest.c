@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/stop.h"
-
 #define HEAD "# htvalidators manifest "
 #define VERSION 1
 #define FACTS "# of="
@@ -82,9 +80,11 @@ void cli_put_manifest_facts(FILE *out, const vld_record *record)
 
 struct cli_manifest {
     int fd;
+    const int *stop; /* atomic */
     bool ended;
     unsigned long line;
     size_t at, filled; /* of octets */
+    uint64_t taken;    /* octets, of all lines */
     size_t len;        /* of text */
     bool too_long;
     bool has_facts; /* of the line before */
@@ -94,23 +94,24 @@ struct cli_manifest {
     char text[LINE_MOST + 1];
 };
 
-cli_manifest *cli_manifest_read(int fd)
+cli_manifest *cli_manifest_read(int fd, const int *stop)
 {
     static cli_manifest manifest;
 
     memset(&manifest, 0, offsetof(cli_manifest, octets));
     manifest.fd = fd;
+    manifest.stop = stop;
     return &manifest;
 }
 
-/* Waits by poll, which a signal ends: a pipe may stay silent for long. */
+/* A pipe may stay silent for long. */
 static apr_status_t fill(cli_manifest *m)
 {
     struct pollfd on = { m->fd, POLLIN, 0 };
     ssize_t n;
 
     do {
-        if (cli_stopped) {
+        if (__atomic_load_n(m->stop, __ATOMIC_RELAXED)) {
             return APR_EINTR;
         }
     } while (poll(&on, 1, 200) == 0 || on.revents == 0);
@@ -137,6 +138,7 @@ static bool take(cli_manifest *m)
     memcpy(m->text + m->len, from, len < room ? len : room);
     m->len += len < room ? len : room;
     m->at += len + (newline != NULL);
+    m->taken += len + (newline != NULL);
     return newline != NULL;
 }
 
@@ -311,6 +313,7 @@ static bool are_its_facts(const cli_manifest *m, const cli_entry *entry)
 
 apr_status_t cli_manifest_next(cli_manifest *m, cli_entry *out)
 {
+    uint64_t before = m->taken;
     bool had_facts;
     apr_status_t rv;
 
@@ -327,6 +330,7 @@ apr_status_t cli_manifest_next(cli_manifest *m, cli_entry *out)
         }
     } while (m->text[0] == '#' || m->len == 0);
     out->line = m->line;
+    out->octets = m->taken - before;
     out->why = read_entry(m, out);
     if (out->why == NULL && had_facts && are_its_facts(m, out)) {
         out->has_facts = true;

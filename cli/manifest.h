@@ -23,6 +23,7 @@ void cli_put_manifest_facts(FILE *out, const vld_record *record);
 /* One entry of a manifest, or one line that is none. */
 typedef struct cli_entry {
     unsigned long line;
+    uint64_t octets;  /* of the manifest, since the entry before */
     const char *why;  /* it is none, because; NULL: it is one */
     const char *name; /* NUL-terminated; until the next entry is read */
     vld_digest digest;
@@ -36,9 +37,9 @@ typedef struct cli_entry {
  * mode or with --tag.  One a process at a time; the descriptor stays the
  * caller's. */
 typedef struct cli_manifest cli_manifest;
-cli_manifest *cli_manifest_read(int fd);
+cli_manifest *cli_manifest_read(int fd, const int *stop);
 
-/* APR_EOF at the end; APR_EINTR soon after a signal to stop;
+/* APR_EOF at the end; APR_EINTR soon after *stop (an atomic int) is not 0;
  * APR_ENOTIMPL for a manifest of a later version; a read's error. */
 apr_status_t cli_manifest_next(cli_manifest *manifest, cli_entry *out);
 

@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "validators/scan.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 
@@ -21,7 +20,7 @@
 struct cli_progress {
     bool on;
     int columns;
-    int drawn; /* columns in use by what stands there */
+    int drawn; /* columns that the last line has */
     unsigned step;
     apr_time_t started;
     apr_time_t last;
@@ -48,8 +47,13 @@ cli_progress *cli_progress_start(const cli *c)
     return &progress;
 }
 
-/* How much is left is not known: the mark moves to and fro. */
-static void draw_bar(char bar[BAR + 1], unsigned step)
+bool cli_progress_is_shown(const cli_progress *progress)
+{
+    return progress->on;
+}
+
+/* Where the end is not known the mark moves to and fro. */
+static void draw_mark(char bar[BAR + 1], unsigned step)
 {
     unsigned at = step % (2 * (BAR - 2));
 
@@ -57,8 +61,29 @@ static void draw_bar(char bar[BAR + 1], unsigned step)
         at = 2 * (BAR - 2) - at;
     }
     memset(bar, ' ', BAR);
-    bar[BAR] = '\0';
     memcpy(bar + at, "==", 2);
+}
+
+/* "[====      ]  42% " */
+#define BAR_TEXT (BAR + 16)
+static void draw_bar(char text[BAR_TEXT], const cli_work_done *work,
+                     unsigned step)
+{
+    char bar[BAR + 1];
+    unsigned percent;
+
+    bar[BAR] = '\0';
+    if (!work->total) {
+        draw_mark(bar, step);
+        snprintf(text, BAR_TEXT, "[%s]", bar);
+        return;
+    }
+    percent = work->done >= work->total ? 100
+                                        : (unsigned)(100.0 * (double)work->done
+                                                     / (double)work->total);
+    memset(bar, ' ', BAR);
+    memset(bar, '=', percent * BAR / 100);
+    snprintf(text, BAR_TEXT, "[%s] %u%%,", bar, percent);
 }
 
 static void write_line(cli_progress *progress, const char *text)
@@ -74,22 +99,22 @@ static void write_line(cli_progress *progress, const char *text)
     progress->drawn = len;
 }
 
-static void draw(cli_progress *progress, const vld_scan_totals *totals,
-                 apr_time_t now)
+static void draw_line(cli_progress *progress, const cli_work_done *work,
+                      apr_time_t now)
 {
     double s = (double)(now - progress->started) / APR_USEC_PER_SEC;
-    char line[160], bar[BAR + 1], done[CLI_SIZE], rate[CLI_SIZE];
+    char line[160], bar[BAR_TEXT], done[CLI_SIZE], rate[CLI_SIZE];
 
-    draw_bar(bar, progress->step++);
-    cli_size(totals->bytes, done);
-    cli_size(s > 0.05 ? (uint64_t)((double)totals->bytes / s) : 0, rate);
+    draw_bar(bar, work, progress->step++);
+    cli_size(work->bytes, done);
+    cli_size(s > 0.05 ? (uint64_t)((double)work->bytes / s) : 0, rate);
     snprintf(line, sizeof(line),
-             "[%s] %" PRIu64 " files, %" PRIu64 " hashed, %s, %s/s", bar,
-             totals->seen, totals->hashed, done, rate);
+             "%s %" PRIu64 " files, %" PRIu64 " hashed, %s, %s/s", bar,
+             work->files, work->hashed, done, rate);
     write_line(progress, line);
 }
 
-void cli_progress_draw(cli_progress *progress, const vld_scan_totals *totals)
+void cli_progress_draw(cli_progress *progress, const cli_work_done *work)
 {
     apr_time_t now = apr_time_now();
 
@@ -99,7 +124,7 @@ void cli_progress_draw(cli_progress *progress, const vld_scan_totals *totals)
     pthread_mutex_lock(&progress->lock);
     if (now - progress->last >= REDRAW_US || now < progress->last) {
         progress->last = now;
-        draw(progress, totals, now);
+        draw_line(progress, work, now);
     }
     pthread_mutex_unlock(&progress->lock);
 }

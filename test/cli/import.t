@@ -268,6 +268,43 @@ is($twice->{n}{hashed} + $twice->{n}{unchanged}, 9000,
     'a file may be named again');
 is($twice->{exit}, 0, 'and again');
 
+# --- several at once
+for my $jobs (1, 2, 16) {
+    my $result = import_new($many . "nonsense\n" . ('0' x 64) . "  none\n",
+        '-j', $jobs);
+    is($result->{n}{hashed} + $result->{n}{unchanged}, 9000,
+        "-j $jobs: every line is dealt with");
+    is_deeply([@{$result->{n}}{qw(entries malformed missing)}], [9001, 1, 1],
+        "-j $jobs: and counted once");
+    is(records('-i', "$work/new$indexes"), 300, "-j $jobs: in one record each");
+    is(run('-i', "$work/new$indexes", 'verify', '--strict')->{exit}, 0,
+        "-j $jobs: that is true");
+}
+my $first = import_new(('1' x 64) . "  now1\n" . ('2' x 64) . "  now1\n",
+    '--trust', '-j', 16);
+is(record('now1')->{sha256}, '1' x 64,
+    'of two lines that are trusted the first one is');
+is($first->{n}{different}, 1, 'and the other one is reported');
+
+# The index is replaced again and again meanwhile.
+{
+    my $into = "$work/replaced";
+    import_into($into, sha256_hex($content{b}) . "  b\n");
+    spew($manifest, join '', map { my $n = 1 + $_ % 300;
+            sha256_hex("NOW$n") . "  now$n\n" } 1 .. 60_000);
+    my $job = background($tool, '-i', $into, 'import', '--json', '--root',
+        $site, '-j', 4, $manifest);
+    my $compacted = 0;
+    while (!($job->{done} = waitpid $job->{pid}, POSIX::WNOHANG())) {
+        $compacted++ if run('-i', $into, 'compact')->{exit} == 0;
+    }
+    is($?, 0, 'an import into an index that is compacted exits with 0');
+    cmp_ok($compacted, '>=', 1, 'it was');
+    my $n = json(slurp("$job->{name}.out"));
+    is($n->{hashed} + $n->{unchanged}, 60_000, 'nothing is lost');
+    is(records('-i', $into), 301, 'and all records are there');
+}
+
 # --- what cannot be done
 sub refused {
     my ($name, $why, @arguments) = @_;

@@ -96,6 +96,36 @@ for my $command ('verify', "import '$work/sums'") {
     is(scalar @rows, 1, "$name: one line stays");
     like($rows[0], qr/^24 (?:records|entries): /,
         "$name: and that is the summary");
+    knows_its_end($name, drawn($result->{out}));
 }
+
+# The percentage is right, and never falls.
+sub knows_its_end {
+    my ($name, @drawn) = @_;
+    my ($before, @wrong) = (0);
+    for my $line (@drawn) {
+        my ($bar, $percent, $files)
+            = $line =~ /^\[(=* *)\] (\d+)%, (\d+) files, /;
+        push @wrong, $line
+            if !defined $percent || $percent < $before || $percent > 100
+            || length $bar != 10 || ($bar =~ tr/=//) != int $percent / 10
+            || abs($percent - 100 * $files / 24) > 5;
+        $before = $percent if defined $percent;
+    }
+    is_deeply(\@wrong, [], "$name: the progress knows its end");
+    cmp_ok($before, '>', 0, "$name: and comes nearer to it");
+}
+
+# Below a prefix, too; where the end is not known, nothing is said of it.
+my $prefix = finished(background('script', '-qec',
+        "exec '$tool' -i '$index' verify '$site'", '/dev/null'));
+knows_its_end('verify below a prefix', drawn($prefix->{out}));
+my $pipe = finished(background('script', '-qec',
+        "cat '$work/sums' | exec '$tool' -i '$work/pipe.mdb' import -",
+        '/dev/null'));
+like($_, qr/^\[[ =]{10}\] \d+ files, /, 'the end of a pipe is not known')
+    for drawn($pipe->{out});
+like((screen($pipe->{out}))[0], qr/^24 entries: .* 24 hashed/,
+    'but all of it is imported');
 
 done_testing;

@@ -76,6 +76,29 @@ my ($latin) = grep { exists $_->{path_base64} }
 is($latin->{path_base64}, encode_base64("$site/latin\xe9", ''),
     'JSON has the octets of a name that is not UTF-8');
 
+# However many read at once, each finding is written once.
+{
+    my $many = "$work/many";
+    make_sparse($many, 3000, 1);
+    my $all = "$work/many.mdb";
+    is(scan('-i', $all, $many)->{exit}, 0, 'many files');
+    my @names = map { sprintf '%s/%05d', $many, $_ } 1 .. 3000;
+    unlink @names[0 .. 1499] or die;
+    for my $jobs (1, 2, 16) {
+        my $result = run('-i', $all, 'verify', '--json', '-j', $jobs);
+        my @objects = json($result->{out});
+        my $sum = pop @objects;
+        is_deeply([sort map { $_->{path} } @objects], [@names[0 .. 1499]],
+            "-j $jobs: each missing file is named once");
+        is_deeply([@{$sum}{qw(checked good missing)}], [3000, 1500, 1500],
+            "-j $jobs: and all are counted");
+    }
+    my @order = map { $_->{path} }
+        (json(run('-i', $all, 'verify', '--json', '-j1')->{out}))[0 .. 1499];
+    is_deeply(\@order, [@names[0 .. 1499]],
+        'one at a time, they come in the order of list');
+}
+
 # What cannot be done.
 my $none = run('verify', "$site/nothing");
 is($none->{exit}, 1, 'a prefix without records exits with 1');
