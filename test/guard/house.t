@@ -10,7 +10,8 @@ use lib $FindBin::Bin;
 use Guard;
 use Test::More;
 
-use constant { WIDTH => 80, LONGEST_FUNCTION => 60, LONGEST_README => 120 };
+use constant { WIDTH => 80, LONGEST_FUNCTION => 43, LONGEST_IN_SCRIPTS => 60,
+    LONGEST_FILE => 500, LONGEST_README => 120 };
 
 my $holder = 'Copyright The mod_validators authors.';
 my $licence = 'SPDX-License-Identifier: Apache-2.0';
@@ -72,6 +73,14 @@ none(offenders([grep { $_ ne 'LICENSE' } @text],
 cmp_ok(scalar(grep { 1 } lines('README.md')) - 1, '<=', LONGEST_README,
     'the README has at most ' . LONGEST_README . ' lines');
 
+# A manual page is a document, and has no parts.
+my @sources = grep { !/^test\// && !/\.\d$/ } @code;
+none([grep { my @lines = lines($_);
+            @lines - 1 > LONGEST_FILE
+                && !grep { /Longer than ${\ LONGEST_FILE} lines because\b/ }
+                    @lines[2 .. 20] } @sources],
+    'no file is longer than ' . LONGEST_FILE . ' lines, unless its head says why');
+
 # --- functions -----------------------------------------------------------------
 
 # A function's braces stand alone in the first column; in a script the first of
@@ -101,10 +110,18 @@ my @functions = map { functions($_) } @c;
 some(\@functions, 'functions');
 my @scripted = map { functions($_) } grep { /^scripts\// } @code;
 some(\@scripted, 'functions of scripts');
-none([map { "$_->[0]:$_->[1]: $_->[2] lines: $_->[3]" }
-        grep { $_->[2] > LONGEST_FUNCTION && $_->[0] !~ /^test\// }
-        @functions, @scripted],
+
+sub longer_than
+{
+    my ($most, @found) = @_;
+    return [map { "$_->[0]:$_->[1]: $_->[2] lines: $_->[3]" }
+        grep { $_->[2] > $most } @found];
+}
+
+none(longer_than(LONGEST_FUNCTION, grep { $_->[0] !~ /^test\// } @functions),
     'no function is longer than ' . LONGEST_FUNCTION . ' lines');
+none(longer_than(LONGEST_IN_SCRIPTS, @scripted),
+    'no function of a script is longer than ' . LONGEST_IN_SCRIPTS . ' lines');
 none(offenders(\@c, qr/^(?:static |const |unsigned )*\w+ [\w* ]+\([^;]*\) \{$/),
     'the brace of a function stands on a line of its own');
 none(offenders(\@c, qr/^\s*\} else\b/), 'else stands on a line of its own');
