@@ -96,6 +96,8 @@ static void change(void **state)
     assert_int_equal(vld_dates_of_change(&id, NOW), NOW);
     id.mtime_ns = (NOW + 1) * S;
     assert_int_equal(vld_dates_of_change(&id, NOW), NOW - 5);
+    id.mtime_ns = id.ctime_ns = -1;
+    assert_int_equal(vld_dates_of_change(&id, NOW), -1);
 }
 
 static void second_over(void **state)
@@ -126,6 +128,11 @@ static vld_past past_of(const int64_t pairs[6], int64_t lost)
 {
     vld_past past = { .lost = lost };
 
+    /* What is behind the count does not count. */
+    for (int i = 0; i < VLD_PAST_MOST; i++) {
+        past.all[i].digest = digest_of((unsigned char)(1 + i % 2));
+        past.all[i].date = 2 * NOW;
+    }
     for (int i = 0; i < 6 && pairs[i]; i += 2) {
         past.all[past.count].digest = digest_of((unsigned char)pairs[i]);
         past.all[past.count++].date = pairs[i + 1];
@@ -166,6 +173,9 @@ static void free_dates(void **state)
     assert_true(vld_dates_is_free(&past, &seven, NOW - 2));
     assert_false(vld_dates_is_free(&past, &eight, NOW - 9));
     assert_true(vld_dates_is_free(&past, &eight, NOW - 8));
+    past.all[0].date = 0;
+    past.count = 1;
+    assert_false(vld_dates_is_free(&past, &eight, 0));
     past.count = 0;
     assert_true(vld_dates_is_free(&past, &eight, 0));
 }
@@ -658,7 +668,7 @@ static void record_after_sent(void **state)
 {
     vld_last_sent undated = sent_of(1, NOW), same = sent_of(1, 80);
     vld_last_sent other = sent_of(2, 80), unknown = sent_of(0, 80);
-    vld_last_sent old = sent_of(2, 400);
+    vld_last_sent old = sent_of(2, 400), equal = sent_of(2, 300);
 
     (void)state;
     assert_int_equal(of_record(0, 0, &undated), MTIME);
@@ -668,6 +678,7 @@ static void record_after_sent(void **state)
     assert_int_equal(of_record(0, 0, &old), CTIME);
     assert_int_equal(of_record(1, 300, &undated), 300);
     assert_int_equal(of_record(1, 300, &old), 300);
+    assert_int_equal(of_record(1, 300, &equal), 300);
     assert_int_equal(of_record(1, 300, &same), 80);
     assert_int_equal(of_record(1, 300, &other), 79);
     assert_int_equal(of_record(2, 300, &same), 80);
