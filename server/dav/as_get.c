@@ -30,7 +30,7 @@ APLOG_USE_MODULE(validators);
 
 /* --- a file -------------------------------------------------------------- */
 
-/* The octets are hashed between two looks that see the same. */
+/* Hash the octets; false where the file is not the same after as before. */
 static bool hash_between_looks(int fd, const vld_identity *before,
                                vld_digest *out)
 {
@@ -123,9 +123,10 @@ void vld_representation_now(request_rec *r, const char *path,
 
 /* --- a URL --------------------------------------------------------------- */
 
-/* A digest tells of content: who may not get the one is not shown the other.
- * httpd checks access for the sub-request, which is a GET, but where it has
- * the configuration of r; and that may let r in by its method, in <Limit>. */
+/* A digest tells something of the content: a client that may not get the
+ * content may not see the digest.  httpd checks access for the sub-request,
+ * which is a GET, unless it has the configuration of r; and that may let r
+ * in by its method, in <Limit>. */
 static bool may_get(request_rec *sub, const request_rec *r)
 {
     int rv;
@@ -160,7 +161,7 @@ static bool get_sends(request_rec *sub, const char *path)
     return !vld_filters_rewriting(&before, &rewriting);
 }
 
-static void look_up(request_rec *r, const char *uri, vld_as_get *g)
+static void look_up_url(request_rec *r, const char *uri, vld_as_get *g)
 {
     const char *escaped = ap_escape_uri(g->pool, uri);
     request_rec *sub = ap_sub_req_lookup_uri(escaped, r, NULL);
@@ -201,7 +202,7 @@ const vld_as_get *vld_as_get_of(request_rec *r, const char *uri,
     if (!g->path || strcmp(g->path, path)) {
         apr_pool_clear(g->pool);
         g->path = apr_pstrdup(g->pool, path);
-        look_up(r, uri, g);
+        look_up_url(r, uri, g);
     }
     return g->is_shown ? g : NULL;
 }

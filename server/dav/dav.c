@@ -4,14 +4,14 @@
  * `If` field.  Never stores or sends a file itself.
  *
  * mod_dav asks its file system provider for resources, and these for their
- * tags.  So the provider is registered again with a repository that answers
- * for it where it must and calls the original for the rest.  mod_dav looks
- * at preconditions before it reads the request's content; whoever writes in
- * the meantime would be overwritten.  So they are judged again at the moment
- * in which the file is replaced or removed, by one request at a time.
+ * tags.  So the provider is registered again, with a repository that
+ * replaces some functions and calls the original for the rest.  mod_dav
+ * evaluates preconditions before it reads the request's content, and would
+ * overwrite what another client writes meanwhile.  So they are evaluated
+ * again when the file is replaced or removed, by one request at a time.
  *
- * mod_dav may not be there: it is never linked with, its functions are looked
- * up by name. */
+ * mod_dav may not be loaded: its functions are looked up by name, not
+ * linked. */
 #include <sys/stat.h>
 
 #include <apr_dso.h>
@@ -50,11 +50,11 @@ static apr_global_mutex_t *mutex;
 
 /* --- the request's preconditions ----------------------------------------- */
 
-/* What was asked of the resource, and what it was when that was judged. */
+/* The preconditions of a request, and the resource when they were evaluated. */
 typedef struct verdict {
     vld_preconditions asked;
-    bool by_tag; /* `If` names entity tags */
-    bool ours;   /* GET shows our tag; else mod_dav's is the one */
+    bool by_tag;   /* `If` names entity tags */
+    bool is_shown; /* GET shows our tag; else mod_dav's is the one */
     bool exists;
     const char *etag; /* "": none */
     vld_identity identity;
@@ -83,9 +83,9 @@ static bool has_precondition(const vld_preconditions *asked)
            || asked->if_unmodified_since.ptr;
 }
 
-/* Of a resource that is not there only If-Match is false: RFC 9110 13.1.1,
- * 13.1.2, 13.1.4. */
-static bool holds(request_rec *r, const verdict *of, apr_int64_t date)
+/* Without a resource only If-Match is false: RFC 9110 13.1.1 to 13.1.4. */
+static bool do_preconditions_hold(request_rec *r, const verdict *of,
+                                  apr_int64_t date)
 {
     vld_validators current = { { NULL, 0 }, true, false, date };
 
@@ -102,7 +102,7 @@ static bool holds(request_rec *r, const verdict *of, apr_int64_t date)
            != VLD_PRECONDITION_FAILED;
 }
 
-static dav_error *refuse(request_rec *r, const char *why)
+static dav_error *refuse_request(request_rec *r, const char *why)
 {
     dav_error *err = apr_pcalloc(r->pool, sizeof(*err));
 
@@ -111,10 +111,10 @@ static dav_error *refuse(request_rec *r, const char *why)
     return err;
 }
 
-/* RFC 9110 13.2.1: what would be refused anyway is refused for that, as a
- * locked resource is.  Only asked when the preconditions are false;
- * r->no_local_copy keeps mod_dav from judging them itself. */
-static dav_error *refusal(request_rec *r, dav_resource *resource)
+/* RFC 9110 13.2.1: a request that fails anyway, as for a locked resource, fails
+ * for that reason.  Called when the preconditions are false; r->no_local_copy
+ * keeps mod_dav from evaluating them itself. */
+static dav_error *find_refusal(request_rec *r, dav_resource *resource)
 {
     dav_response *several = NULL;
     dav_error *err = NULL;
@@ -130,12 +130,12 @@ static dav_error *refusal(request_rec *r, dav_resource *resource)
     if (err && !several && err->status != HTTP_PRECONDITION_FAILED) {
         return err;
     }
-    return refuse(r, NULL);
+    return refuse_request(r, NULL);
 }
 
-/* Preconditions are about the target: mod_dav asks `If-Match: *` of the
- * destination too, which need not be there. */
-static void spare(const dav_resource *destination)
+/* Preconditions apply to the target.  mod_dav applies `If-Match: *` to the
+ * destination too, which need not exist: unset it. */
+static void spare_destination(const dav_resource *destination)
 {
     request_rec *r = inner->get_request_rec(destination);
 
@@ -143,13 +143,14 @@ static void spare(const dav_resource *destination)
     apr_table_unset(r->headers_in, "If-Match");
 }
 
-/* The resource as it is: what GET shows, or else what mod_dav says of it. */
-static apr_int64_t describe(const dav_resource *resource, verdict *out)
+/* Describe the resource: as GET shows it, or else as mod_dav does.  Returns its
+ * date. */
+static apr_int64_t describe_resource(const dav_resource *resource, verdict *out)
 {
     const vld_as_get *v = vld_dav_view(resource);
     struct stat st;
 
-    out->ours = v || !resource->exists;
+    out->is_shown = v || !resource->exists;
     out->exists = resource->exists;
     out->etag = "";
     if (v) {
@@ -165,10 +166,10 @@ static apr_int64_t describe(const dav_resource *resource, verdict *out)
     return 0;
 }
 
-/* mod_dav does not judge a request with no_local_copy; mod_include sets it
- * too, and nobody judged. */
-static dav_error *judge(request_rec *r, dav_resource *resource,
-                        const dav_resource *destination)
+/* mod_dav does not evaluate where no_local_copy is set; mod_include sets it
+ * without evaluating, so it is not asked here. */
+static dav_error *judge_request(request_rec *r, dav_resource *resource,
+                                const dav_resource *destination)
 {
     verdict *given = apr_pcalloc(r->pool, sizeof(*given));
     apr_int64_t date;
@@ -178,17 +179,18 @@ static dav_error *judge(request_rec *r, dav_resource *resource,
     if (!has_precondition(&given->asked) && !given->by_tag) {
         return NULL;
     }
-    date = describe(resource, given);
+    date = describe_resource(resource, given);
     apr_pool_userdata_setn(given, VERDICT, NULL, r->pool);
     r->no_local_copy = 1;
     if (destination) {
-        spare(destination);
+        spare_destination(destination);
     }
-    return holds(r, given, date) ? NULL : refusal(r, resource);
+    return do_preconditions_hold(r, given, date) ? NULL
+                                                 : find_refusal(r, resource);
 }
 
-/* Whether the preconditions may count: what is refused whatever they say is
- * left to mod_dav, and so are collections, of which GET shows another
+/* Whether the preconditions are evaluated here.  mod_dav keeps the requests
+ * that it refuses in any case, and collections, of which GET shows another
  * resource. */
 static bool is_judged(const request_rec *r, const dav_resource *resource,
                       const dav_resource *destination)
@@ -202,34 +204,34 @@ static bool is_judged(const request_rec *r, const dav_resource *resource,
     case M_UNLOCK: return resource->exists && !resource->collection;
     case M_COPY:
     case M_MOVE:
-        /* When the destination is known too. */
+        /* mod_dav calls twice; the second time it knows the destination. */
         return resource->exists && !resource->collection && destination;
     }
     return false;
 }
 
-static int precondition(request_rec *r, dav_resource *resource,
-                        const dav_resource *destination, const apr_xml_doc *doc,
-                        dav_error **err)
+static int check_precondition(request_rec *r, dav_resource *resource,
+                              const dav_resource *destination,
+                              const apr_xml_doc *doc, dav_error **err)
 {
     (void)doc;
     *err = NULL;
     if (resource && resource->hooks == &vld_dav_outer
         && vld_config_of(r)->engine == VLD_ON
         && is_judged(r, resource, destination)) {
-        *err = judge(r, resource, destination);
+        *err = judge_request(r, resource, destination);
     }
     return *err ? (*err)->status : DECLINED;
 }
 
 /* --- the same at the last moment ----------------------------------------- */
 
-static void look_again(request_rec *r, const char *path, verdict *now)
+static void look_at_path_again(request_rec *r, const char *path, verdict *now)
 {
     vld_representation shown;
     struct stat st;
 
-    if (now->ours) {
+    if (now->is_shown) {
         vld_representation_now(r, path, vld_config_compare(vld_config_of(r)),
                                NULL, &shown);
         now->exists = shown.exists;
@@ -244,13 +246,13 @@ static void look_again(request_rec *r, const char *path, verdict *now)
     }
 }
 
-static bool is_same(const verdict *a, const verdict *b)
+static bool is_same_state(const verdict *a, const verdict *b)
 {
     if (a->exists != b->exists) {
         return false;
     }
     return !a->exists
-           || (a->ours && a->etag[0]
+           || (a->is_shown && a->etag[0]
                    ? !strcmp(a->etag, b->etag)
                    : vld_identity_equal(&a->identity, &b->identity,
                                         VLD_COMPARE_STRICT));
@@ -268,22 +270,22 @@ static dav_error *judge_again(const dav_resource *resource)
         return NULL;
     }
     now = *given;
-    look_again(r, inner->get_pathname(resource), &now);
-    if (is_same(given, &now)
-        || (!given->by_tag && holds(r, &now, APR_INT64_MAX))) {
+    look_at_path_again(r, inner->get_pathname(resource), &now);
+    if (is_same_state(given, &now)
+        || (!given->by_tag && do_preconditions_hold(r, &now, APR_INT64_MAX))) {
         return NULL;
     }
-    return refuse(r, "the file was changed while the request came in");
+    return refuse_request(r, "the file was changed while the request came in");
 }
 
-static void lock(void)
+static void lock_files(void)
 {
     if (mutex) {
         apr_global_mutex_lock(mutex);
     }
 }
 
-static void unlock(void)
+static void unlock_files(void)
 {
     if (mutex) {
         apr_global_mutex_unlock(mutex);
@@ -292,8 +294,8 @@ static void unlock(void)
 
 /* --- the repository ------------------------------------------------------ */
 
-/* Every resource, also where the engine is off: mod_dav moves and copies
- * nothing from one repository to another. */
+/* Every resource gets the outer repository, also where the engine is off:
+ * mod_dav does not move or copy between two repositories. */
 static dav_error *get_resource(request_rec *r, const char *root,
                                const char *label, int checked_in,
                                dav_resource **out)
@@ -306,7 +308,7 @@ static dav_error *get_resource(request_rec *r, const char *root,
     return err;
 }
 
-/* In earnest only where `If` names a tag: mod_dav asks for it always. */
+/* mod_dav always asks for the tag; it is needed only where `If` names one. */
 static const char *getetag(const dav_resource *resource)
 {
     request_rec *r = inner->get_request_rec(resource);
@@ -325,24 +327,24 @@ static dav_error *remove_resource(dav_resource *resource,
         return inner->remove_resource(resource, response);
     }
     *response = NULL;
-    lock();
+    lock_files();
     err = judge_again(resource);
     if (!err) {
         err = inner->remove_resource(resource, response);
     }
-    unlock();
+    unlock_files();
     return err;
 }
 
 /* --- its streams --------------------------------------------------------- */
 
-/* What mod_dav is given: the provider's own, and whose it is. */
+/* The stream that mod_dav gets: the provider's own, and its resource. */
 struct dav_stream {
     dav_stream *own;
     const dav_resource *resource;
 };
 
-/* The content as it is, for a part of it to be replaced. */
+/* Copy the present content, of which a part is going to be replaced. */
 static dav_error *copy_content(const dav_resource *resource, dav_stream *to)
 {
     apr_pool_t *p = resource->pool;
@@ -364,9 +366,9 @@ static dav_error *copy_content(const dav_resource *resource, dav_stream *to)
     return err;
 }
 
-/* mod_dav_fs writes a part (Content-Range) into the file itself, where no
- * second judgement could call it back: with preconditions it goes into a new
- * file, as a whole one does. */
+/* mod_dav_fs writes a part (Content-Range) into the file itself, which a second
+ * evaluation could not undo.  With preconditions the part goes into a new file,
+ * as a whole content does. */
 static dav_error *open_stream(const dav_resource *resource,
                               dav_stream_mode mode, dav_stream **out)
 {
@@ -389,10 +391,10 @@ static dav_error *close_stream(dav_stream *stream, int commit)
     if (!commit) {
         return inner->close_stream(stream->own, 0);
     }
-    lock();
+    lock_files();
     changed = judge_again(stream->resource);
     err = inner->close_stream(stream->own, !changed);
-    unlock();
+    unlock_files();
     return changed ? changed : err;
 }
 
@@ -409,7 +411,7 @@ static dav_error *seek_stream(dav_stream *stream, apr_off_t to)
 
 /* --- start-up ------------------------------------------------------------ */
 
-static bool hook_into(apr_dso_handle_t *dav)
+static bool hook_into_dav(apr_dso_handle_t *dav)
 {
     void (*on_method)(dav_HOOK_method_precondition_t *, const char *const *,
                       const char *const *, int);
@@ -420,11 +422,11 @@ static bool hook_into(apr_dso_handle_t *dav)
     if (!validate_request || !on_method || !vld_dav_props_hook(dav)) {
         return false;
     }
-    on_method(precondition, NULL, NULL, APR_HOOK_MIDDLE);
+    on_method(check_precondition, NULL, NULL, APR_HOOK_MIDDLE);
     return true;
 }
 
-static void wrap(apr_pool_t *pconf, const dav_provider *original)
+static void wrap_provider(apr_pool_t *pconf, const dav_provider *original)
 {
     static dav_provider provider;
 
@@ -458,14 +460,14 @@ void vld_dav_pre_config(apr_pool_t *pconf)
     if (!handle && apr_dso_load(&handle, NULL, pconf) != APR_SUCCESS) {
         return;
     }
-    if (!hook_into(handle)) {
+    if (!hook_into_dav(handle)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL,
                      "mod_dav lacks a function that httpd 2.4.49 has: "
                      "PROPFIND and preconditions of PUT go by httpd's entity "
                      "tags, not by those that GET shows");
         return;
     }
-    wrap(pconf, original);
+    wrap_provider(pconf, original);
     ap_mutex_register(pconf, MUTEX, NULL, APR_LOCK_DEFAULT, 0);
 }
 

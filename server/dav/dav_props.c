@@ -1,8 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The properties getetag and getlastmodified of mod_dav's files: what GET would
- * say.  Takes mod_dav_fs's own elements and puts other texts in; makes no
- * element itself. */
+/* The properties getetag and getlastmodified of mod_dav's files: what GET says.
+ * Replaces the text in mod_dav_fs's own elements; makes no element itself. */
 #include <apr_strings.h>
 
 #include <httpd.h>
@@ -16,7 +15,7 @@
 static int (*run_find)(const dav_resource *, const char *, const char *,
                        const dav_hooks_liveprop **);
 
-/* mod_dav_fs's, known from the first time that it is asked. */
+/* mod_dav_fs's; NULL until the first property is asked for. */
 static const dav_hooks_liveprop *inner_props;
 
 /* --- the two texts ------------------------------------------------------- */
@@ -47,8 +46,8 @@ static const char *date_text(const dav_resource *resource, const vld_as_get *v)
 /* --- elements ------------------------------------------------------------ */
 
 /* The element with another text in it; "" when it is to be left out. */
-static const char *with_text(apr_pool_t *p, const char *element,
-                             const char *text)
+static const char *replace_text(apr_pool_t *p, const char *element,
+                                const char *text)
 {
     const char *begin = strchr(element, '>');
     const char *end = strrchr(element, '<');
@@ -79,9 +78,9 @@ static const char *element_of(const dav_resource *resource, int propid)
     return made.first ? made.first->text : NULL;
 }
 
-static dav_prop_insert insert(const dav_resource *resource, int propid,
-                              dav_prop_insert what, apr_text_header *to,
-                              text_fn *text_of)
+static dav_prop_insert insert_text(const dav_resource *resource, int propid,
+                                   dav_prop_insert what, apr_text_header *to,
+                                   text_fn *text_of)
 {
     const vld_as_get *v = what == DAV_PROP_INSERT_VALUE ? vld_dav_view(resource)
                                                         : NULL;
@@ -95,7 +94,7 @@ static dav_prop_insert insert(const dav_resource *resource, int propid,
         return DAV_PROP_INSERT_NOTDEF;
     }
     apr_text_append(resource->pool, to,
-                    with_text(resource->pool, element, text));
+                    replace_text(resource->pool, element, text));
     return what;
 }
 
@@ -104,13 +103,13 @@ static dav_prop_insert insert(const dav_resource *resource, int propid,
 static dav_prop_insert insert_etag(const dav_resource *resource, int propid,
                                    dav_prop_insert what, apr_text_header *to)
 {
-    return insert(resource, propid, what, to, etag_text);
+    return insert_text(resource, propid, what, to, etag_text);
 }
 
 static dav_prop_insert insert_date(const dav_resource *resource, int propid,
                                    dav_prop_insert what, apr_text_header *to)
 {
-    return insert(resource, propid, what, to, date_text);
+    return insert_text(resource, propid, what, to, date_text);
 }
 
 /* RFC 4918 15.6, 15.7: both are protected. */
@@ -123,7 +122,7 @@ static int is_writable(const dav_resource *resource, int propid)
 
 static const char *const namespaces[] = { "DAV:", NULL };
 
-/* What is left out is only asked of properties that can be written. */
+/* mod_dav calls the other functions only for properties that can be written. */
 static const dav_hooks_liveprop etag_props = { .insert_prop = insert_etag,
                                                .is_writable = is_writable,
                                                .namespace_uris = namespaces };
@@ -131,10 +130,10 @@ static const dav_hooks_liveprop date_props = { .insert_prop = insert_date,
                                                .is_writable = is_writable,
                                                .namespace_uris = namespaces };
 
-/* All others are asked about the resource as mod_dav_fs knows it: it does not
- * speak for those of another repository. */
-static int find(const dav_resource *resource, const char *ns, const char *name,
-                const dav_hooks_liveprop **props)
+/* Other providers of properties are asked with mod_dav_fs's repository in
+ * place: they answer for that one only. */
+static int find_property(const dav_resource *resource, const char *ns,
+                         const char *name, const dav_hooks_liveprop **props)
 {
     dav_resource known = *resource;
     const dav_hooks_liveprop *ours;
@@ -158,8 +157,8 @@ static int find(const dav_resource *resource, const char *ns, const char *name,
 
 /* --- all properties ------------------------------------------------------ */
 
-/* mod_dav_fs writes its own, as for a resource that it knows; then two of
- * them are corrected. */
+/* mod_dav_fs writes its properties for a resource of its own repository;
+ * after it two of them are corrected. */
 static void before_all(request_rec *r, const dav_resource *resource,
                        dav_prop_insert what, apr_text_header *to)
 {
@@ -171,12 +170,13 @@ static void before_all(request_rec *r, const dav_resource *resource,
     }
 }
 
-static void correct(const dav_resource *resource, const vld_as_get *v,
-                    const char *name, text_fn *text_of, apr_text_header *in)
+static void correct_property(const dav_resource *resource, const vld_as_get *v,
+                             const char *name, text_fn *text_of,
+                             apr_text_header *in)
 {
     const dav_hooks_liveprop *props;
     const char *text = text_of(resource, v), *element;
-    int propid = find(resource, "DAV:", name, &props);
+    int propid = find_property(resource, "DAV:", name, &props);
     apr_text *t;
 
     if (!text || !propid) {
@@ -185,7 +185,7 @@ static void correct(const dav_resource *resource, const vld_as_get *v,
     element = element_of(resource, propid);
     for (t = in->first; element && t; t = t->next) {
         if (!strcmp(t->text, element)) {
-            t->text = with_text(resource->pool, element, text);
+            t->text = replace_text(resource->pool, element, text);
             return;
         }
     }
@@ -204,8 +204,8 @@ static void after_all(request_rec *r, const dav_resource *resource,
     ((dav_resource *)resource)->hooks = &vld_dav_outer;
     v = what == DAV_PROP_INSERT_VALUE ? vld_dav_view(resource) : NULL;
     if (v) {
-        correct(resource, v, "getetag", etag_text, to);
-        correct(resource, v, "getlastmodified", date_text, to);
+        correct_property(resource, v, "getetag", etag_text, to);
+        correct_property(resource, v, "getlastmodified", date_text, to);
     }
 }
 
@@ -224,7 +224,7 @@ bool vld_dav_props_hook(apr_dso_handle_t *dav)
     if (!run_find || !on_find || !on_all) {
         return false;
     }
-    on_find(find, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    on_find(find_property, NULL, NULL, APR_HOOK_REALLY_FIRST);
     on_all(before_all, NULL, NULL, APR_HOOK_REALLY_FIRST);
     on_all(after_all, NULL, NULL, APR_HOOK_REALLY_LAST);
     return true;

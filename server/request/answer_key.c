@@ -30,7 +30,7 @@ static void put_fixed(request_rec *r, char *at)
     }
 }
 
-/* What the client asked for, before internal redirects. */
+/* The target of the client's request, before internal redirects. */
 static const char *target_of(const request_rec *r)
 {
     while (r->prev) {
@@ -61,7 +61,7 @@ bool vld_answer_key_of(request_rec *r, vld_answer_key *out)
     return true;
 }
 
-static bool fits(const request_rec *r, const vld_answer *answer)
+static bool does_vary_fit(const request_rec *r, const vld_answer *answer)
 {
     apr_uint32_t i;
 
@@ -79,7 +79,8 @@ static bool fits(const request_rec *r, const vld_answer *answer)
 
 bool vld_answer_fits_request(void *baton, const vld_answer *answer)
 {
-    return !(answer->flags & VLD_ANSWER_DATE_ONLY) && fits(baton, answer);
+    return !(answer->flags & VLD_ANSWER_DATE_ONLY)
+           && does_vary_fit(baton, answer);
 }
 
 typedef struct survey {
@@ -87,17 +88,19 @@ typedef struct survey {
     vld_memory *memory;
 } survey;
 
-/* Takes down what every variant says; never fits, so that all are seen. */
-static bool take_down(void *baton, const vld_answer *answer)
+/* Adds the content of an answer to the memory.  Never fits, so that the table
+ * shows every variant. */
+static bool note_content(void *baton, const vld_answer *answer)
 {
     survey *s = baton;
     vld_memory *m = s->memory;
     vld_past *past = &m->past;
     bool same_path = !strcmp(answer->path.ptr, s->r->filename);
-    bool fitting = fits(s->r, answer);
+    bool fitting = does_vary_fit(s->r, answer);
 
-    /* The variants of a negotiated resource are files of their own; but what
-     * this very request would have been given is a former state. */
+    /* The variants of a negotiated resource are files of their own.  But an
+     * answer that fits this request is a former state of the resource, whatever
+     * its file. */
     if (!same_path && !fitting) {
         return false;
     }
@@ -130,6 +133,6 @@ void vld_answer_memory(request_rec *r, const vld_answer_key *key,
     out->variant = false;
     if (key->len) {
         out->past.lost = vld_answers_floor(answers, key);
-        vld_answers_find(answers, key, take_down, &s, buf, &answer);
+        vld_answers_find(answers, key, note_content, &s, buf, &answer);
     }
 }

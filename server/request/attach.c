@@ -1,8 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Attach: the first of all output filters.  Sees the file that core's default
- * handler sends, finds its validators and sets them before any other filter
- * looks.  Never evaluates a precondition, never holds back a response. */
+/* Attach: the first of all output filters.  Sets the validators of the file
+ * that core's default handler sends, before any other filter sees the
+ * response. Never evaluates a precondition, never holds a response back. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@
 
 APLOG_USE_MODULE(validators);
 
-/* How much of a large file's end is sent under guard. */
+/* How much of a large file's end goes out in a checked bucket. */
 #define TAIL_SIZE 32768
 
 /* Octets between two looks at a file that is read whole. */
@@ -68,7 +68,7 @@ static bool find_file(apr_bucket_brigade *bb, file *out)
            && apr_os_file_get(&out->os_fd, out->fd) == APR_SUCCESS;
 }
 
-static bool look_at(file *of)
+static bool look_at_file(file *of)
 {
     if (fstat(of->os_fd, &of->st) != 0 || !S_ISREG(of->st.st_mode)) {
         return false;
@@ -77,8 +77,8 @@ static bool look_at(file *of)
     return true;
 }
 
-/* Read, do not map: a mapped page could change after it was looked at, and one
- * that is cut off kills the process. */
+/* Have the buckets read and not mapped: a mapped page can change after the
+ * check, and one that is cut off raises SIGBUS. */
 static void read_not_map(file *of)
 {
     apr_bucket *e;
@@ -110,7 +110,7 @@ static bool read_small(file *of, apr_size_t *len)
     return n == 0 && have < room;
 }
 
-/* Put the octets that were read in the place of the file's buckets. */
+/* Replace the file's buckets with the octets that were read. */
 static void send_octets(request_rec *r, file *of, apr_size_t len)
 {
     apr_bucket *e = of->first, *next;
@@ -158,9 +158,9 @@ static void set_nothing(request_rec *r, vld_request *rq)
 
 /* --- sending what the tag names ------------------------------------------- */
 
-/* Replace the file's buckets so that the octets sent are those of the record,
- * or the connection is given up. */
-static void guard_whole(request_rec *r, vld_request *rq, file *of)
+/* Replace the file's buckets with checked ones: what is sent is the recorded
+ * content, or the connection is aborted. */
+static void check_whole(request_rec *r, vld_request *rq, file *of)
 {
     apr_bucket *e;
 
@@ -176,11 +176,11 @@ static void guard_whole(request_rec *r, vld_request *rq, file *of)
     }
 }
 
-/* The same at less cost, for a file that goes out in one piece: only its end
- * is guarded, and so is not sent when anything before it has changed.  What
- * is before it is not sent by sendfile: a page that is only referred to could
- * change after the look. */
-static void guard_tail(request_rec *r, vld_request *rq, file *of)
+/* The same at less cost, for a file that is sent whole: only its end is
+ * checked, and is not sent if anything before it has changed.  The part
+ * before it must not go by sendfile: a page that the socket only refers to
+ * can change after the check. */
+static void check_tail(request_rec *r, vld_request *rq, file *of)
 {
     apr_bucket *e = of->first, *b;
     apr_file_t *plain = of->fd, *fd;
@@ -193,7 +193,7 @@ static void guard_tail(request_rec *r, vld_request *rq, file *of)
             && apr_os_file_put(&plain, &of->os_fd, APR_FOPEN_READ, r->pool)
                    != APR_SUCCESS)
         || apr_file_dup(&fd, of->fd, r->pool) != APR_SUCCESS) {
-        guard_whole(r, rq, of);
+        check_whole(r, rq, of);
         return;
     }
     e->length -= TAIL_SIZE;
@@ -213,7 +213,7 @@ static bool is_never_changed(const vld_request *rq)
     return vld_config_compare(rq->conf) == VLD_COMPARE_NONE;
 }
 
-static void guard(request_rec *r, vld_request *rq, file *of)
+static void check_octets(request_rec *r, vld_request *rq, file *of)
 {
     if (r->header_only || is_never_changed(rq)) {
         return;
@@ -221,22 +221,22 @@ static void guard(request_rec *r, vld_request *rq, file *of)
     /* A range may leave the end out; a secondary connection (HTTP/2) reads
      * descriptors elsewhere and at another time. */
     if (r->connection->master || apr_table_get(r->headers_in, "Range")) {
-        guard_whole(r, rq, of);
+        check_whole(r, rq, of);
     }
     else {
-        guard_tail(r, rq, of);
+        check_tail(r, rq, of);
     }
 }
 
 static bool is_settled(const request_rec *r, const file *of)
 {
-    /* Seen from when the request came in, which is before any octet was
+    /* Compared with the time of the request, which is before any octet was
      * read. */
     return !vld_identity_racy(&of->identity, r->request_time * 1000,
                               vld_identity_margin_ns(of->os_fd, of->st.st_dev));
 }
 
-/* Whether the field has the tag, or what a content coding has made of it. */
+/* Whether the field has the tag, or the tag with a content coding's suffix. */
 static bool has_tag(request_rec *r, const char *field, const char *etag)
 {
     return strstr(field, apr_pstrmemdup(r->pool, etag, strlen(etag) - 1))
@@ -268,9 +268,9 @@ static void keep_provisional(request_rec *r, vld_request *rq)
 
 /* --- the way of one file ------------------------------------------------- */
 
-/* Without a fresh record it counts who asks and when. */
-static void complete(request_rec *r, const vld_request *rq, const file *of,
-                     vld_facts *facts)
+/* The facts that count without a fresh record. */
+static void complete_facts(request_rec *r, const vld_request *rq,
+                           const file *of, vld_facts *facts)
 {
     if (!facts->is_fresh) {
         facts->is_settled = is_settled(r, of);
@@ -281,7 +281,7 @@ static void complete(request_rec *r, const vld_request *rq, const file *of,
 static void attach_chosen(request_rec *r, vld_request *rq, const file *of,
                           vld_facts *facts)
 {
-    complete(r, rq, of, facts);
+    complete_facts(r, rq, of, facts);
     rq->identity = of->identity;
     vld_choose(facts, &rq->chosen);
     if (!set_validators(r, rq)) {
@@ -296,7 +296,7 @@ static void attach_small(request_rec *r, vld_request *rq, file *of,
 {
     apr_size_t len;
     vld_digest digest;
-    bool known = read_small(of, &len) && look_at(of);
+    bool known = read_small(of, &len) && look_at_file(of);
 
     vld_facts_see(facts, &of->identity, vld_config_compare(rq->conf));
     facts->is_fresh = known && facts->is_fresh && of->identity.size == len;
@@ -319,14 +319,15 @@ static void attach_large(request_rec *r, vld_request *rq, file *of,
     attach_chosen(r, rq, of, facts);
     if (rq->chosen.source == VLD_SOURCE_RECORD) {
         keep_provisional(r, rq);
-        guard(r, rq, of);
+        check_octets(r, rq, of);
     }
 }
 
-/* A record that was looked up for this URL and this state of the file, in an
- * index that has not changed since, is the same now. */
-static bool from_memory(const request_rec *r, const vld_request *rq,
-                        const file *of, vld_lookup *out)
+/* The record as the URL's prepared answer has it: the same as a look-up
+ * would give, where the file's identity is that of the answer and the index
+ * has had no transaction since. */
+static bool recall_record(const request_rec *r, const vld_request *rq,
+                          const file *of, vld_lookup *out)
 {
     const vld_memory *m = &rq->memory;
 
@@ -340,7 +341,7 @@ static bool from_memory(const request_rec *r, const vld_request *rq,
     out->record.identity = m->identity;
     out->record.last_modified = m->date;
     out->txn = m->txn;
-    out->link_mtime_s = 0; /* it is in the date */
+    out->link_mtime_s = 0; /* the date has it */
     return true;
 }
 
@@ -350,7 +351,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     vld_facts facts = { 0 };
 
     vld_answer_memory(r, &rq->key, &rq->memory);
-    if (from_memory(r, rq, of, &found)
+    if (recall_record(r, rq, of, &found)
         || vld_index_find(r->request_time, r->filename, &found)) {
         facts.record = &found.record;
         facts.link_s = found.link_mtime_s;
@@ -373,8 +374,8 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
  * Where they follow from the file and the configuration alone, a weak tag
  * and a date are made of these.  Of other filters nothing is known; what
  * they say themselves, as mod_include may, comes after. */
-static void decline_filter(request_rec *r, vld_request *rq, file *of,
-                           const vld_rewriting *by)
+static void attach_rewritten(request_rec *r, vld_request *rq, file *of,
+                             const vld_rewriting *by)
 {
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
     vld_identity tagged;
@@ -398,7 +399,7 @@ static void decline_filter(request_rec *r, vld_request *rq, file *of,
 /* The brigade is not a plain file: another filter or module made it.  Remove
  * the validators that core set for the file (recognised by Last-Modified
  * equal to its mtime); keep those that a handler set itself. */
-static void disown(request_rec *r)
+static void drop_core_validators(request_rec *r)
 {
     if (vld_last_modified_is(r, apr_time_sec(r->finfo.mtime))) {
         apr_table_unset(r->headers_out, "ETag");
@@ -416,27 +417,27 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
     ap_remove_output_filter(f);
     if (r->status != HTTP_OK && find_file(bb, &of)) {
-        /* An error's document has none: they would be taken for those of the
-         * resource that was asked for. */
+        /* An error document has no validators: clients would take them for
+         * those of the resource. */
         apr_table_unset(r->headers_out, "ETag");
         apr_table_unset(r->headers_out, "Last-Modified");
         return ap_pass_brigade(next, bb);
     }
-    if (!rq || !find_file(bb, &of) || !look_at(&of)) {
-        disown(r);
+    if (!rq || !find_file(bb, &of) || !look_at_file(&of)) {
+        drop_core_validators(r);
         return ap_pass_brigade(next, bb);
     }
     rq->is_core_file = true;
     if (!is_never_changed(rq)) {
         read_not_map(&of);
     }
-    /* Core asks the first filter's type before it makes a Content-MD5, and
-     * that was this one's. */
+    /* Core makes no Content-MD5 where the first filter is of this type.  It
+     * looked at the type of attach, and means that of the next. */
     if (next->frec->ftype == AP_FTYPE_RESOURCE) {
         apr_table_unset(r->headers_out, "Content-MD5");
     }
     if (vld_filters_rewriting(f, &rewriting)) {
-        decline_filter(r, rq, &of, &rewriting);
+        attach_rewritten(r, rq, &of, &rewriting);
     }
     else {
         attach_file(r, rq, &of);

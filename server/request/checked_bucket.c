@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* A bucket of a file's octets that are checked as they are read, so that what
- * is sent under an entity tag is what the tag names.  Never maps the file. */
+/* A bucket of a file's octets that looks at the file again after each read, so
+ * that a tag's content is sent under it and no other.  Never maps the file. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,32 +16,32 @@
 
 APLOG_USE_MODULE(validators);
 
-/* Octets read at once, between two looks at the file. */
+/* Octets read between two looks at the file. */
 #define CHUNK 65536
 
 /* Up to this size, a file whose times have changed is hashed again to see
- * whether its content has; above, its size and mtime tell. */
+ * whether its content has; above it, size and mtime decide. */
 #define REHASH_MOST (16 * 1024 * 1024)
 
-typedef struct guarded {
+typedef struct checked {
     apr_bucket_refcount refcount;
     apr_file_t *fd;
     conn_rec *c;
     vld_identity identity;
     vld_digest digest;
-} guarded;
+} checked;
 
-static const apr_bucket_type_t guard_type;
+static const apr_bucket_type_t checked_type;
 
-static apr_bucket *make(apr_bucket *b, guarded *g, apr_off_t offset,
-                        apr_size_t len)
+static apr_bucket *make_bucket(apr_bucket *b, checked *g, apr_off_t offset,
+                               apr_size_t len)
 {
     b = apr_bucket_shared_make(b, g, offset, len);
-    b->type = &guard_type;
+    b->type = &checked_type;
     return b;
 }
 
-static apr_bucket *raw(apr_bucket_alloc_t *list)
+static apr_bucket *allocate_bucket(apr_bucket_alloc_t *list)
 {
     apr_bucket *b = apr_bucket_alloc(sizeof(*b), list);
 
@@ -57,18 +57,18 @@ apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
                                       const vld_digest *digest,
                                       apr_bucket_alloc_t *list)
 {
-    guarded *g = apr_bucket_alloc(sizeof(*g), list);
+    checked *g = apr_bucket_alloc(sizeof(*g), list);
 
     g->fd = fd;
     g->c = r->connection;
     g->identity = *identity;
     g->digest = *digest;
-    return make(raw(list), g, offset, len);
+    return make_bucket(allocate_bucket(list), g, offset, len);
 }
 
 /* --- has it changed? ----------------------------------------------------- */
 
-static bool same_content(guarded *g, int fd, const vld_identity *now)
+static bool has_same_content(checked *g, int fd, const vld_identity *now)
 {
     vld_digest digest;
     apr_uint64_t size;
@@ -83,9 +83,9 @@ static bool same_content(guarded *g, int fd, const vld_identity *now)
            && !memcmp(&digest, &g->digest, sizeof(digest));
 }
 
-/* A touch, a chmod or a new hard link changes times and leaves the content:
- * no reason to give a client's download up. */
-static bool still_true(guarded *g, int fd)
+/* A touch, a chmod or a new hard link changes times and not the content: no
+ * reason to abort a download. */
+static bool is_unchanged(checked *g, int fd)
 {
     struct stat st;
     vld_identity now;
@@ -97,14 +97,14 @@ static bool still_true(guarded *g, int fd)
     if (vld_identity_equal(&now, &g->identity, VLD_COMPARE_STRICT)) {
         return true;
     }
-    if (!same_content(g, fd, &now)) {
+    if (!has_same_content(g, fd, &now)) {
         return false;
     }
     g->identity = now;
     return true;
 }
 
-static apr_status_t give_up(guarded *g)
+static apr_status_t abort_connection(checked *g)
 {
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, g->c,
                   "a file changed while it was sent under an entity tag: the "
@@ -136,12 +136,12 @@ static apr_status_t read_exactly(int fd, char *buf, apr_size_t len,
     return APR_SUCCESS;
 }
 
-/* As a file bucket does: this bucket becomes the octets read, the rest of the
- * file follows it in a bucket of its own. */
-static apr_status_t guard_read(apr_bucket *b, const char **str, apr_size_t *len,
-                               apr_read_type_e block)
+/* As for a file bucket: this bucket turns into one of the octets read, and a
+ * new one after it has the rest of the file. */
+static apr_status_t read_checked(apr_bucket *b, const char **str,
+                                 apr_size_t *len, apr_read_type_e block)
 {
-    guarded *g = b->data;
+    checked *g = b->data;
     apr_size_t rest = b->length;
     apr_size_t n = rest < CHUNK ? rest : CHUNK;
     apr_off_t at = b->start;
@@ -152,15 +152,15 @@ static apr_status_t guard_read(apr_bucket *b, const char **str, apr_size_t *len,
     *str = NULL;
     *len = 0;
     if (apr_os_file_get(&fd, g->fd) != APR_SUCCESS) {
-        return give_up(g);
+        return abort_connection(g);
     }
     buf = apr_bucket_alloc(n ? n : 1, b->list);
-    if (read_exactly(fd, buf, n, at) != APR_SUCCESS || !still_true(g, fd)) {
+    if (read_exactly(fd, buf, n, at) != APR_SUCCESS || !is_unchanged(g, fd)) {
         apr_bucket_free(buf);
-        return give_up(g);
+        return abort_connection(g);
     }
     if (n < rest) {
-        apr_bucket *next = raw(b->list);
+        apr_bucket *next = allocate_bucket(b->list);
 
         g->refcount.refcount++;
         *next = *b;
@@ -177,17 +177,18 @@ static apr_status_t guard_read(apr_bucket *b, const char **str, apr_size_t *len,
     return APR_SUCCESS;
 }
 
-static void guard_destroy(void *data)
+static void destroy_checked(void *data)
 {
     if (apr_bucket_shared_destroy(data)) {
         apr_bucket_free(data);
     }
 }
 
-/* Kept for after the request: the descriptor goes to the pool that lasts. */
-static apr_status_t guard_setaside(apr_bucket *b, apr_pool_t *pool)
+/* The bucket outlives the request: give it a descriptor in the pool that
+ * lasts. */
+static apr_status_t set_aside_checked(apr_bucket *b, apr_pool_t *pool)
 {
-    guarded *g = b->data, *own;
+    checked *g = b->data, *own;
     apr_file_t *fd;
     apr_status_t rv;
 
@@ -202,16 +203,16 @@ static apr_status_t guard_setaside(apr_bucket *b, apr_pool_t *pool)
     *own = *g;
     own->fd = fd;
     own->refcount.refcount = 1;
-    guard_destroy(g);
+    destroy_checked(g);
     b->data = own;
     return APR_SUCCESS;
 }
 
-static const apr_bucket_type_t guard_type = { "GUARD",
-                                              5,
-                                              APR_BUCKET_DATA,
-                                              guard_destroy,
-                                              guard_read,
-                                              guard_setaside,
-                                              apr_bucket_shared_split,
-                                              apr_bucket_shared_copy };
+static const apr_bucket_type_t checked_type = { "CHECKED",
+                                                5,
+                                                APR_BUCKET_DATA,
+                                                destroy_checked,
+                                                read_checked,
+                                                set_aside_checked,
+                                                apr_bucket_shared_split,
+                                                apr_bucket_shared_copy };

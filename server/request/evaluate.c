@@ -22,9 +22,9 @@
 
 APLOG_USE_MODULE(validators);
 
-/* So much of an application's response is read for nobody, to keep its
- * connection. */
-#define SWALLOW_MOST (1024 * 1024)
+/* After a 304 or 412 we drain up to this much of the backend's body so that its
+ * connection can be kept. */
+#define DRAIN_MOST (1024 * 1024)
 
 /* --- the response's validators ------------------------------------------- */
 
@@ -56,8 +56,8 @@ static void validators_of(const request_rec *r, const vld_request *rq,
     out->has_last_modified = vld_date_parse(span_of(
                                                 field_of(r, "Last-Modified")),
                                             now, &out->last_modified);
-    /* A date of ours names one content.  Of another's it is only known that
-     * much when it is well past (8.8.2.2; httpd's minute). */
+    /* A date that we chose names one content.  Another's does so only when it
+     * is well past (8.8.2.2; httpd's minute). */
     out->date_is_strong = out->has_last_modified
                           && (rq->chosen.date_sent
                               || out->last_modified <= now - 60);
@@ -71,8 +71,8 @@ static void unset_both(request_rec *r, const char *name)
     apr_table_unset(r->err_headers_out, name);
 }
 
-/* What describes the content that is not sent: a 304 has the fields of
- * RFC 9110 15.4.5, and Last-Modified only where it is all that there is. */
+/* Unset the fields that describe content: a 304 has those of RFC 9110
+ * 15.4.5, and Last-Modified only as the sole validator. */
 static void strip_for_304(request_rec *r)
 {
     unset_both(r, "Content-Length");
@@ -98,24 +98,24 @@ static void strip_for_412(request_rec *r)
     r->content_encoding = NULL;
 }
 
-/* Nothing is written to the client any more, so that its going away would not
- * be noticed: an application whose response does not end is let go.  Of the
- * proxies only those that take an error for just that. */
+/* Nothing is written to the client any more, so nobody would notice that it has
+ * gone: give up a backend whose response does not end.  Only for proxies that
+ * take an error of the filter for that. */
 static bool is_endless(const request_rec *r, const vld_request *rq)
 {
     return r->proxyreq == PROXYREQ_REVERSE && r->filename
            && (!strncmp(r->filename, "proxy:http", 10)
                || !strncmp(r->filename, "proxy:ajp:", 10))
-           && (rq->swallowed > SWALLOW_MOST
+           && (rq->drained > DRAIN_MOST
                || apr_time_now() - r->request_time > r->server->timeout);
 }
 
-/* Read what is still coming and drop it: a script or an application must not
- * find its pipe closed, nor a cache that stores it be told of a failure.
- * Core's own file handler is told to stop instead, so that a large file is not
- * compressed to its end for nobody. */
-static apr_status_t swallow(const request_rec *r, vld_request *rq,
-                            apr_bucket_brigade *bb)
+/* Read the rest of the response and drop it: a script must not find its pipe
+ * closed, nor a cache that stores the response see an error.  Core's own file
+ * handler gets an error, so that it does not compress the rest of a large file
+ * in vain. */
+static apr_status_t drain_content(const request_rec *r, vld_request *rq,
+                                  apr_bucket_brigade *bb)
 {
     apr_bucket *e;
     const char *data;
@@ -127,7 +127,7 @@ static apr_status_t swallow(const request_rec *r, vld_request *rq,
         e = APR_BRIGADE_FIRST(bb);
         if (!APR_BUCKET_IS_METADATA(e)) {
             rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
-            rq->swallowed += (apr_off_t)len;
+            rq->drained += (apr_off_t)len;
         }
         apr_bucket_delete(e);
     }
@@ -135,8 +135,9 @@ static apr_status_t swallow(const request_rec *r, vld_request *rq,
     return stop ? AP_FILTER_ERROR : APR_SUCCESS;
 }
 
-/* Whether all of the response is there, not just a pipe from which it comes. */
-static bool is_made(apr_bucket_brigade *bb)
+/* Whether the brigade holds all of the response, not a pipe from which the rest
+ * comes. */
+static bool is_all_there(apr_bucket_brigade *bb)
 {
     apr_bucket *e;
 
@@ -160,12 +161,12 @@ static apr_status_t send_empty(ap_filter_t *f, vld_request *rq, int status,
 
     f->r->status = status;
     APR_BRIGADE_INSERT_TAIL(end, apr_bucket_eos_create(f->c->bucket_alloc));
-    rq->swallow = true;
+    rq->is_answered = true;
     rv = ap_pass_brigade(f->next, end);
     apr_brigade_cleanup(end);
-    if (rv == APR_SUCCESS && !rq->is_core_file && !is_made(bb)) {
-        /* What is made as it comes may come slowly: the answer is out now. By
-         * itself, since the header's filter drops what is beside the end. */
+    if (rv == APR_SUCCESS && !rq->is_core_file && !is_all_there(bb)) {
+        /* The rest may come slowly: flush the header now.  In a brigade of its
+         * own, since the header's filter drops what comes with the EOS. */
         APR_BRIGADE_INSERT_TAIL(end,
                                 apr_bucket_flush_create(f->c->bucket_alloc));
         rv = ap_pass_brigade(f->next, end);
@@ -175,13 +176,13 @@ static apr_status_t send_empty(ap_filter_t *f, vld_request *rq, int status,
         apr_brigade_cleanup(bb);
         return rv;
     }
-    rv = swallow(f->r, rq, bb);
+    rv = drain_content(f->r, rq, bb);
     return complete ? APR_SUCCESS : rv;
 }
 
-/* Range is to be ignored: leave its filter out, and the request's fields as
- * the client sent them.  While f is still in the chain: one that has left it
- * is not told of what leaves after. */
+/* Ignore Range: remove its filter, and leave the request's fields as the client
+ * sent them.  f must still be in the chain: httpd does not correct the `next`
+ * of a filter that has left it. */
 static void ignore_range(ap_filter_t *f)
 {
     ap_filter_t *next;
@@ -194,8 +195,8 @@ static void ignore_range(ap_filter_t *f)
     }
 }
 
-/* If-Range was judged: httpd's own judgement, which is another, must not come
- * on top. The filter reads the field during this one call. */
+/* If-Range has been evaluated.  httpd evaluates it by other rules in the
+ * byterange filter, during this one call: unset the field for as long. */
 static apr_status_t pass_with_range(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     apr_table_t *in = f->r->headers_in;
@@ -256,8 +257,9 @@ static const char *source_text(const vld_request *rq)
                                        : rq->chosen.source];
 }
 
-static void tell(request_rec *r, const vld_request *rq,
-                 const vld_decision *decision, const vld_validators *current)
+static void note_outcome(request_rec *r, const vld_request *rq,
+                         const vld_decision *decision,
+                         const vld_validators *current)
 {
     static const char *const outcomes[] = { "200", "200 or 206", "304", "412" };
     const char *why = NULL;
@@ -279,8 +281,8 @@ static void tell(request_rec *r, const vld_request *rq,
 
 /* --- the filter ---------------------------------------------------------- */
 
-/* Not a full 200 of the resource: an error, a redirect, a part of it, or
- * a handler that has judged for itself. */
+/* Whether the response is something else than a full 200 of the resource: an
+ * error, a redirect, a part, or the result of a handler's own evaluation. */
 static bool is_not_ours(const request_rec *r, const vld_request *rq,
                         apr_bucket_brigade *bb)
 {
@@ -299,8 +301,9 @@ static bool is_not_ours(const request_rec *r, const vld_request *rq,
     return false;
 }
 
-static apr_status_t act(ap_filter_t *f, vld_request *rq,
-                        const vld_decision *decision, apr_bucket_brigade *bb)
+static apr_status_t act_on_decision(ap_filter_t *f, vld_request *rq,
+                                    const vld_decision *decision,
+                                    apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
 
@@ -323,11 +326,11 @@ static apr_status_t act(ap_filter_t *f, vld_request *rq,
     return ap_pass_brigade(f->next, bb);
 }
 
-/* Where mod_headers has edited If-None-Match, the client's own word counts as
- * well: it may hold just what was edited out. */
-static vld_decision decide(const request_rec *r, const vld_request *rq,
-                           const vld_fields *fields,
-                           const vld_validators *current)
+/* Where mod_headers has edited If-None-Match, the client's own field counts as
+ * well: it may name the current tag, and the edit may have removed it. */
+static vld_decision decide_outcome(const request_rec *r, const vld_request *rq,
+                                   const vld_fields *fields,
+                                   const vld_validators *current)
 {
     apr_int64_t now = apr_time_sec(r->request_time);
     vld_decision decision = vld_precond_evaluate(&fields->asked, current, now);
@@ -353,8 +356,8 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (APR_BRIGADE_EMPTY(bb)) {
         return APR_SUCCESS;
     }
-    if (rq && rq->swallow) {
-        return swallow(r, rq, bb);
+    if (rq && rq->is_answered) {
+        return drain_content(r, rq, bb);
     }
     if (!rq || is_not_ours(r, rq, bb)) {
         if (rq) {
@@ -372,11 +375,11 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (fields.any || !rq->is_core_file || APLOGrtrace1(r)) {
         validators_of(r, rq, &current);
-        decision = decide(r, rq, &fields, &current);
+        decision = decide_outcome(r, rq, &fields, &current);
     }
-    tell(r, rq, &decision, &current);
-    /* mod_cache, if it asked on its own behalf, has its client's own
-     * preconditions still to judge. */
+    note_outcome(r, rq, &decision, &current);
+    /* If mod_cache asked on its own behalf, it still has to evaluate its
+     * client's preconditions. */
     r->no_local_copy = 0;
-    return act(f, rq, &decision, bb);
+    return act_on_decision(f, rq, &decision, bb);
 }

@@ -1,7 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* The request's fields that decide, read in one pass: a table look-up for each
- * of them would cost more than all the rest of an early 304. Reads only. */
+/* The request's fields that decide, read in one pass: a table look-up for
+ * each of them would cost more than the rest of a quick 304.  Changes no
+ * field. */
 #include <strings.h>
 
 #include <apr_pools.h>
@@ -10,7 +11,7 @@
 
 #include "server/request/fields.h"
 
-static void keep(vld_span *span, const char *value)
+static void set_first(vld_span *span, const char *value)
 {
     /* As apr_table_get has it: the first of the name. */
     if (!span->ptr) {
@@ -24,30 +25,30 @@ static void read_if(vld_fields *out, const char *name, const char *value)
     vld_preconditions *asked = &out->asked;
 
     if (!strcasecmp(name, "If-None-Match")) {
-        keep(&asked->if_none_match, value);
+        set_first(&asked->if_none_match, value);
     }
     else if (!strcasecmp(name, "If-Modified-Since")) {
-        keep(&asked->if_modified_since, value);
+        set_first(&asked->if_modified_since, value);
     }
     else if (!strcasecmp(name, "If-Match")) {
-        keep(&asked->if_match, value);
+        set_first(&asked->if_match, value);
     }
     else if (!strcasecmp(name, "If-Unmodified-Since")) {
-        keep(&asked->if_unmodified_since, value);
+        set_first(&asked->if_unmodified_since, value);
     }
     else if (!strcasecmp(name, "If-Range")) {
-        keep(&asked->if_range, value);
+        set_first(&asked->if_range, value);
     }
 }
 
-/* By the first letters, which are enough to pass most fields by. */
+/* Compare the first letter before the name: it excludes most fields. */
 static void read_field(vld_fields *out, const char *name, const char *value)
 {
     switch (name[0] | 0x20) {
     case 'i': read_if(out, name, value); break;
     case 'r':
         if (!strcasecmp(name, "Range")) {
-            keep(&out->asked.range, value);
+            set_first(&out->asked.range, value);
         }
         break;
     case 'a':
@@ -92,7 +93,7 @@ bool vld_preconditions_of(const request_rec *r, vld_preconditions *out)
     return fields.any;
 }
 
-/* --- the client's own ----------------------------------------------------- */
+/* --- as the client sent them ---------------------------------------------- */
 
 #define KEPT "validators:own-fields"
 

@@ -14,15 +14,15 @@
 #include "server/request/remember.h"
 #include "server/shared.h"
 
-/* An answer is written again when it is this old, so that a busy file's is not
- * written for every response. */
+/* An answer younger than this is not written again, so that a busy file does
+ * not cost a write for each response. */
 #define FRESH_US APR_USEC_PER_SEC
 
 /* The fields of a 304 that are kept: those of RFC 9110 15.4.5, those by which
  * caches and browsers judge the stored response, and policies, which a stored
- * response takes over from a 304.  Of others it cannot be known that they say
- * the same to each client; a 304 that leaves a field out leaves the stored one
- * as it is (RFC 9111 3.2). */
+ * response takes over from a 304.  Other fields may differ from client to
+ * client; a 304 without a field leaves the stored one as it is (RFC 9111
+ * 3.2). */
 static const char *const kept[] = { "Cache-Control",
                                     "Content-Location",
                                     "Expires",
@@ -43,7 +43,8 @@ static const char *const kept[] = { "Cache-Control",
                                     "X-Frame-Options",
                                     NULL };
 
-/* The first so many are needed. */
+/* The number of fields at the head of that list without which a 304 is not
+ * complete. */
 #define NEEDED 4
 #define CORS "Access-Control-"
 
@@ -81,8 +82,8 @@ static bool has_clock(const char *value)
     return false;
 }
 
-/* What was made for one response: a nonce (the stored content has the stored
- * one), its id, a time. */
+/* Whether the value was made for one response: it has a nonce (the stored
+ * content goes with the stored one), the response's id, or a time. */
 static bool is_of_one_response(const request_rec *r, const char *value)
 {
     const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
@@ -93,9 +94,9 @@ static bool is_of_one_response(const request_rec *r, const char *value)
 
 /* --- which responses ----------------------------------------------------- */
 
-/* Whether a directive stands in a Cache-Control value, with or without an
- * argument.  A name inside a quoted string counts too: in doubt, it is
- * there. */
+/* Whether a Cache-Control value has a directive, with or without an
+ * argument.  A name inside a quoted string counts too: in doubt, the
+ * directive is there. */
 static bool has_directive(const char *value, const char *name)
 {
     apr_size_t len = strlen(name);
@@ -109,8 +110,8 @@ static bool has_directive(const char *value, const char *name)
     return false;
 }
 
-/* Take every line of a field out: a 304 with some of them would replace all
- * that is stored (RFC 9111 3.2). */
+/* Remove every line of a field: a 304 with some of them would replace all that
+ * are stored (RFC 9111 3.2). */
 static void leave_out(vld_answer *answer, const char *name)
 {
     apr_uint32_t i, n = 0;
@@ -123,8 +124,8 @@ static void leave_out(vld_answer *answer, const char *name)
     answer->field_count = n;
 }
 
-/* Without these a 304 is none (RFC 9110 15.4.5), or a browser's script does not
- * get to see it. */
+/* Whether a 304 must have the field: RFC 9110 15.4.5 says so, or a browser's
+ * script needs it to see the response. */
 static bool is_needed(const char *name)
 {
     int i;
@@ -137,7 +138,8 @@ static bool is_needed(const char *name)
     return is_cors(name);
 }
 
-/* False: a field that is needed is of one response, so no other can have it. */
+/* Remove fields that were made for one response.  False: a needed field is
+ * among them. */
 static bool leave_out_of_one_response(const request_rec *r, vld_answer *answer)
 {
     apr_uint32_t i = 0;
@@ -156,8 +158,9 @@ static bool leave_out_of_one_response(const request_rec *r, vld_answer *answer)
     return true;
 }
 
-/* Goes through the fields of one table; false: not to be remembered. */
-static bool collect(vld_answer *answer, const apr_table_t *table)
+/* Add the kept fields of one table.  False: the response may not be
+ * remembered. */
+static bool collect_fields(vld_answer *answer, const apr_table_t *table)
 {
     const apr_array_header_t *all = apr_table_elts(table);
     const apr_table_entry_t *e = (const apr_table_entry_t *)all->elts;
@@ -209,7 +212,7 @@ static bool add_vary(const request_rec *r, vld_answer *answer, const char *name)
     return true;
 }
 
-/* Every field that Vary names; `*` is not to be remembered. */
+/* Add every field that Vary names.  False: `*`, or too many. */
 static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
 {
     const char *name;
@@ -222,7 +225,7 @@ static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
         if (*name && !add_vary(r, answer, name)) {
             return false;
         }
-        /* Over what a token cannot hold, and over the comma. */
+        /* Skip what a token cannot hold, and the comma. */
         while (*value && *value != ',') {
             value++;
         }
@@ -243,15 +246,14 @@ static bool collect_vary(request_rec *r, vld_answer *answer)
             return false;
         }
     }
-    /* A grant to one origin may be another for the next, or none, whether or
-     * not Vary says so. */
+    /* The grant to another origin may differ, whether or not Vary names it. */
     return add_vary(r, answer, "Origin");
 }
 
 /* --- remembering --------------------------------------------------------- */
 
-/* An answer of this very content that is young enough to stand. */
-static bool stands(const request_rec *r, const vld_request *rq)
+/* Whether the table has this answer, young enough to be left as it is. */
+static bool is_remembered_already(const request_rec *r, const vld_request *rq)
 {
     const vld_memory *m = &rq->memory;
 
@@ -275,7 +277,8 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
 {
     apr_uint32_t flags = is_one_tag(etag) ? VLD_ANSWER_TAGGED : 0;
 
-    /* The target of an internal redirect is not always this URL's. */
+    /* An internal redirect does not lead every client of this URL to the same
+     * target. */
     if (r->prev) {
         return VLD_ANSWER_DATE_ONLY;
     }
@@ -291,8 +294,8 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
     return flags;
 }
 
-static void fill(vld_answer *answer, const request_rec *r,
-                 const vld_request *rq, const char *etag)
+static void fill_answer(vld_answer *answer, const request_rec *r,
+                        const vld_request *rq, const char *etag)
 {
     answer->verify = (apr_uint32_t)vld_config_compare(rq->conf);
     answer->born_us = r->request_time;
@@ -310,8 +313,8 @@ static void fill(vld_answer *answer, const request_rec *r,
     answer->field_count = 0;
 }
 
-/* Another child may have remembered another content at the same moment: of
- * two such, the later to look sees the other. */
+/* Another child may have remembered another content at the same moment.  Both
+ * read after they have written, so at least one of them sees the other's. */
 static bool is_latest(request_rec *r, vld_request *rq)
 {
     vld_answer_memory(r, &rq->key, &rq->memory);
@@ -319,7 +322,7 @@ static bool is_latest(request_rec *r, vld_request *rq)
                              rq->chosen.date.seconds);
 }
 
-static bool remember(request_rec *r, vld_request *rq)
+static bool try_to_remember(request_rec *r, vld_request *rq)
 {
     vld_answers *answers = vld_shared_answers();
     const char *etag;
@@ -330,7 +333,7 @@ static bool remember(request_rec *r, vld_request *rq)
         || rq->chosen.source == VLD_SOURCE_NONE) {
         return false;
     }
-    if (stands(r, rq)) {
+    if (is_remembered_already(r, rq)) {
         return true;
     }
     etag = apr_table_get(r->headers_out, "ETag");
@@ -338,10 +341,10 @@ static bool remember(request_rec *r, vld_request *rq)
         return false;
     }
     answer.flags = flags_of(r, rq, etag);
-    fill(&answer, r, rq, etag);
+    fill_answer(&answer, r, rq, etag);
     /* In the order in which core sends them. */
-    if (!collect(&answer, r->err_headers_out)
-        || !collect(&answer, r->headers_out) || !collect_vary(r, &answer)
+    if (!collect_fields(&answer, r->err_headers_out)
+        || !collect_fields(&answer, r->headers_out) || !collect_vary(r, &answer)
         || !leave_out_of_one_response(r, &answer)) {
         vld_answers_forget(answers, &rq->key);
         return false;
@@ -352,7 +355,7 @@ static bool remember(request_rec *r, vld_request *rq)
 
 void vld_remember(request_rec *r, vld_request *rq)
 {
-    if (!remember(r, rq) && rq->chosen.date.needs_memory) {
+    if (!try_to_remember(r, rq) && rq->chosen.date.needs_memory) {
         vld_choose_forgotten(&rq->chosen, &rq->identity, r->request_time);
         vld_last_modified_set(r, &rq->chosen);
     }

@@ -1,8 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Replay: 304 from a prepared answer, in the quick handler or after access
- * control.  Says nothing that a full response has not said, and only while
- * the file is as it was; declines everything else. */
+ * control.  Repeats only what a full response has said, and only while the file
+ * is unchanged; declines everything else. */
 #include <sys/stat.h>
 
 #include <httpd.h>
@@ -23,7 +23,7 @@ APLOG_USE_MODULE(validators);
 
 /* --- is the answer still true? ------------------------------------------- */
 
-static bool file_unchanged(const vld_answer *answer)
+static bool is_file_unchanged(const vld_answer *answer)
 {
     struct stat st;
     vld_identity now;
@@ -39,9 +39,9 @@ static bool file_unchanged(const vld_answer *answer)
                               (vld_compare)answer->verify);
 }
 
-/* The index has had no transaction since (0: that is not known); or it says the
- * same of the file; or it says nothing of a content that was hashed as it was
- * sent. */
+/* Whether the index still allows the answer: it has had no transaction since
+ * (0: that is not known), or its record has the same digest, or it has no
+ * record and the answer's digest was not the index's. */
 static bool index_agrees(request_rec *r, const vld_answer *answer)
 {
     bool indexed = (answer->flags & VLD_ANSWER_INDEXED) != 0;
@@ -65,9 +65,9 @@ static bool is_star(vld_span value)
            && !memchr(value.ptr, '"', value.len);
 }
 
-/* What nearly every client says: the tag that it was given, as it was given.
- * It is one entity tag, and equal (13.1.2); there is no If-Match and no
- * If-Unmodified-Since before it (13.2.2). */
+/* Nearly every client sends the tag as it received it: one entity tag, equal by
+ * 13.1.2, without If-Match or If-Unmodified-Since, which would be evaluated
+ * first (13.2.2).  Then nothing has to be parsed. */
 static bool says_just_the_tag(const vld_preconditions *asked,
                               const vld_answer *answer)
 {
@@ -101,10 +101,10 @@ static bool is_young(const request_rec *r, const vld_answer *answer)
     return r->request_time - answer->born_us < vld_config_global()->ttl_us;
 }
 
-/* Why a prepared answer is not given; NULL: it may be. The cheap questions
+/* Why a prepared answer is not given; NULL: it may be.  The cheap questions
  * come first. */
-static const char *objection(request_rec *r, const vld_fields *fields,
-                             const vld_answer *answer, bool quick)
+static const char *find_objection(request_rec *r, const vld_fields *fields,
+                                  const vld_answer *answer, bool quick)
 {
     if (quick && !(answer->flags & VLD_ANSWER_QUICK)) {
         return "the answer may not be given before access control";
@@ -118,22 +118,22 @@ static const char *objection(request_rec *r, const vld_fields *fields,
     if (!index_agrees(r, answer)) {
         return "the index has changed its mind about the file";
     }
-    if (!file_unchanged(answer)) {
+    if (!is_file_unchanged(answer)) {
         return "the file is not as it was";
     }
     return NULL;
 }
 
-/* A prepared answer that may be given now.  buf is where it stands. */
-static bool find_true(request_rec *r, const vld_fields *fields,
-                      const vld_answer_key *key, bool quick, void *buf,
-                      vld_answer *out)
+/* Find a prepared answer that may be given now.  *out points into buf. */
+static bool find_valid_answer(request_rec *r, const vld_fields *fields,
+                              const vld_answer_key *key, bool quick, void *buf,
+                              vld_answer *out)
 {
     const char *why = "nothing is prepared for this request";
 
     if (vld_answers_find(vld_shared_answers(), key, vld_answer_fits_request, r,
                          buf, out)) {
-        why = objection(r, fields, out, quick);
+        why = find_objection(r, fields, out, quick);
     }
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s %s: no replay %s: %s",
@@ -146,16 +146,16 @@ static bool find_true(request_rec *r, const vld_fields *fields,
 
 /* --- giving it ----------------------------------------------------------- */
 
-/* Nothing has been said in this response yet. */
+/* No module has set a field of this response yet. */
 static bool is_blank(const request_rec *r)
 {
     return apr_is_empty_table(r->headers_out)
            && apr_is_empty_table(r->err_headers_out);
 }
 
-/* The texts that outlive the handler, out of its buffer: a whole slot of the
- * request's memory would be more than APR has at hand. */
-static void keep_texts(request_rec *r, vld_answer *answer)
+/* Copy the texts that outlive the handler out of its buffer.  Only these: a
+ * whole slot in the request's pool would make APR allocate another block. */
+static void copy_texts(request_rec *r, vld_answer *answer)
 {
     vld_field *fields = answer->fields, *last;
     apr_size_t path_len = answer->path.len + 1;
@@ -210,7 +210,7 @@ static void set_fields(request_rec *r, const vld_answer *answer)
     r->status = HTTP_NOT_MODIFIED;
 }
 
-/* Filters of the protocol that have to do with content alone. */
+/* Protocol filters that handle content alone. */
 static ap_filter_rec_t *byterange, *content_length;
 
 void vld_replay_resolve(void)
@@ -219,8 +219,8 @@ void vld_replay_resolve(void)
     content_length = ap_get_output_filter_handle("CONTENT_LENGTH");
 }
 
-/* From a filter on, past those that look for content: there is none, and who
- * sends the header unsets the length of it. */
+/* Send the header by the filters from f on, past those that look for content:
+ * there is none, and the filter that writes the header unsets its length. */
 static void send_304(request_rec *r, ap_filter_t *f)
 {
     conn_rec *c = r->connection;
@@ -239,7 +239,7 @@ static void send_304(request_rec *r, ap_filter_t *f)
 
 /* The client's own GET or HEAD, with a condition, without credentials and
  * without content of its own. */
-static bool quick_may(request_rec *r, vld_fields *fields)
+static bool is_quick_request(request_rec *r, vld_fields *fields)
 {
     if (r->method_number != M_GET || r->main || r->prev || r->status != HTTP_OK
         || r->proxyreq || r->assbackwards) {
@@ -263,13 +263,13 @@ int vld_replay_quick(request_rec *r, int lookup)
         vld_fields_keep(r);
     }
     if (lookup || !vld_config_global()->any_quick_on || !vld_shared_answers()
-        || !quick_may(r, &fields) || !vld_answer_key_of(r, &key)) {
+        || !is_quick_request(r, &fields) || !vld_answer_key_of(r, &key)) {
         return DECLINED;
     }
-    if (!find_true(r, &fields, &key, true, buf, &answer)) {
+    if (!find_valid_answer(r, &fields, &key, true, buf, &answer)) {
         return DECLINED;
     }
-    keep_texts(r, &answer);
+    copy_texts(r, &answer);
     set_fields(r, &answer);
     r->filename = (char *)answer.path.ptr;
     vld_note(r, VLD_WORD_QUICK, NULL);
@@ -285,29 +285,15 @@ static bool has_field(const request_rec *r, const char *name)
            || apr_table_get(r->err_headers_out, name);
 }
 
-/* The preconditions are mod_cache's, about its own copy: what it asked for it
- * must get, through its filter. */
-bool vld_replay_asked_by_cache(const request_rec *r)
-{
-    const ap_filter_t *f;
-
-    for (f = r->output_filters; f && f->frec->ftype < AP_FTYPE_PROTOCOL;
-         f = f->next) {
-        if (!strcasecmp(f->frec->name, "cache_save")) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Only for the file that will be sent, and not where an <If> may have said
- * otherwise for this client, or another module has. */
-static bool fixups_may(const request_rec *r)
+/* Whether an answer may be this request's: core will send the file, no <If> can
+ * have decided otherwise for this client, and no other module has set
+ * Set-Cookie or Cache-Control yet. */
+static bool may_replay_in_fixups(const request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     return !r->prev && vld_request_is_plain_file(r) && !core->sec_if
-           && !vld_replay_asked_by_cache(r) && !has_field(r, "Set-Cookie")
+           && !vld_request_is_asked_by_cache(r) && !has_field(r, "Set-Cookie")
            && !has_field(r, "Cache-Control");
 }
 
@@ -317,19 +303,19 @@ int vld_replay_fixups(request_rec *r, const vld_request *rq,
     apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
     vld_answer answer;
 
-    if (!rq->conditional || fields->late || !rq->key.len || !fixups_may(r)
-        || !vld_access_anonymous(r)) {
+    if (!rq->conditional || fields->late || !rq->key.len
+        || !may_replay_in_fixups(r) || !vld_access_anonymous(r)) {
         return DECLINED;
     }
-    if (!find_true(r, fields, &rq->key, false, buf, &answer)
+    if (!find_valid_answer(r, fields, &rq->key, false, buf, &answer)
         || strcmp(answer.path.ptr, r->filename)) {
         return DECLINED;
     }
-    keep_texts(r, &answer);
+    copy_texts(r, &answer);
     set_fields(r, &answer);
     vld_note(r, VLD_WORD_REPLAY, NULL);
-    /* Past the content filters: the fields are those with which the full
-     * response left. */
+    /* Past the content filters: these fields have been through them in the full
+     * response. */
     send_304(r, r->proto_output_filters);
     return DONE;
 }

@@ -12,8 +12,5 @@ int vld_replay_quick(request_rec *r, int lookup);
 /* In fixups, after access control: DONE when a 304 was sent, else DECLINED. */
 int vld_replay_fixups(request_rec *r, const vld_request *rq,
                       const vld_fields *fields);
-/* Whether mod_cache waits for the response, so that the preconditions may be
- * about its own copy. */
-bool vld_replay_asked_by_cache(const request_rec *r);
 
 #endif /* SERVER_REQUEST_REPLAY_H */

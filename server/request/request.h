@@ -11,8 +11,8 @@
 #include "server/request/choose.h"
 #include "server/request/fields.h"
 
-/* All other files read it; a member is written by the file above it alone,
- * where nothing else is said. */
+/* Every file of this part may read it.  Unless it says otherwise, a member is
+ * written only by the file named above it. */
 typedef struct vld_request {
     /* scope.c, before the handler */
     const vld_dir_config *conf;
@@ -36,8 +36,8 @@ typedef struct vld_request {
     vld_memory memory; /* remember.c too: once more, when it has written */
 
     /* evaluate.c */
-    bool swallow;        /* the answer is out: the rest is dropped */
-    apr_off_t swallowed; /* octets of it so far */
+    bool is_answered;  /* the 304 or 412 is out: the rest is dropped */
+    apr_off_t drained; /* octets of it so far */
 } vld_request;
 
 /* NULL when the request is not in scope. */
@@ -48,5 +48,8 @@ vld_request *vld_request_of(const request_rec *r);
 bool vld_request_is_plain_file(const request_rec *r);
 /* Whether the URL goes on behind the file's name. */
 bool vld_request_has_path_info(const request_rec *r);
+/* Whether mod_cache waits for the response through its filter: the
+ * preconditions may be its own, about its copy. */
+bool vld_request_is_asked_by_cache(const request_rec *r);
 
 #endif /* SERVER_REQUEST_REQUEST_H */

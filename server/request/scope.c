@@ -1,7 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Which requests are the module's business, and what is set up for them.  Runs
- * in fixups, after access control, when it is settled what the request is. */
+/* Which requests are in scope, and what each verb gets for them: in fixups,
+ * after access control, replay is tried and the filter of attach is added;
+ * then the filter of evaluate, and core is kept from evaluating itself. */
 #include <httpd.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -13,17 +14,16 @@
 #include "server/request/scope.h"
 #include "server/shared.h"
 
-/* GET and HEAD of the client's own request for a resource of this server.  A
- * forward proxy's answers are another origin's. */
+/* GET and HEAD that a client asked for itself, of a resource of this server: a
+ * forward proxy's responses belong to another origin. */
 static bool in_scope(const request_rec *r)
 {
     return r->method_number == M_GET && !r->main && !r->assbackwards
            && r->proxyreq != PROXYREQ_PROXY;
 }
 
-/* A request that an internal redirect took out of scope gets core's own
- * evaluation back. */
-static void give_back(request_rec *r)
+/* An internal redirect has left the scope: core evaluates this request. */
+static void restore_core_evaluation(request_rec *r)
 {
     if (r->prev && vld_request_of(r->prev)) {
         r->no_local_copy = 0;
@@ -39,6 +39,39 @@ void vld_scope_resolve(void)
     evaluate_late = ap_get_output_filter_handle(VLD_EVALUATE_LATE_FILTER);
 }
 
+static void attach_to_plain_file(request_rec *r)
+{
+    if (vld_request_is_plain_file(r)) {
+        ap_add_output_filter_handle(attach, NULL, r, r->connection);
+    }
+}
+
+static vld_request *make_request(request_rec *r, const vld_dir_config *conf,
+                                 vld_fields *fields)
+{
+    vld_request *rq = apr_pcalloc(r->pool, sizeof(*rq));
+
+    rq->conf = conf;
+    vld_fields_read(r, fields);
+    rq->conditional = fields->conditional;
+    if (vld_shared_answers()) {
+        vld_answer_key_of(r, &rq->key);
+    }
+    return rq;
+}
+
+/* What the client sent, where mod_headers has edited it. */
+static const vld_fields *find_unedited_fields(request_rec *r)
+{
+    const vld_fields *kept = NULL;
+
+    if (vld_config_global()->if_none_match_edited
+        && !vld_request_is_asked_by_cache(r)) {
+        kept = vld_fields_kept(r);
+    }
+    return kept && vld_fields_differ(r, kept) ? kept : NULL;
+}
+
 int vld_scope_fixups(request_rec *r)
 {
     const vld_dir_config *conf = vld_config_of(r);
@@ -50,43 +83,28 @@ int vld_scope_fixups(request_rec *r)
         return DECLINED;
     }
     if (conf->engine != VLD_ON) {
-        give_back(r);
+        restore_core_evaluation(r);
         return DECLINED;
     }
     if (r->status != HTTP_OK) {
-        if (vld_request_is_plain_file(r)) {
-            ap_add_output_filter_handle(attach, NULL, r, r->connection);
-        }
+        attach_to_plain_file(r);
         return DECLINED;
     }
-    rq = apr_pcalloc(r->pool, sizeof(*rq));
-    rq->conf = conf;
-    vld_fields_read(r, &fields);
-    rq->conditional = fields.conditional;
-    if (vld_shared_answers()) {
-        vld_answer_key_of(r, &rq->key);
-    }
+    rq = make_request(r, conf, &fields);
     rv = vld_replay_fixups(r, rq, &fields);
     if (rv != DECLINED) {
         return rv;
     }
-    if (vld_config_global()->if_none_match_edited
-        && !vld_replay_asked_by_cache(r)) {
-        rq->unedited_fields = vld_fields_kept(r);
-        if (rq->unedited_fields && !vld_fields_differ(r, rq->unedited_fields)) {
-            rq->unedited_fields = NULL;
-        }
-    }
+    rq->unedited_fields = find_unedited_fields(r);
     ap_set_module_config(r->request_config, &validators_module, rq);
-    if (vld_request_is_plain_file(r)) {
-        ap_add_output_filter_handle(attach, NULL, r, r->connection);
-    }
+    attach_to_plain_file(r);
     return DECLINED;
 }
 
-/* mod_cache_socache loses the body of what it has when it is told 304: where it
- * listens, it gets the whole response, and the client is judged after it. */
-static void judge_late(request_rec *r, vld_request *rq)
+/* mod_cache_socache loses the body of its copy when it sees a 304.  Where it
+ * waits, it gets the whole response, and the client's preconditions are
+ * evaluated behind its filter. */
+static void evaluate_after_cache(request_rec *r, vld_request *rq)
 {
     ap_filter_t *f;
 
@@ -100,9 +118,9 @@ static void judge_late(request_rec *r, vld_request *rq)
     }
 }
 
-/* The preconditions are evaluated once, where the whole response is known: this
- * keeps core, CGI and others from doing it before.  Only after mod_cache's
- * handler, which judges what it has itself. */
+/* The preconditions are evaluated once, where the whole response is known:
+ * no_local_copy keeps core, CGI and others from evaluating them before.  Runs
+ * after mod_cache's handler, which evaluates them for its own copy. */
 int vld_scope_handler(request_rec *r)
 {
     vld_request *rq = vld_request_of(r);
@@ -111,8 +129,8 @@ int vld_scope_handler(request_rec *r)
         return DECLINED;
     }
     r->no_local_copy = 1;
-    if (rq->conf->socache == VLD_ON && vld_replay_asked_by_cache(r)) {
-        judge_late(r, rq);
+    if (rq->conf->socache == VLD_ON && vld_request_is_asked_by_cache(r)) {
+        evaluate_after_cache(r, rq);
     }
     return DECLINED;
 }
