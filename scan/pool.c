@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@
 #define WAIT_MOST_NS (10000 * NS_PER_MS)
 #define WAITS_MOST 3
 
-void vld_thread_block_signals(sigset_t *before)
+/* Signals go to the threads that the program knows of; faults stay with the
+ * thread that makes them. */
+static void block_signals(sigset_t *before)
 {
     sigset_t set;
 
@@ -172,7 +175,7 @@ apr_status_t vld_pool_start(vld_pool **out, const vld_pool_work *work)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    vld_thread_block_signals(&before);
+    block_signals(&before);
     started = start_threads(*out);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started) {

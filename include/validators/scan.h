@@ -5,7 +5,6 @@
 #ifndef VALIDATORS_SCAN_H
 #define VALIDATORS_SCAN_H
 
-#include <signal.h>
 #include <apr_errno.h>
 
 #include "validators/index.h"
@@ -98,11 +97,6 @@ const int *vld_pool_ending(const vld_pool *pool);
 /* Read the file at path as vld_file_try does, once; fills in fd and stop of
  * *a.  VLD_READ_FAILED also where it cannot be opened. */
 vld_reading vld_pool_try(vld_pool *pool, const char *path, vld_attempt *a);
-
-/* For threads that are made now: signals go to those that the program knows
- * of, faults stay with the thread that makes them.  *before is for
- * pthread_sigmask. */
-void vld_thread_block_signals(sigset_t *before);
 
 /* --- a scan -------------------------------------------------------------- */
 
