@@ -198,12 +198,6 @@ apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len);
  * single record. */
 bool vld_batch_is_well(const vld_batch *batch);
 
-/* The steps of vld_store_write, for tests: commit (whatever it returns) or
- * abort ends the batch, by the thread that began it. */
-apr_status_t vld_batch_begin(vld_store *store, vld_batch **out);
-apr_status_t vld_batch_commit(vld_batch *batch);
-void vld_batch_abort(vld_batch *batch);
-
 /* --- the record of one file ----------------------------------------------- */
 
 /* Put the record of a file that was just read, and set its date: where the

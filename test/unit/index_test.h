@@ -28,6 +28,7 @@
 #include <apr_general.h>
 #include <apr_pools.h>
 
+#include "index/batch.h"
 #include "index/fault.h"
 #include "validators/scan.h"
 
