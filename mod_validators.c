@@ -100,10 +100,19 @@ static void hook_start_up(void)
                                  APR_HOOK_MIDDLE);
 }
 
-/* --- the three verbs ------------------------------------------------------ */
+/* --- scope, and the three verbs ------------------------------------------- */
 
-/* Replay: a 304 that an earlier response has prepared.  After access control it
- * is asked for in fixups: see hook_attach. */
+/* Scope: the requests that the verbs are for.  The one hook serves two of them:
+ * replay is tried again, now that access control has let the client in; then
+ * the request gets the filter of attach. */
+static void hook_scope(void)
+{
+    /* After access control; after the fixups of mod_dir and mod_rewrite, which
+     * change what the request is. */
+    ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
+}
+
+/* Replay: a 304 that an earlier response has prepared. */
 static void hook_replay(void)
 {
     /* Before mod_cache's quick handler, which answers from its own copies. */
@@ -115,10 +124,6 @@ static void hook_replay(void)
 /* Attach: the validators of a file in its response. */
 static void hook_attach(void)
 {
-    /* Choose the requests.  After the fixups of mod_dir and mod_rewrite, which
-     * change what the request is; after access control, so that a replay may
-     * answer there. */
-    ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* Before all other filters, mod_deflate's INFLATE included: each of them
      * sees what it sets. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,
@@ -150,6 +155,7 @@ static void register_hooks(apr_pool_t *p)
 {
     (void)p;
     hook_start_up();
+    hook_scope();
     hook_replay();
     hook_attach();
     hook_evaluate();
