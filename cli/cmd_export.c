@@ -4,8 +4,6 @@
  * sha256sum -c.  Never looks at the files themselves. */
 #include <string.h>
 
-#include <apr_strings.h>
-
 #include "cli/cli.h"
 #include "cli/index.h"
 #include "cli/manifest.h"

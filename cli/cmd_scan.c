@@ -83,14 +83,9 @@ static void on_progress(void *baton, const vld_scan_totals *so_far)
 static void on_problem(void *baton, const char *path, const char *why)
 {
     scanning *s = baton;
-    apr_pool_t *p;
 
     cli_progress_clear(s->progress);
-    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        return;
-    }
-    cli_error("%s: %s", cli_shown(p, path), why);
-    apr_pool_destroy(p);
+    cli_report_problem(path, why);
 }
 
 /* Why the path cannot be scanned; NULL: it can.  A file is opened from the
@@ -99,7 +94,6 @@ static const char *why_not_scannable(apr_pool_t *p, const char *root)
 {
     const char *real = cli_real(p, root);
     struct stat st;
-    char *folder, *slash;
     int fd;
 
     if (!real || stat(root, &st) != 0) {
@@ -108,12 +102,8 @@ static const char *why_not_scannable(apr_pool_t *p, const char *root)
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
         return "neither a file nor a folder";
     }
-    folder = apr_pstrdup(p, real);
-    slash = strrchr(folder, '/');
-    if (S_ISREG(st.st_mode) && slash) {
-        slash[slash == folder] = '\0';
-    }
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(S_ISREG(st.st_mode) ? cli_folder_of(p, real) : real,
+              O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return strerror(errno);
     }

@@ -92,13 +92,7 @@ static int64_t read_margin(apr_pool_t *p, const char *path, dev_t dev)
     int64_t margin;
 
     if (fd < 0) {
-        char *folder = apr_pstrdup(p, path);
-        char *slash = strrchr(folder, '/');
-
-        if (slash) {
-            slash[slash == folder] = '\0';
-        }
-        fd = open(folder, O_RDONLY | O_CLOEXEC);
+        fd = open(cli_folder_of(p, path), O_RDONLY | O_CLOEXEC);
     }
     margin = vld_identity_margin_ns(fd, dev);
     if (fd >= 0) {

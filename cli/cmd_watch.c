@@ -51,14 +51,8 @@ static volatile int wants_rescan; /* set by a signal */
 
 static void on_problem(void *baton, const char *path, const char *why)
 {
-    apr_pool_t *p;
-
     (void)baton;
-    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        return;
-    }
-    cli_error("%s: %s", cli_shown(p, path), why);
-    apr_pool_destroy(p);
+    cli_report_problem(path, why);
 }
 
 static void on_alive(void *baton)

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Sums, JSON and text of the figures that a command counts, by its table of
  * them.  Never counts anything. */
-
 #include "cli/figures.h"
 
 #include <inttypes.h>

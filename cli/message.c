@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Messages on standard error, and names as text.  A name is any sequence of
  * octets; its text is UTF-8.  Never writes a result. */
-
 #include "cli/message.h"
 
 #include <errno.h>
@@ -119,6 +118,16 @@ const char *cli_shown(apr_pool_t *p, const char *path)
         left -= taken;
     }
     return shown;
+}
+
+void cli_report_problem(const char *path, const char *why)
+{
+    apr_pool_t *p;
+
+    if (apr_pool_create(&p, NULL) == APR_SUCCESS) {
+        cli_error("%s: %s", cli_shown(p, path), why);
+        apr_pool_destroy(p);
+    }
 }
 
 /* --- the end ------------------------------------------------------------- */

@@ -17,6 +17,9 @@
 /* One line "htvalidators: ..." on standard error. */
 void cli_error(const char *format, ...) CLI_PRINTF(1, 2);
 
+/* The same for a path and why it was left out.  Any thread. */
+void cli_report_problem(const char *path, const char *why);
+
 /* A name for text output: always UTF-8, on one line, harmless on a terminal
  * and never ambiguous (`\n`, `\t`, `\\`, `\ooo`). */
 void cli_put_path(FILE *out, const char *path, size_t len);

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* How results are written: JSON, records, sizes and times.  A name is any
  * sequence of octets; what is written is UTF-8.  Never reads the index. */
-
 #include "cli/output.h"
 
 #include <inttypes.h>

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <apr_strings.h>
-
 #include "cli/cli.h"
 #include "cli/message.h"
 #include "cli/path.h"
@@ -25,14 +23,8 @@
 static bool stat_folder(const cli *c, struct stat *st)
 {
     const char *real = cli_real(c->pool, c->index);
-    char *folder = apr_pstrdup(c->pool, real ? real : c->index);
-    char *slash = strrchr(folder, '/');
 
-    if (!slash) {
-        return stat(".", st) == 0;
-    }
-    slash[slash == folder] = '\0';
-    return stat(folder, st) == 0;
+    return stat(cli_folder_of(c->pool, real ? real : c->index), st) == 0;
 }
 
 static bool switch_user(uid_t uid, gid_t folder_gid)

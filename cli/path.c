@@ -69,6 +69,16 @@ const char *cli_real(apr_pool_t *p, const char *path)
     return path;
 }
 
+const char *cli_folder_of(apr_pool_t *p, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash) {
+        return ".";
+    }
+    return slash == path ? "/" : apr_pstrndup(p, path, (size_t)(slash - path));
+}
+
 bool cli_is_below(const char *path, const char *folder)
 {
     size_t len = strlen(folder);

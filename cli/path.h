@@ -15,6 +15,10 @@ const char *cli_absolute(apr_pool_t *p, const char *path);
  * they are.  NULL: it cannot be resolved. */
 const char *cli_real(apr_pool_t *p, const char *path);
 
+/* The folder that the last name of path is in, by its text; "." where the path
+ * has one name only. */
+const char *cli_folder_of(apr_pool_t *p, const char *path);
+
 /* Whether `path` is `folder` or lies below it, by their text. */
 bool cli_is_below(const char *path, const char *folder);
 
