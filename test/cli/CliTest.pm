@@ -19,8 +19,8 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
     $index $site $tool $work
-    background can_do catches finished json lines make_files make_sparse records
-    run run_as_nobody scan slurp spew wait_for
+    background can_do catches finished json lines make_files make_sparse
+    needs_proc records run run_as_nobody scan slurp spew wait_for
 );
 
 # Who starts the tests may ignore signals (a shell does for what it puts in the
@@ -120,6 +120,12 @@ sub run {
 sub can_do {
     my (@command) = @_;
     return finished(background(@command))->{exit} == 0;
+}
+
+# For a test that looks at processes, or in which the tool looks at its own open
+# files.
+sub needs_proc {
+    plan skip_all => 'there is no /proc here' unless -e '/proc/self/status';
 }
 
 # As a user who is nobody; for a test that is run without root: as oneself.

@@ -12,6 +12,8 @@ use POSIX qw(mkfifo);
 use CliTest;
 use Test::More;
 
+needs_proc();
+
 make_files(map { $_ => "content of $_" } qw(good bad other));
 scan($site);
 my $whole = slurp($index);

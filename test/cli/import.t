@@ -9,6 +9,8 @@ use CliTest;
 use Digest::SHA qw(sha256_hex);
 use Test::More;
 
+needs_proc();
+
 my @odd = ("new\nline", "back\\slash", "carriage\r", "latin\xe9", '-', '-dash',
     '#hash', ' space ', "\\n", '*star', 'paren) = x');
 my %content = map { $_ => "content of $_" } qw(a/1 a/2 ab b), @odd;

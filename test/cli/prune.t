@@ -9,6 +9,8 @@ use CliTest;
 use File::Path qw(remove_tree);
 use Test::More;
 
+needs_proc();
+
 # A mount of one's own that is gone with the test, where that is allowed.
 if ($> == 0 && !$ENV{HTVALIDATORS_TEST_UNSHARED}) {
     $ENV{HTVALIDATORS_TEST_UNSHARED} = 1;

@@ -8,6 +8,9 @@ use lib $FindBin::Bin;
 use CliTest;
 use Test::More;
 
+plan skip_all => 'there are no terminals here: script(1) cannot make one'
+    unless can_do('script', '-qec', 'true', '/dev/null');
+
 make_sparse($site, 24, 64 << 20);
 
 # What a scan writes to a terminal of that width.

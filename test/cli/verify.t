@@ -9,6 +9,8 @@ use CliTest;
 use MIME::Base64 qw(encode_base64);
 use Test::More;
 
+needs_proc();
+
 make_files(map { $_ => "content of $_" } qw(a/1 a/2 b c d), "new\nline",
     "latin\xe9");
 scan($site);

@@ -11,6 +11,8 @@ use CliTest;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+needs_proc();
+
 my $patience = 20;
 my @watchers;
 

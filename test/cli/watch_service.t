@@ -13,6 +13,8 @@ use IO::Socket::UNIX;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+needs_proc();
+
 my $patience = 20;
 my $running;
 

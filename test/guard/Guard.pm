@@ -58,6 +58,7 @@ sub walked
     File::Find::find({ no_chdir => 1, wanted => sub {
         return unless -f $File::Find::name;
         my $name = substr $File::Find::name, length($top) + 1;
+        return if index($File::Find::name, "$build/") == 0 && $build ne $top;
         push @found, $name if $name !~ $leftover;
     } }, $top);
     return sort @found;

@@ -121,6 +121,8 @@ static const char *file_of(place *t, const void *octets, size_t len,
 {
     const char *path = below(t->dir, "key");
 
+    /* One without permission to write is in the way of all but root. */
+    (void)remove(path);
     write_octets(path, octets, len);
     assert_int_equal(chmod(path, mode), 0);
     return path;
