@@ -56,7 +56,7 @@ static cli_exit export_below(cli *c, const char *prefix, size_t skip)
     cli_put_manifest_head(stdout);
     rv = vld_store_each(c->store, prefix, put_entry, &e);
     if (ferror(stdout)) {
-        return CLI_ERROR; /* cli_flush() tells why */
+        return CLI_ERROR; /* cli_flush() reports it */
     }
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);

@@ -67,7 +67,7 @@ static cli_exit list_below(cli *c, const char *prefix)
     apr_status_t rv = vld_store_each(c->store, prefix, put_record, &list);
 
     if (ferror(stdout)) {
-        return CLI_ERROR; /* cli_flush() tells why */
+        return CLI_ERROR; /* cli_flush() reports it */
     }
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);

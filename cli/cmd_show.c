@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* htvalidators show: single records in full, and whether the file is still
- * what was indexed.  Looks at the file's stat, never at its content. */
+/* htvalidators show: single records in full, and whether the file still agrees
+ * with its record.  Looks at the file's stat, never at its content. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -33,7 +33,7 @@ void vld_folders_free(vld_folders *t);
 int vld_folders_fd(const vld_folders *t); /* inotify's, not blocking */
 size_t vld_folders_count(const vld_folders *t);
 
-/* Watch the folder that is open as fd and stands in parent as name (parent
+/* Watch the folder that is open as fd and has the name in parent (parent
  * NULL: a root, by its path).  Another folder that was watched at this path is
  * dropped.  ENOSPC's status: no more may be watched; APR_EEXIST: the same
  * folder is watched at another path, where it still is (mounted twice): it can

@@ -19,7 +19,7 @@
 
 #define PENDING_MOST 65536
 #define TICK_NS INT64_C(1000000000)
-#define END_NS INT64_C(300000000) /* for what is settled, at the end */
+#define END_NS INT64_C(300000000) /* for files that are settled, at the end */
 
 /* --- open, close --------------------------------------------------------- */
 
