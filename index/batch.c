@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "index/check.h"
 #include "index/current.h"
 #include "index/error.h"
 #include "index/fault.h"

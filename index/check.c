@@ -5,6 +5,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "index/check.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

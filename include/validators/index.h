@@ -148,14 +148,6 @@ bool vld_store_is_in_place(const vld_store *store);
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
-/* Check every page in use, not the records in them.  LMDB trusts pages: a
- * damaged one makes a reader fault, which is caught, but makes a writer corrupt
- * its own memory, which ends the process later.  So the first batch of a store
- * calls this before it begins.  VLD_E_DAMAGED: LMDB did not write these pages;
- * statuses of reading.  Takes as long as reading the file once.  Checks nothing
- * where words do not have 64 bits. */
-apr_status_t vld_store_check(vld_store *store);
-
 /* Whether a path may have a record: absolute, without NUL, not too long. */
 bool vld_path_is_valid(const char *path, size_t len);
 

@@ -4,6 +4,8 @@
  * can be written to. */
 #include "index_test.h"
 
+#include "index/check.h"
+
 #define RECORDS 1500
 #define TRIALS 300
 

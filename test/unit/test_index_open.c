@@ -7,6 +7,8 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include "index/check.h"
+
 #define RECORDS 2000
 
 static apr_status_t try_open(place *t, vld_store_mode mode)

@@ -5,6 +5,7 @@
 #include "index_test.h"
 
 #include <lmdb.h>
+#include <sys/resource.h>
 
 typedef struct sweeping {
     place *t;
@@ -376,6 +377,44 @@ static void died(void **state)
     assert_int_equal(in_child(die_sweeping, &s), 0);
 }
 
+/* A write beyond the limit is an error of the commit. */
+static bool limit_files(void *baton, const char *path, size_t len)
+{
+    sweeping *s = baton;
+    struct rlimit limit = { 8192, 8192 };
+
+    (void)path;
+    (void)len;
+    return ++s->confirmed != 15 || !setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void fail_to_commit(void *data)
+{
+    sweeping *s = data;
+    const vld_sweep_rule rule = { choose_any, limit_files, s, 10 };
+    apr_status_t rv;
+
+    signal(SIGXFSZ, SIG_IGN);
+    s->store = open_store(s->t, VLD_STORE_WRITE);
+    rv = vld_store_delete_each(s->store, "", &rule, &s->deleted);
+    if (rv != APR_FROM_OS_ERROR(EFBIG) || s->confirmed != 20
+        || s->deleted != 10) {
+        _exit(1);
+    }
+    vld_store_close(s->store);
+}
+
+static void not_committed(void **state)
+{
+    sweeping s = begin(*state, 100, 0);
+
+    vld_store_close(s.store);
+    assert_int_equal(in_child(fail_to_commit, &s), 0);
+    s.store = open_store(s.t, VLD_STORE_READ);
+    assert_int_equal(records_of(s.store), 90);
+    vld_store_close(s.store);
+}
+
 /* --- in steps ------------------------------------------------------------ */
 
 static vld_sweep *open_sweep(sweeping *s, size_t batch_records)
@@ -481,6 +520,8 @@ int main(void)
         TEST(read_only, "a store that is read loses nothing"),
         TEST(replaced, "nothing more is deleted where the file was replaced"),
         TEST(died, "a store that dies in a batch has deleted those before"),
+        TEST(not_committed, "a commit that fails is returned, and nothing of "
+                            "its batch is deleted or counted"),
         TEST(steps, "paths and prefixes can be chosen one after the other"),
         TEST(full_of_added, "single paths fill a batch too"),
         TEST(kept_when_closed, "what is chosen but not deleted is kept at the "
