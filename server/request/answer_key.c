@@ -104,8 +104,8 @@ static bool note_content(void *baton, const vld_answer *answer)
     if (!same_path && !fitting) {
         return false;
     }
-    if (!m->variant && same_path && fitting) {
-        m->variant = true;
+    if (!m->has_answer && same_path && fitting) {
+        m->has_answer = true;
         m->born_us = answer->born_us;
         m->flags = answer->flags;
         m->txn = answer->index_txn;
@@ -130,7 +130,7 @@ void vld_answer_memory(request_rec *r, const vld_answer_key *key,
 
     out->past.count = 0;
     out->past.lost = 0;
-    out->variant = false;
+    out->has_answer = false;
     if (key->len) {
         out->past.lost = vld_answers_floor(answers, key);
         vld_answers_find(answers, key, note_content, &s, buf, &answer);

@@ -13,7 +13,7 @@
 /* What the table of prepared answers remembers of a URL. */
 typedef struct vld_memory {
     vld_past past;       /* contents of the file that the request names */
-    bool variant;        /* an answer that fits this request */
+    bool has_answer;     /* one fits this request, file and fields */
     apr_int64_t born_us; /* that one's */
     apr_uint32_t flags;
     apr_uint64_t txn;

@@ -331,7 +331,7 @@ static bool recall_record(const request_rec *r, const vld_request *rq,
 {
     const vld_memory *m = &rq->memory;
 
-    if (!m->variant || !(m->flags & VLD_ANSWER_INDEXED) || !m->txn
+    if (!m->has_answer || !(m->flags & VLD_ANSWER_INDEXED) || !m->txn
         || m->txn != vld_index_txn(r->request_time)
         || !vld_identity_equal(&m->identity, &of->identity,
                                VLD_COMPARE_STRICT)) {

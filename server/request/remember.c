@@ -257,7 +257,7 @@ static bool is_remembered_already(const request_rec *r, const vld_request *rq)
 {
     const vld_memory *m = &rq->memory;
 
-    return m->variant && r->request_time - m->born_us < FRESH_US
+    return m->has_answer && r->request_time - m->born_us < FRESH_US
            && rq->txn == m->txn && rq->chosen.date.seconds == m->date
            && !memcmp(&m->digest, &rq->chosen.digest, sizeof(rq->chosen.digest))
            && vld_identity_equal(&m->identity, &rq->identity,

@@ -12,14 +12,15 @@
 #define SMALL VLD_SMALL_FILE
 #define LARGE (VLD_SMALL_FILE + 1)
 
-/* What is known, and what is to be said of it.  The file has the mtime NOW -
- * 200 and the ctime NOW - 100; the content of the record is 1, its date NOW
- * - 300; another content was sent with the date NOW - 150. */
+/* What is known, and what is chosen from it.  The file has a mtime 200 seconds
+ * before NOW and a ctime 100 seconds before it.  The record has content 1 and a
+ * date 300 seconds before. */
 typedef struct row {
     const char *name;
-    /* size; then by letter: r a record, f that is fresh, c the content was read
-     * (and is 2), s settled, k may be remembered, d described and not sent,
-     * o another content was sent, O later than the record's date may be */
+    /* size; then by letter: r a record, f which is fresh, c the content was
+     * read (and is 2), s the identity is settled, k the response may be
+     * remembered, d the file is described and not sent, o another content was
+     * sent with a date 150 seconds before NOW, O 50 seconds before */
     uint64_t size;
     const char *known;
     /* source; date, seconds before NOW, 0: none; then by letter: s the date is
