@@ -133,13 +133,13 @@ static void from_a_folder(void **state)
     assert_int_equal(symlink("a", below(t->root, "link")), 0);
     assert_int_equal(stat(below(t->root, "a/b/file"), &st), 0);
     for (int slash = 0; slash < 2; slash++) {
-        fd = vld_beneath_openat(folder, "/a/b/file" + 1 - slash, O_RDONLY);
+        fd = vld_beneath_openat(folder, &"/a/b/file"[1 - slash], O_RDONLY);
         assert_true(fd >= 0);
         assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
         assert_int_equal(fstat(fd, &same), 0);
         assert_int_equal(st.st_ino, same.st_ino);
         close(fd);
-        fd = vld_beneath_openat(folder, "/" + 1 - slash, O_PATH);
+        fd = vld_beneath_openat(folder, &"/"[1 - slash], O_PATH);
         assert_true(fd >= 0);
         close(fd);
     }
