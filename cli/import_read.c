@@ -382,7 +382,7 @@ apr_status_t cli_import_give(void *baton, vld_pool *pool)
     while (rv == APR_SUCCESS) {
         rv = cli_manifest_next(manifest, &entry);
         if (rv != APR_SUCCESS) {
-            /* What came before is imported all the same. */
+            /* The lines before are imported all the same. */
             im->file_rv = rv == APR_EOF || APR_STATUS_IS_EINTR(rv) ? APR_SUCCESS
                                                                    : rv;
             rv = APR_STATUS_IS_EINTR(rv) ? rv : APR_SUCCESS;

@@ -37,14 +37,14 @@ void cli_put_sha256sum(FILE *out, const char *name, size_t len,
     size_t i;
 
     for (i = 0; i < len && !escaped; i++) {
-        escaped = escape_of(name[i]) != NULL;
+        escaped = escape_of(name[i]);
     }
     vld_digest_hex(digest, hex);
     fprintf(out, "%s%s  ", escaped ? "\\" : "", hex);
     for (i = 0; i < len; i++) {
         const char *escape = escape_of(name[i]);
 
-        if (escape != NULL) {
+        if (escape) {
             fputs(escape, out);
         }
         else {
@@ -75,7 +75,7 @@ void cli_put_manifest_facts(FILE *out, const vld_record *record)
 
 /* --- lines --------------------------------------------------------------- */
 
-/* The longest name with every octet escaped, and what stands around it. */
+/* The longest name with every octet escaped, and the text around it. */
 #define LINE_MOST (2 * 65535 + 128)
 
 struct cli_manifest {
@@ -105,7 +105,7 @@ cli_manifest *cli_manifest_read(int fd, const int *stop)
 }
 
 /* A pipe may stay silent for long. */
-static apr_status_t fill(cli_manifest *m)
+static apr_status_t fill_buffer(cli_manifest *m)
 {
     struct pollfd on = { m->fd, POLLIN, 0 };
     ssize_t n;
@@ -125,8 +125,8 @@ static apr_status_t fill(cli_manifest *m)
     return APR_SUCCESS;
 }
 
-/* What is in the buffer of the line; true when the line is whole. */
-static bool take(cli_manifest *m)
+/* Take as much of the line as the buffer has; true when the line is whole. */
+static bool take_text(cli_manifest *m)
 {
     const char *from = m->octets + m->at;
     size_t left = m->filled - m->at;
@@ -150,7 +150,7 @@ static apr_status_t next_line(cli_manifest *m)
     m->too_long = false;
     while (!whole) {
         if (m->at == m->filled) {
-            apr_status_t rv = m->ended ? APR_EOF : fill(m);
+            apr_status_t rv = m->ended ? APR_EOF : fill_buffer(m);
 
             if (rv != APR_SUCCESS) {
                 return rv;
@@ -159,7 +159,7 @@ static apr_status_t next_line(cli_manifest *m)
                 break;
             }
         }
-        whole = take(m);
+        whole = take_text(m);
     }
     if (!whole && m->len == 0) {
         return APR_EOF;
@@ -222,7 +222,7 @@ static apr_status_t read_comment(cli_manifest *m)
 /* --- entries ------------------------------------------------------------- */
 
 /* In place. */
-static bool unescape(char *name)
+static bool unescape_name(char *name)
 {
     char *to = name;
 
@@ -267,7 +267,7 @@ static const char *read_tagged(char *text, char **name, vld_digest *digest)
     size_t least = sizeof("SHA256 () = ") - 1 + VLD_HEX_SIZE - 1;
     char *hex = len < least ? NULL : text + len - (VLD_HEX_SIZE - 1);
 
-    if (hex == NULL || strncmp(hex - 4, ") = ", 4) != 0
+    if (!hex || strncmp(hex - 4, ") = ", 4) != 0
         || !vld_digest_unhex(hex, digest)) {
         return "it does not end with ') = ' and 64 hexadecimal digits";
     }
@@ -293,10 +293,10 @@ static const char *read_entry(cli_manifest *m, cli_entry *out)
     why = strncmp(text, "SHA256 (", 8) == 0
               ? read_tagged(text, &name, &out->digest)
               : read_plain(text, &name, &out->digest);
-    if (why != NULL) {
+    if (why) {
         return why;
     }
-    if (escaped && !unescape(name)) {
+    if (escaped && !unescape_name(name)) {
         return "its name has an escape that is none";
     }
     out->name = name;
@@ -332,7 +332,7 @@ apr_status_t cli_manifest_next(cli_manifest *m, cli_entry *out)
     out->line = m->line;
     out->octets = m->taken - before;
     out->why = read_entry(m, out);
-    if (out->why == NULL && had_facts && are_its_facts(m, out)) {
+    if (!out->why && had_facts && are_its_facts(m, out)) {
         out->has_facts = true;
         out->last_modified = m->last_modified;
         out->size = (uint64_t)m->size;

@@ -140,7 +140,7 @@ void cli_progress_clear(cli_progress *progress)
         fputc('\r', stderr);
         fflush(stderr);
     }
-    /* What its caller writes now has a tenth of a second. */
+    /* The caller's text stays for a tenth of a second at least. */
     progress->last = apr_time_now();
     pthread_mutex_unlock(&progress->lock);
 }

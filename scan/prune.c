@@ -1,8 +1,8 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The end of a scan that prunes: records of files that are gone are dropped.
- * It trusts nothing but the file system's word that a file is not there, and
- * not even that where the file system itself may be missing. */
+ * Never drops a record because a file could not be looked at, nor where its
+ * file system may not be mounted. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

@@ -42,8 +42,8 @@ static vld_job **sort_jobs(const vld_item_list *results)
     return jobs;
 }
 
-/* What was adopted is as true as the record that it was taken from.  Where
- * another writer has put another content there meanwhile, it knew better. */
+/* An adopted digest is as true as the record that it was taken from.  Another
+ * content that another writer has put there meanwhile is newer. */
 static bool is_outdated(vld_batch *batch, const vld_job *job)
 {
     vld_record now;

@@ -137,23 +137,23 @@ typedef struct vld_scan_options {
 } vld_scan_options;
 
 /* Index everything at or below root, a file or folder that exists (its
- * realpath is taken; symbolic links below are not followed; other than
- * regular files are passed by; so are /proc and its like, and the index
- * itself).  Other file systems below it are entered.  Incremental: a file
- * whose identity is its record's is not read.  Committed in batches: what was
- * committed stays, whatever happens.
+ * realpath is taken).  Symbolic links below it are not followed.  Anything but
+ * a regular file is skipped, and so are /proc and its like, and the index
+ * itself.  Other file systems below it are entered.  A file whose identity is
+ * its record's is not read.  Records are committed in batches: a failure does
+ * not undo the batches before it.
  * APR_EINTR when *stop ended it; a store error ends it too; unreadable files
  * do not.  A file is recorded only when its identity was settled before it
  * was read and the same after: one that was changed this moment is waited
  * for, on file systems of coarse clocks at the end of the scan, for 2 s.
  * Several scans at once are fine.  Opens at most about 400 descriptors.
  *
- * Pruned is what the file system says is not there (ENOENT, ENOTDIR), twice:
- * again when the record is dropped.  Not where any other error says that it
- * cannot be told; nor where the nearest folder that is there has not changed
- * since the file was read, or where the scan has met no file at all: then it
- * is likelier that a file system is not mounted, or another is mounted over
- * it.  ESTALE's status: another folder stands at the root than was scanned.
+ * A record is pruned where the file system says that its file is not there
+ * (ENOENT, ENOTDIR), and says so again when the record is dropped.  Any other
+ * error keeps the record.  So does a nearest existing folder that has not
+ * changed since the file was read, and a scan that has met no file at all:
+ * then it is likelier that a file system is not mounted, or another is mounted
+ * over it.  ESTALE's status: the folder at the root is not the one scanned.
  * VLD_E_REPLACED may end a scan: open the store anew and scan again. */
 apr_status_t vld_scan(vld_store *store, const char *root,
                       const vld_scan_options *options, vld_scan_totals *totals);
