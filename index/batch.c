@@ -215,21 +215,11 @@ apr_status_t vld_batch_commit(vld_batch *batch)
 {
     vld_store *store = batch->store;
     batch_call call = { VLD_E_DAMAGED, batch, NULL, 0, false };
+    apr_status_t rv = vld_store_run(store, commit_txn, &call);
 
-    /* Not by vld_store_run, which does not tell a commit that failed (LMDB has
-     * ended the transaction) from one that met a fault (it is still open). */
-    if (vld_store_is_dead(store)) {
-        vld_batch_abort(batch);
-        return VLD_E_DAMAGED;
-    }
-    if (!vld_fault_run(commit_txn, &call)) {
-        vld_store_mark_dead(store);
-        vld_batch_abort(batch);
-        return VLD_E_DAMAGED;
-    }
     set_writing(store, 0);
     free_batch(batch);
-    return call.rv;
+    return rv;
 }
 
 bool vld_batch_is_well(const vld_batch *batch)
@@ -242,9 +232,14 @@ static void abort_write_txn(void *txn)
     mdb_txn_abort(txn);
 }
 
+/* After a fault the transaction is left as it is: it may be half freed, and
+ * LMDB keeps cursors of the stack that was left in its lists. */
 void vld_batch_abort(vld_batch *batch)
 {
-    vld_fault_run(abort_write_txn, batch->txn);
+    if (!vld_store_is_dead(batch->store)
+        && !vld_fault_run(abort_write_txn, batch->txn)) {
+        vld_store_mark_dead(batch->store);
+    }
     set_writing(batch->store, 0);
     free_batch(batch);
 }

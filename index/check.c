@@ -40,6 +40,7 @@ enum {
     PAGE_HEAD = 16,
     NODE_HEAD = 8,
     DB_SIZE = 48,
+    DB_FLAGS = 4,
     DB_DEPTH = 6,
     DB_ROOT = 40,
     META_FREE = 40,
@@ -49,6 +50,8 @@ enum {
 };
 enum { IS_BRANCH = 1, IS_LEAF = 2, IS_OVERFLOW = 4 };
 enum { NODE_BIG = 1, NODE_DATABASE = 2 };
+/* How a database orders its keys, and whether they repeat: LMDB trusts it. */
+enum { ORDER_FLAGS = 0x7e, NUMBERS_AS_KEYS = 8 };
 enum { MOST_DEPTH = 32, LEAST_PAGE = 512, MOST_PAGE = 65536 };
 
 typedef struct check {
@@ -332,6 +335,10 @@ static bool take_tree(check *c, const unsigned char *db, bool holds)
 
     c->key_len = 0;
     c->is_bound = false;
+    if ((vld_get16_native(db + DB_FLAGS) & ORDER_FLAGS)
+        != (c->is_free ? NUMBERS_AS_KEYS : 0)) {
+        return false;
+    }
     if (depth == 0 || root == UINT64_MAX) {
         return depth == 0 && root == UINT64_MAX;
     }
@@ -340,11 +347,11 @@ static bool take_tree(check *c, const unsigned char *db, bool holds)
 
 /* --- the file ------------------------------------------------------------ */
 
+/* Each transaction writes the meta page of its parity. */
 static bool read_meta(const check *c, uint64_t txn, unsigned char *meta)
 {
-    return (read_page(c, 0, meta) && vld_get64_native(meta + META_TXN) == txn)
-           || (read_page(c, 1, meta)
-               && vld_get64_native(meta + META_TXN) == txn);
+    return read_page(c, txn & 1, meta)
+           && vld_get64_native(meta + META_TXN) == txn;
 }
 
 /* *gone: two commits have overwritten the snapshot's meta page. */

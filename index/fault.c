@@ -40,8 +40,13 @@ typedef struct guard {
  * a wild offset in a damaged page may point anywhere. */
 static __thread guard *volatile innermost VLD_EARLY_TLS;
 
-static struct sigaction bus_before;
-static struct sigaction segv_before;
+/* What a damaged page can cause: reads beyond the file or the map, and a
+ * division by a size of 0. */
+static const int signals[] = { SIGBUS, SIGSEGV, SIGFPE };
+enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+/* Who handled each of them before. */
+static struct sigaction handlers_before[SIGNALS];
 
 static void leave_guard(void)
 {
@@ -62,9 +67,19 @@ static void restore_action(int sig, const siginfo_t *info,
     }
 }
 
+static const struct sigaction *handler_before(int sig)
+{
+    size_t i = 0;
+
+    while (i < SIGNALS - 1 && signals[i] != sig) {
+        i++;
+    }
+    return &handlers_before[i];
+}
+
 static void handle_fault(int sig, siginfo_t *info, void *context)
 {
-    const struct sigaction *before = sig == SIGBUS ? &bus_before : &segv_before;
+    const struct sigaction *before = handler_before(sig);
 
     if (innermost && info->si_code > 0) {
         leave_guard();
@@ -109,15 +124,15 @@ void vld_fault_install(void)
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
     pthread_mutex_lock(&mutex);
-    if (!done) {
-        install_handler(SIGBUS, &bus_before);
-        install_handler(SIGSEGV, &segv_before);
-        done = true;
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (done) {
+            reinstall_handler(signals[i], &handlers_before[i]);
+        }
+        else {
+            install_handler(signals[i], &handlers_before[i]);
+        }
     }
-    else {
-        reinstall_handler(SIGBUS, &bus_before);
-        reinstall_handler(SIGSEGV, &segv_before);
-    }
+    done = true;
     pthread_mutex_unlock(&mutex);
 }
 

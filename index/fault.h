@@ -16,9 +16,9 @@
 #define VLD_EARLY_TLS
 #endif
 
-/* Catch SIGBUS and SIGSEGV in this process from now on.  Signals outside
- * vld_fault_run go to the handlers that were installed before.  Any thread, any
- * number of times; only the first call replaces another handler. */
+/* Catch SIGBUS, SIGSEGV and SIGFPE in this process from now on.  Signals
+ * outside vld_fault_run go to the handlers that were installed before.  Any
+ * thread, any number of times; only the first call replaces another handler. */
 void vld_fault_install(void);
 
 /* Call fn(data).  False: a fault, a failed assertion of LMDB, or more

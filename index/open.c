@@ -21,6 +21,7 @@
 #include "index/fault.h"
 #include "index/files.h"
 #include "index/guarded.h"
+#include "index/heads.h"
 #include "index/readers.h"
 
 /* One size for all processes, so that no map has to grow under a reader.  It is
@@ -206,6 +207,9 @@ static apr_status_t open_files(vld_store *store)
     struct stat st;
     apr_status_t rv = vld_index_files_prepare(store->path, store->mode, &st);
 
+    if (rv == APR_SUCCESS) {
+        rv = vld_heads_check(store->path);
+    }
     if (rv == APR_SUCCESS) {
         rv = vld_store_run(store, open_env, &call);
     }

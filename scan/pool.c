@@ -19,20 +19,6 @@
 #define WAIT_MOST_NS (10000 * NS_PER_MS)
 #define WAITS_MOST 3
 
-/* Signals go to the threads that the program knows of; faults stay with the
- * thread that makes them. */
-static void block_signals(sigset_t *before)
-{
-    sigset_t set;
-
-    sigfillset(&set);
-    sigdelset(&set, SIGBUS);
-    sigdelset(&set, SIGSEGV);
-    sigdelset(&set, SIGFPE);
-    sigdelset(&set, SIGILL);
-    pthread_sigmask(SIG_BLOCK, &set, before);
-}
-
 void vld_pool_nap(const vld_pool *pool, int64_t ns)
 {
     const int64_t slice = 50 * NS_PER_MS;
@@ -175,7 +161,7 @@ apr_status_t vld_pool_start(vld_pool **out, const vld_pool_work *work)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    block_signals(&before);
+    vld_thread_block_signals(&before);
     started = start_threads(*out);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started) {

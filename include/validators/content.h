@@ -7,6 +7,7 @@
 #define VALIDATORS_CONTENT_H
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <apr_errno.h>
 
@@ -25,6 +26,13 @@ int64_t vld_now_ns(void);
 
 /* Now by CLOCK_MONOTONIC, nanoseconds: for waiting. */
 int64_t vld_monotonic_ns(void);
+
+/* --- threads -------------------------------------------------------------- */
+
+/* For threads that are made now: signals go to those that the program knows
+ * of, faults stay with the thread that makes them.  *before is for
+ * pthread_sigmask. */
+void vld_thread_block_signals(sigset_t *before);
 
 /* --- files by real paths -----------------------------------------------------
  * Opened and looked at name by name, so that no symbolic link leads elsewhere,

@@ -160,8 +160,9 @@ bool vld_store_is_dead(const vld_store *store);
  * all processes; the next one waits. */
 typedef struct vld_batch vld_batch;
 
-/* Call fn, once, with a batch of this thread; commit the batch when fn returns
- * APR_SUCCESS, abort it and return fn's status when it returns another.
+/* Call fn, once, with a batch, in a thread that ends with it; commit the batch
+ * when fn returns APR_SUCCESS, abort it and return fn's status when it returns
+ * another.
  *
  * fn may read the store (vld_store_get does not see the batch, vld_batch_get
  * does), but neither write to it in another batch, nor compact, nor close it.

@@ -198,6 +198,7 @@ static inline void guard_faults(void)
 {
     signal(SIGBUS, SIG_DFL);
     signal(SIGSEGV, SIG_DFL);
+    signal(SIGFPE, SIG_DFL);
     vld_fault_install();
 }
 

@@ -73,6 +73,25 @@ static void survives_wild_offsets(void **state)
     assert_false(vld_fault_run(read_nowhere, NULL));
 }
 
+/* Not a constant, or the compiler knows better. */
+static volatile int zero, many = 1000;
+
+__attribute__((no_sanitize_undefined)) static void divide_by_zero(void *data)
+{
+    *(volatile int *)data = many / zero;
+}
+
+static void survives_division(void **state)
+{
+    int result = 7;
+
+    (void)state;
+    guard_faults();
+    assert_false(vld_fault_run(divide_by_zero, &result));
+    assert_false(vld_fault_run(divide_by_zero, &result));
+    assert_int_equal(result, 7);
+}
+
 typedef struct nest {
     volatile unsigned char *page;
     bool inner;
@@ -165,6 +184,7 @@ static int signal_of(void (*fn)(void *), void *data)
         dfl.sa_handler = SIG_DFL;
         sigaction(SIGSEGV, &dfl, NULL);
         sigaction(SIGBUS, &dfl, NULL);
+        sigaction(SIGFPE, &dfl, NULL);
         alarm(20);
         fn(data);
         _exit(0);
@@ -177,6 +197,12 @@ static void fault_outside(void *page)
 {
     vld_fault_install();
     read_octet(page);
+}
+
+static void divide_outside(void *data)
+{
+    vld_fault_install();
+    divide_by_zero(data);
 }
 
 static void sent_from_outside(void *data)
@@ -219,9 +245,11 @@ static void handled_before(void *page)
 /* The first test: nothing must have been installed before these fork. */
 static void others(void **state)
 {
+    int result = 0;
     void *page = (void *)(uintptr_t)cut_page(*state);
 
     assert_int_equal(signal_of(fault_outside, page), SIGBUS);
+    assert_int_equal(signal_of(divide_outside, &result), SIGFPE);
     assert_int_equal(signal_of(sent_from_outside, NULL), SIGSEGV);
     assert_int_equal(signal_of(sent_inside, NULL), SIGBUS);
     assert_int_equal(signal_of(handled_before, page), -42);
@@ -239,6 +267,7 @@ int main(void)
         TEST_IF(is_unsanitized, survives_wild_offsets,
                 "reading where nothing is mapped is "
                 "survived"),
+        TEST(survives_division, "a division by zero is survived"),
         TEST(nested, "a fault leaves the innermost guard only"),
         TEST(assertion, "a failed assertion of LMDB leaves the guard"),
         TEST(threads, "threads fault at the same time"),

@@ -1,9 +1,35 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Tests of index/write.c: a batch as one call, whatever goes wrong in it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "index_test.h"
 
+#include <dlfcn.h>
 #include <sys/resource.h>
+#include <lmdb.h>
+
+/* LMDB's, for all of this program: may fault before it commits, or after. */
+static enum { NO_FAULT, FAULT_BEFORE, FAULT_AFTER } fault_of_commit;
+
+/* Not a constant, or the compiler knows better. */
+static volatile uintptr_t nowhere = 64;
+
+int mdb_txn_commit(MDB_txn *txn)
+{
+    int (*commit)(MDB_txn *);
+    int rc = 0;
+
+    *(void **)&commit = dlsym(RTLD_NEXT, "mdb_txn_commit");
+    if (fault_of_commit != FAULT_BEFORE) {
+        rc = commit(txn);
+    }
+    if (fault_of_commit != NO_FAULT) {
+        (void)*(volatile unsigned char *)nowhere;
+    }
+    return rc;
+}
 
 #define PATH "/srv/www/index.html"
 
@@ -185,6 +211,57 @@ static void died_and_not_said(void **state)
     died(state, APR_SUCCESS);
 }
 
+/* A fault while LMDB commits: whether it holds the writer's lock still or has
+ * freed the transaction already, nobody knows.  Others must be able to
+ * write. */
+static void fault_in_commit(place *t, int when)
+{
+    vld_record r;
+    vld_store *dead, *store;
+
+    guard_faults();
+    alarm(20);
+    dead = open_store(t, VLD_STORE_WRITE);
+    fault_of_commit = when;
+    if (vld_store_write(dead, put_many, NULL) != VLD_E_DAMAGED
+        || !vld_store_is_dead(dead)) {
+        _exit(1);
+    }
+    fault_of_commit = NO_FAULT;
+    if (vld_store_write(dead, put_many, NULL) != VLD_E_DAMAGED) {
+        _exit(2);
+    }
+    vld_store_close(dead);
+    store = open_store(t, VLD_STORE_WRITE);
+    if (vld_store_write(store, put_many, NULL) != APR_SUCCESS
+        || get(store, path_of(1), &r) != APR_SUCCESS) {
+        _exit(3);
+    }
+    vld_store_close(store);
+}
+
+static void before_commit(void *data)
+{
+    fault_in_commit(data, FAULT_BEFORE);
+}
+
+static void after_commit(void *data)
+{
+    fault_in_commit(data, FAULT_AFTER);
+}
+
+static void fault_before_commit(void **state)
+{
+    vld_store_close(open_store(*state, VLD_STORE_CREATE));
+    assert_int_equal(in_child(before_commit, *state), 0);
+}
+
+static void fault_after_commit(void **state)
+{
+    vld_store_close(open_store(*state, VLD_STORE_CREATE));
+    assert_int_equal(in_child(after_commit, *state), 0);
+}
+
 /* --- commits that fail --------------------------------------------------- */
 
 static void limit_file(void *data)
@@ -237,6 +314,10 @@ int main(void)
              "a store that dies in the callback is dead afterwards"),
         TEST(died_and_not_said,
              "so it is where the callback says that all is well"),
+        TEST_IF(is_unsanitized, fault_before_commit,
+                "a fault before a commit keeps nobody from writing"),
+        TEST_IF(is_unsanitized, fault_after_commit,
+                "a fault after it frees nothing twice"),
         TEST(not_committed, "a commit that fails is returned, and leaves the "
                             "index as it was"),
     };
