@@ -84,20 +84,35 @@ static unsigned pick_newest(const location *where, unsigned ways)
     return best;
 }
 
+/* The next answer under the key, the latest first, of these ways. */
+static bool next_answer(const location *where, unsigned *ways, void *buf,
+                        vld_answer *out)
+{
+    vld_span found;
+    unsigned way;
+
+    while (*ways) {
+        way = pick_newest(where, *ways);
+        *ways &= ~(1u << way);
+        if (read_answer(where, way, buf, &found, out)
+            && is_same_key(where, found)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool vld_answers_find(const vld_answers *table, const vld_answer_key *key,
                       vld_answer_fits fits, void *baton, void *buf,
                       vld_answer *out)
 {
     location where = locate(table, key);
-    unsigned ways = vld_slots_match(&where.set), way;
-    vld_span found;
+    unsigned ways = vld_slots_match(&where.set);
 
     /* The latest first: when a resource's Vary has changed, an answer from
      * before would fit too, and must not hide the one from after. */
-    for (; ways; ways &= ~(1u << way)) {
-        way = pick_newest(&where, ways);
-        if (read_answer(&where, way, buf, &found, out)
-            && is_same_key(&where, found) && (!fits || fits(baton, out))) {
+    while (next_answer(&where, &ways, buf, out)) {
+        if (!fits || fits(baton, out)) {
             return true;
         }
     }
@@ -106,22 +121,37 @@ bool vld_answers_find(const vld_answers *table, const vld_answer_key *key,
 
 /* --- dates that outlive their answers ------------------------------------ */
 
-int64_t vld_answers_floor(const vld_answers *table, const vld_answer_key *key)
+static int64_t floor_of(const location *where, unsigned ways)
 {
-    location where = locate(table, key);
-    unsigned ways = vld_slots_match(&where.set), way;
-    int64_t date, floor;
+    int64_t date, floor = (int64_t)vld_word_load(&where->set.words[FLOOR_WORD]);
+    unsigned way;
 
-    floor = (int64_t)vld_word_load(&where.set.words[FLOOR_WORD]);
     /* Nobody can read a slot that is being (or was half) rewritten, but its
      * date is one aligned word and still valid. */
-    for (way = 0; way < VLD_SLOT_WAYS; way++) {
-        if ((ways >> way & 1) && (vld_slots_sequence(&where.set, way) & 1)) {
-            date = hint_date(&where, way);
+    for (; ways; ways &= ways - 1) {
+        way = (unsigned)__builtin_ctz(ways);
+        if (vld_slots_sequence(&where->set, way) & 1) {
+            date = hint_date(where, way);
             floor = date > floor ? date : floor;
         }
     }
     return floor;
+}
+
+/* The floor last: who replaces an answer raises it first, so that an answer
+ * which was not met has raised it. */
+int64_t vld_answers_survey(const vld_answers *table, const vld_answer_key *key,
+                           vld_answer_seen seen, void *baton)
+{
+    location where = locate(table, key);
+    unsigned ways = vld_slots_match(&where.set), left = ways;
+    uint64_t buf[VLD_ANSWER_SLOT / 8];
+    vld_answer answer;
+
+    while (next_answer(&where, &left, buf, &answer)) {
+        seen(baton, &answer);
+    }
+    return floor_of(&where, ways);
 }
 
 /* Keep the date of the answer in a slot that is about to be lost.  The slot is

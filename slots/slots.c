@@ -131,35 +131,6 @@ size_t vld_slots_read(const vld_slot_set *set, unsigned way, uint64_t *copy)
 
 /* --- write --------------------------------------------------------------- */
 
-bool vld_slots_choose(const vld_slot_set *set, int64_t now_us,
-                      vld_slots_judge judge, void *baton, vld_slot_choice *best)
-{
-    uint64_t sequence, best_age = 0;
-    vld_slot_worth worth;
-    unsigned way;
-
-    best->rank = 0;
-    for (way = 0; way < VLD_SLOT_WAYS; way++) {
-        sequence = vld_slots_sequence(set, way);
-        if (vld_slots_busy(sequence, now_us)) {
-            if (vld_word_load(&set->fingerprints[way]) == set->fingerprint) {
-                return false;
-            }
-            continue;
-        }
-        worth = judge(baton, way, sequence);
-        if (worth.rank > best->rank
-            || (worth.rank && worth.rank == best->rank
-                && worth.age > best_age)) {
-            best->way = way;
-            best->rank = worth.rank;
-            best->sequence = sequence;
-            best_age = worth.age;
-        }
-    }
-    return best->rank > 0;
-}
-
 /* The odd sequence under which to hold a slot that has this one now. */
 static uint64_t hold_after(uint64_t sequence, int64_t now_us)
 {

@@ -106,9 +106,13 @@ bool vld_answers_put(vld_answers *table, const vld_answer_key *key,
 /* Forget every answer under key (all of its variants).  Returns how many. */
 unsigned vld_answers_forget(vld_answers *table, const vld_answer_key *key);
 
-/* The latest date (seconds) of the answers of this key's set that were lost:
- * replaced for want of room, or forgotten.  A resource of which nothing is
- * remembered may have had any date up to this.  0: none was lost. */
-int64_t vld_answers_floor(const vld_answers *table, const vld_answer_key *key);
+/* Show each answer under key to `seen`, the latest first; it lasts until seen
+ * returns.  Returns the floor: the latest date (seconds) of the answers of this
+ * key's set that were lost: replaced for want of room, or forgotten.  A
+ * resource of which nothing is remembered may have had any date up to this.
+ * 0: none was lost. */
+typedef void (*vld_answer_seen)(void *baton, const vld_answer *answer);
+int64_t vld_answers_survey(const vld_answers *table, const vld_answer_key *key,
+                           vld_answer_seen seen, void *baton);
 
 #endif /* VALIDATORS_ANSWERS_H */

@@ -261,10 +261,37 @@ typedef vld_slot_worth (*vld_slots_judge)(void *baton, unsigned way,
                                           uint64_t sequence);
 
 /* Choose the way to write to.  False: none is free to be taken, or a live
- * writer is at one with the same fingerprint. */
-bool vld_slots_choose(const vld_slot_set *set, int64_t now_us,
-                      vld_slots_judge judge, void *baton,
-                      vld_slot_choice *best);
+ * writer is at one with the same fingerprint.  Inline, and so is judge: it is
+ * asked for each way of each response. */
+static inline bool vld_slots_choose(const vld_slot_set *set, int64_t now_us,
+                                    vld_slots_judge judge, void *baton,
+                                    vld_slot_choice *best)
+{
+    uint64_t sequence, best_age = 0;
+    vld_slot_worth worth;
+    unsigned way;
+
+    best->rank = 0;
+    for (way = 0; way < VLD_SLOT_WAYS; way++) {
+        sequence = vld_slots_sequence(set, way);
+        if (vld_slots_busy(sequence, now_us)) {
+            if (vld_word_load(&set->fingerprints[way]) == set->fingerprint) {
+                return false;
+            }
+            continue;
+        }
+        worth = judge(baton, way, sequence);
+        if (worth.rank > best->rank
+            || (worth.rank && worth.rank == best->rank
+                && worth.age > best_age)) {
+            best->way = way;
+            best->rank = worth.rank;
+            best->sequence = sequence;
+            best_age = worth.age;
+        }
+    }
+    return best->rank > 0;
+}
 
 /* Make what is in a slot at rest unreadable for ever.  False: another writer
  * was at the slot since this sequence was loaded. */

@@ -88,9 +88,8 @@ typedef struct survey {
     vld_memory *memory;
 } survey;
 
-/* Adds the content of an answer to the memory.  Never fits, so that the table
- * shows every variant. */
-static bool note_content(void *baton, const vld_answer *answer)
+/* Adds the content of an answer to the memory. */
+static void note_content(void *baton, const vld_answer *answer)
 {
     survey *s = baton;
     vld_memory *m = s->memory;
@@ -102,7 +101,7 @@ static bool note_content(void *baton, const vld_answer *answer)
      * answer that fits this request is a former state of the resource, whatever
      * its file. */
     if (!same_path && !fitting) {
-        return false;
+        return;
     }
     if (!m->has_answer && same_path && fitting) {
         m->has_answer = true;
@@ -117,22 +116,18 @@ static bool note_content(void *baton, const vld_answer *answer)
         past->all[past->count].digest = answer->digest;
         past->all[past->count++].date = answer->last_modified;
     }
-    return false;
 }
 
 void vld_answer_memory(request_rec *r, const vld_answer_key *key,
                        vld_memory *out)
 {
-    const vld_answers *answers = vld_shared_answers();
     survey s = { r, out };
-    vld_answer answer;
-    apr_uint64_t buf[VLD_ANSWER_SLOT / 8];
 
     out->past.count = 0;
     out->past.lost = 0;
     out->has_answer = false;
     if (key->len) {
-        out->past.lost = vld_answers_floor(answers, key);
-        vld_answers_find(answers, key, note_content, &s, buf, &answer);
+        out->past.lost = vld_answers_survey(vld_shared_answers(), key,
+                                            note_content, &s);
     }
 }
