@@ -71,14 +71,12 @@ static void prepare_child(apr_pool_t *pchild, server_rec *s)
     vld_dav_child_init(pchild, s);
 }
 
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
 static void stop_child(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
     (void)graceful;
     vld_indexer_stop();
 }
-#endif
 
 /* What keeps the three verbs true: the configuration, the index and its
  * indexer, what other modules decide by, mod_dav. */
@@ -93,9 +91,7 @@ static void hook_start_up(void)
     ap_hook_pre_config(prepare_configuration, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_post_config(prepare_server, NULL, watchdog, APR_HOOK_MIDDLE);
     ap_hook_child_init(prepare_child, NULL, watchdog, APR_HOOK_MIDDLE);
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
     ap_hook_child_stopping(stop_child, NULL, NULL, APR_HOOK_MIDDLE);
-#endif
     ap_hook_optional_fn_retrieve(vld_access_find_modules, NULL, NULL,
                                  APR_HOOK_MIDDLE);
 }

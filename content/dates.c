@@ -37,12 +37,7 @@ int64_t vld_dates_first(const vld_identity *id, int64_t now_s)
 {
     int64_t mtime_s = whole_seconds(id->mtime_ns);
 
-    /* Negative, 0 and 1 are what reproducible builds and image builders
-     * write where a date means nothing. */
-    if (mtime_s <= 1 || mtime_s > now_s) {
-        return now_s;
-    }
-    return mtime_s;
+    return vld_identity_mtime_tells(id) && mtime_s <= now_s ? mtime_s : now_s;
 }
 
 int64_t vld_dates_next(const vld_identity *id, int64_t before_s, int64_t now_s)

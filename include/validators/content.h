@@ -174,8 +174,8 @@ typedef struct vld_record {
  * one path ever have the same.  Seconds since 1970; the time is an argument. */
 
 /* The date of a content that is seen for the first time: the file's mtime in
- * whole seconds; where that means nothing (0, 1, negative, or after now_s),
- * now_s. */
+ * whole seconds; where that means nothing (vld_identity_mtime_tells, or after
+ * now_s), now_s. */
 int64_t vld_dates_first(const vld_identity *id, int64_t now_s);
 
 /* The date of a content that differs from the one before, whose date was

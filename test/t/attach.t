@@ -168,7 +168,8 @@ sub date_of { my $d = $_[0]{h}{'last-modified'}; return defined $d ? $d : 'none'
 # Dates that mean nothing.
 {
     my %mtime = (zero => 0, one => 1, future => time + 30 * 86400,
-        negative => -86400, y2001 => 978_307_200);
+        negative => -86400, zip => 315_532_800, gradle => 318_211_200,
+        npm => 499_162_500, y2001 => 978_307_200);
     my %url;
     for my $when (sort keys %mtime) {
         for my $size ('s', 'l') {

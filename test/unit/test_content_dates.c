@@ -43,6 +43,22 @@ static void first_without_meaning(void **state)
     assert_int_equal(first(INT64_MAX), NOW);
 }
 
+/* Constants of archives and builders (ZIP, Gradle, npm), by their day in each
+ * time zone. */
+static void first_of_builders(void **state)
+{
+    static const int64_t days[] = { 315576000, 318254400, 499176000 };
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        for (int64_t hour = -12; hour <= 12; hour++) {
+            assert_int_equal(first((days[i] + hour * 3600) * S), NOW);
+        }
+        assert_int_equal(first((days[i] - 7 * 86400) * S), days[i] - 7 * 86400);
+        assert_int_equal(first((days[i] + 7 * 86400) * S), days[i] + 7 * 86400);
+    }
+}
+
 static void next_is_latest(void **state)
 {
     (void)state;
@@ -717,6 +733,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(first_is_mtime, "the first date is the mtime in whole seconds"),
+        TEST(first_of_builders, "days that builders give to every file mean "
+                                "nothing"),
         TEST(first_without_meaning, "0, 1, negative and future mtimes mean "
                                     "nothing: the date is now"),
         TEST(next_is_latest, "another content gets the latest of mtime, "

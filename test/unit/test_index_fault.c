@@ -76,7 +76,7 @@ static void survives_wild_offsets(void **state)
 /* Not a constant, or the compiler knows better. */
 static volatile int zero, many = 1000;
 
-__attribute__((no_sanitize_undefined)) static void divide_by_zero(void *data)
+__attribute__((no_sanitize("undefined"))) static void divide_by_zero(void *data)
 {
     *(volatile int *)data = many / zero;
 }
