@@ -47,10 +47,13 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
 /* False after a message. */
 static bool prepare(cli *c)
 {
+    if (!cli_become_owner(c)) {
+        return false;
+    }
     if (choose_mode(c->command) == VLD_STORE_CREATE) {
         vld_index_files_make_above(c->index);
     }
-    return cli_become_owner(c);
+    return true;
 }
 
 static apr_status_t open_store(cli *c)

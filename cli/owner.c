@@ -15,17 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
+
 #include "cli/cli.h"
 #include "cli/message.h"
-#include "cli/path.h"
-
-/* The folder of LMDB's files. */
-static bool stat_folder(const cli *c, struct stat *st)
-{
-    const char *real = cli_real(c->pool, c->index);
-
-    return stat(cli_folder_of(c->pool, real ? real : c->index), st) == 0;
-}
+#include "validators/index.h"
 
 static bool switch_user(uid_t uid, gid_t folder_gid)
 {
@@ -37,19 +31,70 @@ static bool switch_user(uid_t uid, gid_t folder_gid)
            && setresuid(uid, uid, uid) == 0;
 }
 
-bool cli_become_owner(const cli *c)
+static bool become(const cli *c, const vld_index_place *place)
 {
-    struct stat st;
-
-    if (geteuid() != 0 || !stat_folder(c, &st) || st.st_uid == 0) {
-        return true;
-    }
-    if (!switch_user(st.st_uid, st.st_gid)) {
+    if (!switch_user(place->at_uid, place->at_gid)) {
         cli_error(
             "%s: its folder belongs to user %ld, cannot switch to that user: "
             "%s; run this as that user",
-            cli_shown(c->pool, c->index), (long)st.st_uid, strerror(errno));
+            cli_shown(c->pool, c->index), (long)place->at_uid, strerror(errno));
         return false;
     }
     return true;
+}
+
+static const char *name_writers(const cli *c, const vld_index_place *place)
+{
+    if (place->at_uid != 0) {
+        return apr_psprintf(c->pool, "user %ld", (long)place->at_uid);
+    }
+    return place->at_mode & S_IWOTH
+               ? "everybody"
+               : apr_psprintf(c->pool, "group %ld", (long)place->at_gid);
+}
+
+static void refuse(const cli *c, const vld_index_place *place)
+{
+    const char *index = cli_shown(c->pool, c->index);
+    const char *at = cli_shown(c->pool, place->at);
+    const char *who = name_writers(c, place);
+
+    if (place->verdict == VLD_PLACE_LED) {
+        cli_error("%s: the folder %s on its path can be written by %s, and the "
+                  "index's folder belongs to root, who could be led to other "
+                  "files; give the index's folder to the user who keeps the "
+                  "index, or keep it below folders that only root can write to",
+                  index, at, who);
+    }
+    else if (!place->name[0]) {
+        cli_error(
+            "%s: its folder is not there (or behind a link), and %s can be "
+            "written by %s, who could lead root to other files; make the "
+            "index's folder first",
+            index, at, who);
+    }
+    else {
+        cli_error("%s: its folder can be written by %s, who could lead root to "
+                  "other files; chmod go-w %s, or give the folder to the user "
+                  "who keeps the index",
+                  index, who, at);
+    }
+}
+
+bool cli_become_owner(const cli *c)
+{
+    vld_index_place place;
+
+    if (geteuid() != 0) {
+        return true;
+    }
+    switch (vld_index_place_judge(c->index, &place)) {
+    case VLD_PLACE_ROOTS: return true;
+    case VLD_PLACE_OTHERS: return become(c, &place);
+    case VLD_PLACE_FAILED:
+        cli_error("%s: cannot be reached: %s", cli_shown(c->pool, c->index),
+                  strerror(errno));
+        return false;
+    default: refuse(c, &place); return false;
+    }
 }

@@ -86,10 +86,11 @@ static apr_status_t split_folder(const char *path, char folder[PATH_MAX])
 
 /* Give a folder that was just made to its owner, or only to the group where
  * owner is NULL.  By a descriptor, so that it is that folder. */
-static bool hand_over(const char *folder, const vld_index_owner *owner,
+static bool hand_over(int at, const char *folder, const vld_index_owner *owner,
                       gid_t group)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(at, folder,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
     bool good = true;
 
@@ -115,7 +116,7 @@ apr_status_t vld_index_files_make_folder(const char *path)
     apr_status_t rv = split_folder(path, folder);
 
     if (rv == APR_SUCCESS && !mkdir(folder, FOLDER_MODE)) {
-        hand_over(folder, NULL,
+        hand_over(AT_FDCWD, folder, NULL,
                   geteuid() == 0 ? find_server_group() : no_group);
     }
     else if (rv == APR_SUCCESS && errno != EEXIST) {
@@ -128,9 +129,24 @@ bool vld_index_files_make_folder_for(const char *path,
                                      const vld_index_owner *owner)
 {
     char folder[PATH_MAX];
+    vld_index_place above;
+    int at;
+    bool made;
 
-    return split_folder(path, folder) == APR_SUCCESS
-           && !mkdir(folder, FOLDER_MODE) && hand_over(folder, owner, no_group);
+    if (split_folder(path, folder) != APR_SUCCESS) {
+        return false;
+    }
+    if (geteuid() != 0) {
+        return !mkdir(folder, FOLDER_MODE)
+               && hand_over(AT_FDCWD, folder, owner, no_group);
+    }
+    /* Where others can write, another folder could be given away. */
+    at = vld_index_place_open(folder, &above);
+    made = above.verdict == VLD_PLACE_ROOTS && above.name[0]
+           && !mkdirat(at, above.name, FOLDER_MODE)
+           && hand_over(at, above.name, owner, no_group);
+    vld_index_files_release(at);
+    return made;
 }
 
 void vld_index_files_make_parents(const char *path)
@@ -152,7 +168,11 @@ void vld_index_files_make_parents(const char *path)
 /* The default index has no typing errors in its path. */
 void vld_index_files_make_above(const char *path)
 {
-    if (!strcmp(path, VLD_DEFAULT_INDEX)) {
+    vld_index_place place;
+
+    if (!strcmp(path, VLD_DEFAULT_INDEX)
+        && (geteuid() != 0
+            || vld_index_place_judge(path, &place) == VLD_PLACE_ROOTS)) {
         vld_index_files_make_parents(path);
     }
 }
@@ -281,6 +301,15 @@ static bool has_mark(const char *path)
     return n == (ssize_t)sizeof(mark) && mark == MARK;
 }
 
+/* An empty file with another name is another program's: no index is made in
+ * it. */
+static bool has_one_name(const char *path)
+{
+    struct stat st;
+
+    return !lstat(path, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1;
+}
+
 static apr_status_t check_data(const char *path, vld_store_mode mode,
                                struct stat *st)
 {
@@ -294,10 +323,8 @@ static apr_status_t check_data(const char *path, vld_store_mode mode,
                                                             : rv;
     }
     if (!S_ISREG(st->st_mode)
-        || (st->st_size == 0 && mode != VLD_STORE_CREATE)) {
-        return VLD_E_NOT_INDEX;
-    }
-    if (st->st_size && !has_mark(path)) {
+        || (st->st_size ? !has_mark(path)
+                        : mode != VLD_STORE_CREATE || !has_one_name(path))) {
         return VLD_E_NOT_INDEX;
     }
     return check_owner(path, st);
@@ -365,10 +392,10 @@ static bool may_use(const vld_index_owner *user, const struct stat *st,
 
 /* By a descriptor, so that the file that is changed is the one that was
  * checked. */
-static bool lend_file(const char *path, const vld_index_owner *user,
+static bool lend_file(int at, const char *name, const vld_index_owner *user,
                       mode_t bits)
 {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     bool lent;
 
@@ -385,30 +412,42 @@ static bool lend_file(const char *path, const vld_index_owner *user,
 
 /* Another user may have put any file into a folder of their own; and files that
  * are made there have the folder's group already. */
-static bool is_in_roots_folder(const char *path)
+static int open_roots_folder(const char *path, char name[NAME_MAX + 1])
 {
     const char *slash = strrchr(path, '/');
-    struct stat st;
+    vld_index_place place;
+    int at;
 
-    return slash && slash != path && look_at_folder(path, &st) == APR_SUCCESS
-           && st.st_uid == 0;
+    if (geteuid() != 0 || !slash || slash == path) {
+        return -1;
+    }
+    at = vld_index_place_open(path, &place);
+    if (place.verdict != VLD_PLACE_ROOTS || place.linked) {
+        vld_index_files_release(at);
+        return -1;
+    }
+    strcpy(name, place.name);
+    return at;
 }
 
 unsigned vld_index_files_lend(const char *path, const vld_index_owner *user)
 {
+    char name[NAME_MAX + 1];
     char lock[PATH_MAX];
     unsigned lent = 0;
+    int at = open_roots_folder(path, name);
 
-    if (geteuid() != 0 || !is_in_roots_folder(path)) {
+    if (at < 0) {
         return 0;
     }
-    if (lend_file(path, user, DATA_BITS)) {
+    if (name[0] && lend_file(at, name, user, DATA_BITS)) {
         lent |= VLD_LENT_DATA;
     }
-    if (vld_index_files_lock_path(path, lock) == APR_SUCCESS
-        && lend_file(lock, user, LOCK_BITS)) {
+    if (name[0] && vld_index_files_lock_path(name, lock) == APR_SUCCESS
+        && lend_file(at, lock, user, LOCK_BITS)) {
         lent |= VLD_LENT_LOCK;
     }
+    vld_index_files_release(at);
     return lent;
 }
 

@@ -268,13 +268,15 @@ static apr_status_t open_store(vld_store *store)
 /* --- the store ----------------------------------------------------------- */
 
 /* LMDB makes the lock file's name from the name that it is given: two names of
- * one index must not have two lock files. */
+ * one index must not have two lock files.  A link to an empty file is left as
+ * it is, and refused: no index is made in a file that a link leads to. */
 static char *resolve_link(const char *path)
 {
     struct stat st;
     char *real = NULL;
 
-    if (!lstat(path, &st) && S_ISLNK(st.st_mode)) {
+    if (!lstat(path, &st) && S_ISLNK(st.st_mode) && !stat(path, &st)
+        && st.st_size > 0) {
         real = realpath(path, NULL);
     }
     return real ? real : strdup(path);

@@ -5,6 +5,9 @@
 #ifndef VALIDATORS_INDEX_H
 #define VALIDATORS_INDEX_H
 
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 #include <apr_errno.h>
 
 #include "validators/content.h"
@@ -47,24 +50,52 @@ typedef struct vld_index_owner {
     gid_t gid;
 } vld_index_owner;
 
+/* Whom the way to an index's files leaves in charge of them. */
+typedef enum vld_index_verdict {
+    VLD_PLACE_FAILED, /* could not be found out: errno */
+    VLD_PLACE_ROOTS,  /* only root can have put there what is there */
+    VLD_PLACE_OTHERS, /* the folder is another user's: work as that user */
+    VLD_PLACE_OPEN,   /* it is root's, and others can write to it */
+    VLD_PLACE_LED /* it is root's, below a folder that others can write to */
+} vld_index_verdict;
+
+typedef struct vld_index_place {
+    vld_index_verdict verdict;
+    char at[PATH_MAX]; /* the folder because of which; not for ROOTS */
+    uid_t at_uid;
+    gid_t at_gid;
+    mode_t at_mode;
+    char name[NAME_MAX + 1]; /* the path's last, in the folder that was judged;
+                                empty: that folder is one above the path's */
+    bool linked;             /* root's link was followed for it */
+} vld_index_place;
+
+/* For root: walk to the folder of path (the file need not be there, nor the
+ * folder: then the nearest one above), one name at a time, by descriptors.
+ * Symbolic links are followed where only root can have put them; another ends
+ * the walk in the folder where it lies.  Returns an O_PATH descriptor of the
+ * folder that was judged, the caller's to close; -1 with VLD_PLACE_FAILED. */
+int vld_index_place_open(const char *path, vld_index_place *place);
+vld_index_verdict vld_index_place_judge(const char *path,
+                                        vld_index_place *place);
+
 /* Make the missing folders above the folder of the index at path, mode 0755
  * (less the umask); only where path is the default index (configure
  * --with-index-file). */
 void vld_index_files_make_above(const char *path);
 
 /* Make the folder of the index at path (one level), mode 0750; as root, give
- * it to the owner.  True: the folder was made, for the owner.  False: something
- * exists there, which was not touched, or the folder cannot be made or given
- * away. */
+ * it to the owner, only where the folder above is VLD_PLACE_ROOTS.  True: the
+ * folder was made, for the owner.  False: something exists there, which was not
+ * touched, or the folder cannot be made or given away. */
 bool vld_index_files_make_folder_for(const char *path,
                                      const vld_index_owner *owner);
 
 /* As root, let a user read the index at path and write its lock file, where the
  * user could not: change the group of the files to the user's, and add the
  * group's permissions.  Only for regular files with one name that belong to
- * root or to the user, in a folder that belongs to root and that not everybody
- * may write to.  Returns the set of the files that were changed; 0: none, or
- * the caller is not root. */
+ * root or to the user, in a folder that is VLD_PLACE_ROOTS.  Returns the set of
+ * the files that were changed; 0: none, or the caller is not root. */
 enum { VLD_LENT_DATA = 1, VLD_LENT_LOCK = 2 };
 unsigned vld_index_files_lend(const char *path, const vld_index_owner *user);
 

@@ -5,6 +5,8 @@
 #include "server/index/prepare.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <apr_strings.h>
 
@@ -49,19 +51,44 @@ void vld_index_grant_to_group(server_rec *s, apr_pool_t *ptemp)
     }
 }
 
+/* A folder that exists is not judged here: whoever opens the index does. */
+static void warn_of_folder(server_rec *s, const char *folder)
+{
+    vld_index_place above;
+    struct stat st;
+
+    if (geteuid() != 0 || !lstat(folder, &st)) {
+        return;
+    }
+    switch (vld_index_place_judge(folder, &above)) {
+    case VLD_PLACE_ROOTS:
+    case VLD_PLACE_FAILED: return;
+    default:
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "%s: not made for the index, because others than root "
+                     "can write to %s; make it, for the user who keeps the "
+                     "index",
+                     folder, above.at);
+    }
+}
+
 void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp, bool indexes)
 {
     const char *path = vld_config_global()->index_path;
     vld_index_owner user = server_user();
+    const char *folder;
 
     if (!indexes) {
         return;
     }
     vld_index_files_make_above(path);
+    folder = apr_pstrmemdup(ptemp, path,
+                            (apr_size_t)(strrchr(path, '/') - path));
     if (vld_index_files_make_folder_for(path, &user)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                     "%s: made for the server to keep its index in",
-                     apr_pstrmemdup(ptemp, path,
-                                    (apr_size_t)(strrchr(path, '/') - path)));
+                     "%s: made for the server to keep its index in", folder);
+    }
+    else {
+        warn_of_folder(s, folder);
     }
 }

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use CliTest;
+use POSIX ();
 use Test::More;
 
 make_files(open => 'everybody reads it', secret => 'only its owner');
@@ -53,6 +54,118 @@ for my $name ($index, "$index-lock") {
     unlink $name;
     unlink $index, "$index-lock";
 }
+
+# An empty file of root's, outside, is not made an index, whatever leads to it;
+# the folder's owner is who is asked, not the target's.
+my $outside = "$work/outside";
+mkdir $outside, 0755;
+
+sub outside
+{
+    return join ' ', map { my @s = lstat $_;
+        "$_:" . join ',', @s[0 .. 5, 7] } $outside, glob "$outside/*";
+}
+
+sub not_led
+{
+    my ($what, @options) = @_;
+    my $before = outside();
+    for my $command ('scan', 'stat', 'compact', 'verify') {
+        my @args = $command eq 'scan' ? ('--quiet', $site) : ();
+        $result = run(@options, $command, @args);
+        isnt($result->{exit}, 0, "$what: $command is refused");
+        like($result->{err}, qr{^htvalidators: \S+: .+}m, 'with a message');
+    }
+    is(outside(), $before, "$what: nothing outside is touched");
+}
+
+spew("$outside/empty", '');
+chmod 0644, "$outside/empty";
+for my $target ("$outside/empty", "$outside/not-there", '../outside/empty') {
+    symlink $target, $index or die $!;
+    not_led("a link to $target");
+    unlink $index;
+}
+link "$outside/empty", $index or die $!;
+not_led('a hard link');
+unlink $index;
+symlink "$outside/empty", "$index-lock" or die $!;
+not_led('a link at the lock file');
+unlink "$index-lock", $index;
+POSIX::mkfifo($index, 0666) or die $!;
+not_led('a pipe');
+unlink $index;
+symlink $outside, "$work/index/link" or die $!;
+not_led('a link at the folder', '-i', "$work/index/link/validators.mdb");
+not_led('".." behind it', '-i', "$work/index/link/../outside/validators.mdb");
+mkdir "$outside/below", 0755;
+not_led('a link at a parent', '-i', "$work/index/link/below/validators.mdb");
+mkdir "$work/index/roots", 0755;
+not_led('root\'s folder in another user\'s', '-i',
+    "$work/index/roots/validators.mdb");
+like($result->{err},
+    qr{ the folder \Q$work/index\E on its path can be written by user $nobody},
+    'which is told');
+rmdir "$work/index/roots";
+
+# Root's own links are followed, to the owner of where they lead.
+mkdir "$work/way", 0755;
+symlink "../index", "$work/way/folder" or die $!;
+unlink "$work/index/link";
+is(run('-i', "$work/way/folder/validators.mdb", 'scan', '--quiet',
+    "$site/open")->{exit}, 0, 'root\'s link to the folder is followed');
+is(owners(), "$nobody $nobody", 'as the user whose folder it is');
+symlink $index, "$work/way/validators.mdb" or die $!;
+is(run('-i', "$work/way/validators.mdb", 'stat')->{exit}, 0,
+    'so is root\'s link to the file');
+is(run('-i', "$work/way/../index/validators.mdb", 'stat')->{exit}, 0,
+    'and ".." is walked');
+
+# A name that changes between the look and the use.
+my $parent = $$;
+my $racer = fork;
+die "fork: $!" unless defined $racer;
+if (!$racer) {
+    $( = $) = "$nobody $nobody";
+    $< = $> = $nobody;
+    mkdir "$work/index/real", 0755;
+    symlink $outside, "$work/index/led";
+    while (getppid() == $parent) {
+        rename "$work/index/real", "$work/index/now";
+        rename "$work/index/now", "$work/index/real";
+        rename "$work/index/led", "$work/index/now";
+        rename "$work/index/now", "$work/index/led";
+    }
+    POSIX::_exit(0);
+}
+my $before = outside();
+my $until = time + 3;
+my $tries = 0;
+while (time < $until) {
+    run('-i', "$work/index/now/validators.mdb", 'scan', '--quiet',
+        "$site/open");
+    $tries++;
+}
+kill 'KILL', $racer;
+waitpid $racer, 0;
+is(outside(), $before, "a folder that changes places leads nowhere ($tries)");
+unlink glob "$work/index/{real,now,led}/*";
+rmdir $_ for "$work/index/real", "$work/index/now", "$work/index/led";
+
+# Where a group, or everybody, can write, nobody knows whose files they are.
+unlink glob "$work/index/*";
+chown 0, $nobody, "$work/index";
+chmod 0770, "$work/index";
+symlink "$outside/empty", $index or die $!;
+not_led('a folder that a group can write');
+like($result->{err}, qr{folder can be written by group $nobody.*chmod go-w},
+    'which is told');
+unlink $index;
+mkdir "$work/shared";
+chmod 01777, "$work/shared";
+not_led('no folder yet in one of everybody', '-i',
+    "$work/shared/new/validators.mdb");
+like($result->{err}, qr{make the index's folder first}, 'which is told');
 
 # --- root's own
 remove_index();

@@ -140,5 +140,15 @@ if ($> == 0) {
     is((stat $made)[4], 0, 'it stays root\'s');
     like($before, qr/^640:0:\d+ 660:0:\d+$/, 'which had given it to a group');
     stop();
+
+    # Another user could change a folder for another one before it is theirs.
+    mkdir "$work/theirs", 0755;
+    chown 65534, 65534, "$work/theirs";
+    $made = "$work/theirs/cache/validators.mdb";
+    $port = start();
+    ok(!-e "$work/theirs/cache", 'no folder is made below another user\'s');
+    like(log_of(), qr{validators:warn.*/theirs/cache: not made.*/theirs; make},
+        'the log says why');
+    stop();
 }
 done_testing();

@@ -325,6 +325,34 @@ static void no_folder_for_server(void **state)
     free(path);
 }
 
+/* Between mkdir and open another folder of root's could be put there. */
+static void no_folder_below_others(void **state)
+{
+    place *t = *state;
+    const char *above = below(t->dir, "above");
+    const char *path = below(t->dir, "above/index/v.mdb");
+    const char *folder = below(t->dir, "above/index");
+
+    assert_int_equal(mkdir(above, 0755), 0);
+    assert_int_equal(chown(above, NOBODY, NOBODY), 0);
+    assert_false(vld_index_files_make_folder_for(path, &nobody));
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_int_equal(chown(above, 0, NOBODY), 0);
+    assert_int_equal(chmod(above, 0775), 0);
+    assert_false(vld_index_files_make_folder_for(path, &nobody));
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_int_equal(chmod(above, 01777), 0);
+    assert_false(vld_index_files_make_folder_for(path, &nobody));
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_int_equal(chmod(above, 0755), 0);
+    assert_int_equal(symlink(t->dir, folder), 0);
+    assert_false(vld_index_files_make_folder_for(path, &nobody));
+    assert_int_equal(user_of(t->dir), 0);
+    assert_int_equal(unlink(folder), 0);
+    assert_true(vld_index_files_make_folder_for(path, &nobody));
+    assert_int_equal(user_of(folder), NOBODY);
+}
+
 static void parents(void **state)
 {
     place *t = *state;
@@ -446,6 +474,8 @@ int main(void)
         TEST(folder_for_server, "a folder is made for the server, and one "
                                 "that is there is not touched"),
         TEST(no_folder_for_server, "where it cannot be made there is none"),
+        TEST_IF(is_root, no_folder_below_others,
+                "nor where others can write to the folder above"),
         TEST(parents, "folders above are made for the default index alone"),
         TEST_IF(is_root, lent, "root's index is lent to the server's group"),
         TEST_IF(is_root, usable_already,
