@@ -12,6 +12,9 @@
 
 #include "cli/manifest.h"
 
+/* Nobody stops it. */
+static const int never;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 volatile int cli_stopped;
@@ -38,7 +41,7 @@ static void read_again(const char *name, const vld_digest *digest)
     cli_put_sha256sum(out, name, strlen(name), digest);
     fclose(out);
     fd = file_of(text, len);
-    if (cli_manifest_next(cli_manifest_read(fd), &again) != APR_SUCCESS
+    if (cli_manifest_next(cli_manifest_read(fd, &never), &again) != APR_SUCCESS
         || again.why || strcmp(again.name, name)
         || memcmp(&again.digest, digest, sizeof(*digest))) {
         abort();
@@ -51,7 +54,7 @@ static void read_again(const char *name, const vld_digest *digest)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int fd = file_of(data, size);
-    cli_manifest *manifest = cli_manifest_read(fd);
+    cli_manifest *manifest = cli_manifest_read(fd, &never);
     vld_digest digest;
     cli_entry entry;
     char *name = NULL;
