@@ -94,6 +94,11 @@ static void hook_start_up(void)
     ap_hook_child_stopping(stop_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(vld_access_find_modules, NULL, NULL,
                                  APR_HOOK_MIDDLE);
+    /* Before all that may refuse.  Its answer depends on the configuration
+     * alone, so that httpd may go on skipping access control for sub-requests
+     * with the configuration of the request. */
+    ap_hook_check_access(vld_access_take_down, NULL, NULL,
+                         APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
 }
 
 /* --- scope, and the three verbs ------------------------------------------- */

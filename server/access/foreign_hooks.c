@@ -15,20 +15,13 @@ APLOG_USE_MODULE(validators);
 
 /* httpd's own modules: providers.c and foreign_directives.c account for all
  * that their hooks decide by. */
-static const char *const known[] = { "core.c",
-                                     "mod_access_compat.c",
-                                     "mod_allowmethods.c",
-                                     "mod_auth_basic.c",
-                                     "mod_auth_digest.c",
-                                     "mod_auth_form.c",
-                                     "mod_authn_core.c",
-                                     "mod_authnz_fcgi.c",
-                                     "mod_authz_core.c",
-                                     "mod_log_debug.c",
-                                     "mod_lua.c",
-                                     "mod_setenvif.c",
-                                     "mod_ssl.c",
-                                     NULL };
+static const char *const known[] = {
+    "core.c",           "mod_access_compat.c", "mod_allowmethods.c",
+    "mod_auth_basic.c", "mod_auth_digest.c",   "mod_auth_form.c",
+    "mod_authn_core.c", "mod_authnz_fcgi.c",   "mod_authz_core.c",
+    "mod_log_debug.c",  "mod_lua.c",           "mod_setenvif.c",
+    "mod_ssl.c",        "mod_validators.c",    NULL
+};
 
 static bool unknown_found;
 

@@ -51,10 +51,15 @@ static request_rec *root_of(const request_rec *r)
     return (request_rec *)r;
 }
 
+static void mark_root(const request_rec *r)
+{
+    apr_table_setn(root_of(r)->notes, MARK, "1");
+}
+
 static authz_status ask_original(int i, request_rec *r, const char *line,
                                  const void *parsed)
 {
-    apr_table_setn(root_of(r)->notes, MARK, "1");
+    mark_root(r);
     return originals[i]->check_authorization(r, line, parsed);
 }
 
@@ -146,23 +151,46 @@ bool vld_access_has_certificate(request_rec *r)
     return verified && *verified && strcmp(verified, "NONE");
 }
 
-bool vld_access_anonymous(request_rec *r)
+/* The configuration in force asks who the client is. */
+static bool is_authn_asked(request_rec *r)
 {
     const char *type = ap_auth_type(r);
 
+    return type && strcasecmp(type, "None");
+}
+
+bool vld_access_anonymous(request_rec *r)
+{
     return !r->user && !r->ap_auth_type
            && !apr_table_get(r->headers_in, "Authorization")
-           && (!type || !strcasecmp(type, "None"))
-           && !vld_access_has_certificate(r);
+           && !is_authn_asked(r) && !vld_access_has_certificate(r);
+}
+
+/* A rule of the configuration in force may decide otherwise for another client
+ * and leave no other trace.  An <If> may contain a `Require all denied` that
+ * did not apply to this client. */
+static bool is_rule_in_force(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    return core->sec_if || vld_config_of(r)->depends_on_client == VLD_ON
+           || is_authn_asked(r);
+}
+
+/* DirectoryIndex, MultiViews and FallbackResource give the request the
+ * configuration of what they lead to: the rules that it has passed are looked
+ * at while they are its own. */
+int vld_access_take_down(request_rec *r)
+{
+    if (vld_config_global()->any_quick_on && is_rule_in_force(r)) {
+        mark_root(r);
+    }
+    return DECLINED;
 }
 
 bool vld_access_public(request_rec *r)
 {
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-
-    /* An <If> may contain a `Require all denied` that did not apply to this
-     * client.  mod_lua's hooks leave no trace. */
+    /* mod_lua's hooks leave no trace. */
     return !some_unwrapped && !lua_loaded && vld_foreign_hooks_all_known()
-           && !core->sec_if && vld_config_of(r)->depends_on_client != VLD_ON
-           && !apr_table_get(root_of(r)->notes, MARK);
+           && !is_rule_in_force(r) && !apr_table_get(root_of(r)->notes, MARK);
 }
