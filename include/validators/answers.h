@@ -86,6 +86,14 @@ static inline uint64_t vld_answers_hash(const vld_answers *table,
     return vld_slots_hash(&table->slots, octets, len);
 }
 
+/* Whether an answer that was born then is younger than most_us (microseconds).
+ * One from the future is not: a clock was set back, and its age is unknown. */
+static inline bool vld_answer_is_young(int64_t born_us, int64_t now_us,
+                                       int64_t most_us)
+{
+    return born_us <= now_us && now_us - born_us < most_us;
+}
+
 /* Whether the answer's `vary` fits the request at hand. */
 typedef bool (*vld_answer_fits)(void *baton, const vld_answer *answer);
 

@@ -102,7 +102,7 @@ static void look_at_open(request_rec *r, const char *path, int fd,
     }
     facts.auto_max = -1;
     facts.past = &memory.past;
-    facts.now_us = r->request_time;
+    facts.now_us = apr_time_now();
     vld_facts_see(&facts, &out->identity, compare);
     look_at_file(r, &st, fd, &facts, out);
 }

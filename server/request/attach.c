@@ -228,11 +228,10 @@ static void check_octets(request_rec *r, vld_request *rq, file *of)
     }
 }
 
-static bool is_settled(const request_rec *r, const file *of)
+static bool is_settled(const vld_request *rq, const file *of)
 {
-    /* Compared with the time of the request, which is before any octet was
-     * read. */
-    return !vld_identity_racy(&of->identity, r->request_time * 1000,
+    /* Compared with a time that is before any octet was read. */
+    return !vld_identity_racy(&of->identity, rq->seen_us * 1000,
                               vld_identity_margin_ns(of->os_fd, of->st.st_dev));
 }
 
@@ -273,7 +272,7 @@ static void complete_facts(request_rec *r, const vld_request *rq,
                            const file *of, vld_facts *facts)
 {
     if (!facts->is_fresh) {
-        facts->is_settled = is_settled(r, of);
+        facts->is_settled = is_settled(rq, of);
         facts->may_be_remembered = rq->key.len && vld_access_anonymous(r);
     }
 }
@@ -284,6 +283,10 @@ static void attach_chosen(request_rec *r, vld_request *rq, const file *of,
     complete_facts(r, rq, of, facts);
     rq->identity = of->identity;
     vld_choose(facts, &rq->chosen);
+    /* The response's Date is the time of the request: Last-Modified is never
+     * later (RFC 9110 8.8.2.1). */
+    rq->chosen.date_sent &= vld_dates_may_send(rq->chosen.date.seconds,
+                                               r->request_time);
     if (!set_validators(r, rq)) {
         set_nothing(r, rq);
     }
@@ -326,13 +329,13 @@ static void attach_large(request_rec *r, vld_request *rq, file *of,
 /* The record as the URL's prepared answer has it: the same as a look-up
  * would give, where the file's identity is that of the answer and the index
  * has had no transaction since. */
-static bool recall_record(const request_rec *r, const vld_request *rq,
-                          const file *of, vld_lookup *out)
+static bool recall_record(const vld_request *rq, const file *of,
+                          vld_lookup *out)
 {
     const vld_memory *m = &rq->memory;
 
     if (!m->has_answer || !(m->flags & VLD_ANSWER_INDEXED) || !m->txn
-        || m->txn != vld_index_txn(r->request_time)
+        || m->txn != vld_index_txn(rq->seen_us)
         || !vld_identity_equal(&m->identity, &of->identity,
                                VLD_COMPARE_STRICT)) {
         return false;
@@ -351,15 +354,15 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     vld_facts facts = { 0 };
 
     vld_answer_memory(r, &rq->key, &rq->memory);
-    if (recall_record(r, rq, of, &found)
-        || vld_index_find(r->request_time, r->filename, &found)) {
+    if (recall_record(rq, of, &found)
+        || vld_index_find(rq->seen_us, r->filename, &found)) {
         facts.record = &found.record;
         facts.link_s = found.link_mtime_s;
     }
     rq->txn = found.txn;
     facts.auto_max = vld_config_auto_max(rq->conf);
     facts.past = &rq->memory.past;
-    facts.now_us = r->request_time;
+    facts.now_us = rq->seen_us;
     facts.is_response = true;
     vld_facts_see(&facts, &of->identity, vld_config_compare(rq->conf));
     if (vld_choose_reads(&facts, !rq->conditional && !r->header_only)) {
@@ -385,7 +388,7 @@ static void attach_rewritten(request_rec *r, vld_request *rq, file *of,
                   r->filename);
     rq->is_rewritten = true;
     set_nothing(r, rq);
-    if (by->deterministic && is_settled(r, of)) {
+    if (by->deterministic && is_settled(rq, of)) {
         vld_choose_rewritten(&of->identity, vld_shared_born(), r->request_time,
                              &tagged, &rq->chosen);
         if (vld_tag_of_identity(&tagged, etag)) {
@@ -422,6 +425,9 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_table_unset(r->headers_out, "ETag");
         apr_table_unset(r->headers_out, "Last-Modified");
         return ap_pass_brigade(next, bb);
+    }
+    if (rq) {
+        rq->seen_us = apr_time_now();
     }
     if (!rq || !find_file(bb, &of) || !look_at_file(&of)) {
         drop_core_validators(r);

@@ -253,12 +253,13 @@ static bool collect_vary(request_rec *r, vld_answer *answer)
 /* --- remembering --------------------------------------------------------- */
 
 /* Whether the table has this answer, young enough to be left as it is. */
-static bool is_remembered_already(const request_rec *r, const vld_request *rq)
+static bool is_remembered_already(const vld_request *rq)
 {
     const vld_memory *m = &rq->memory;
+    apr_int64_t age = rq->seen_us - m->born_us;
 
-    return m->has_answer && r->request_time - m->born_us < FRESH_US
-           && rq->txn == m->txn && rq->chosen.date.seconds == m->date
+    return m->has_answer && age >= 0 && age < FRESH_US && rq->txn == m->txn
+           && rq->chosen.date.seconds == m->date
            && !memcmp(&m->digest, &rq->chosen.digest, sizeof(rq->chosen.digest))
            && vld_identity_equal(&m->identity, &rq->identity,
                                  VLD_COMPARE_STRICT);
@@ -298,6 +299,7 @@ static void fill_answer(vld_answer *answer, const request_rec *r,
                         const vld_request *rq, const char *etag)
 {
     answer->verify = (apr_uint32_t)vld_config_compare(rq->conf);
+    /* The rules that the request has passed were read after this. */
     answer->born_us = r->request_time;
     answer->index_txn = rq->txn;
     answer->identity = rq->identity;
@@ -333,7 +335,7 @@ static bool try_to_remember(request_rec *r, vld_request *rq)
         || rq->chosen.source == VLD_SOURCE_NONE) {
         return false;
     }
-    if (is_remembered_already(r, rq)) {
+    if (is_remembered_already(rq)) {
         return true;
     }
     etag = apr_table_get(r->headers_out, "ETag");
@@ -349,7 +351,7 @@ static bool try_to_remember(request_rec *r, vld_request *rq)
         vld_answers_forget(answers, &rq->key);
         return false;
     }
-    return vld_answers_put(answers, &rq->key, &answer, r->request_time)
+    return vld_answers_put(answers, &rq->key, &answer, rq->seen_us)
            && is_latest(r, rq);
 }
 

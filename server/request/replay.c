@@ -42,16 +42,16 @@ static bool is_file_unchanged(const vld_answer *answer)
 /* Whether the index still allows the answer: it has had no transaction since
  * (0: that is not known), or its record has the same digest, or it has no
  * record and the answer's digest was not the index's. */
-static bool index_agrees(request_rec *r, const vld_answer *answer)
+static bool index_agrees(const vld_answer *answer, apr_time_t now)
 {
     bool indexed = (answer->flags & VLD_ANSWER_INDEXED) != 0;
     vld_lookup found;
 
-    if (vld_index_txn_lately(r->request_time) == answer->index_txn
+    if (vld_index_txn_lately(now) == answer->index_txn
         && (answer->index_txn || !indexed)) {
         return true;
     }
-    if (!vld_index_find(r->request_time, answer->path.ptr, &found)) {
+    if (!vld_index_find(now, answer->path.ptr, &found)) {
         return !indexed;
     }
     return !(answer->flags & VLD_ANSWER_UNKNOWN)
@@ -96,26 +96,26 @@ static bool says_304(const request_rec *r, const vld_fields *fields,
            == VLD_NOT_MODIFIED;
 }
 
-static bool is_young(const request_rec *r, const vld_answer *answer)
-{
-    return r->request_time - answer->born_us < vld_config_global()->ttl_us;
-}
-
 /* Why a prepared answer is not given; NULL: it may be.  The cheap questions
  * come first. */
 static const char *find_objection(request_rec *r, const vld_fields *fields,
                                   const vld_answer *answer, bool quick)
 {
+    /* Not the time of the request, which is when its line came: a client may
+     * take its time for the fields. */
+    apr_time_t now = apr_time_now();
+
     if (quick && !(answer->flags & VLD_ANSWER_QUICK)) {
         return "the answer may not be given before access control";
     }
-    if (!is_young(r, answer)) {
+    if (!vld_answer_is_young(answer->born_us, now,
+                             vld_config_global()->ttl_us)) {
         return "the answer is older than ValidatorsAnswerTTL";
     }
     if (!says_304(r, fields, answer, quick)) {
         return "the answer would not be 304";
     }
-    if (!index_agrees(r, answer)) {
+    if (!index_agrees(answer, now)) {
         return "the index has changed its mind about the file";
     }
     if (!is_file_unchanged(answer)) {

@@ -29,6 +29,9 @@ typedef struct vld_request {
     bool is_rewritten;      /* a filter rewrites the file's octets */
     bool keeps_provisional; /* the tag is the weak one that the client holds,
                              * though there is a record */
+    apr_time_t
+        seen_us; /* before the file was looked at: the time of the request
+                         * is that of its line, which may be long ago */
     vld_identity identity;
     apr_uint64_t txn;  /* of the index, when the file was looked up */
     vld_choice chosen; /* remember.c too: its date, where the response could not

@@ -724,9 +724,28 @@ static void threads_that_read_and_write_see_whole_answers_only(void **state)
     bed_drop(&b);
 }
 
+static void answers_are_young_for_as_long_as_is_said(void **state)
+{
+    (void)state;
+    assert_true(vld_answer_is_young(1000, 1000, 5));
+    assert_true(vld_answer_is_young(1000, 1004, 5));
+    assert_false(vld_answer_is_young(1000, 1005, 5));
+    assert_false(vld_answer_is_young(1000, 1000, 0));
+    assert_false(vld_answer_is_young(0, INT64_C(1800000000000000), 5000000));
+}
+
+static void answers_from_the_future_are_not_young(void **state)
+{
+    (void)state;
+    assert_false(vld_answer_is_young(1001, 1000, 5));
+    assert_false(vld_answer_is_young(INT64_MAX, 1000, 5));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_young_for_as_long_as_is_said),
+        cmocka_unit_test(answers_from_the_future_are_not_young),
         cmocka_unit_test(a_table_has_at_most_sixteen_million_slots),
         cmocka_unit_test(an_empty_table_has_nothing),
         cmocka_unit_test(what_was_put_is_found_whole),
