@@ -143,8 +143,9 @@ bool vld_index_files_make_folder_for(const char *path,
     /* Where others can write, another folder could be given away. */
     at = vld_index_place_open(folder, &above);
     made = above.verdict == VLD_PLACE_ROOTS && above.name[0]
-           && !mkdirat(at, above.name, FOLDER_MODE)
-           && hand_over(at, above.name, owner, no_group);
+               ? !mkdirat(at, above.name, FOLDER_MODE)
+                     && hand_over(at, above.name, owner, no_group)
+               : vld_index_place_make_as(at, &above, FOLDER_MODE, owner);
     vld_index_files_release(at);
     return made;
 }
@@ -410,8 +411,7 @@ static bool lend_file(int at, const char *name, const vld_index_owner *user,
     return lent;
 }
 
-/* Another user may have put any file into a folder of their own; and files that
- * are made there have the folder's group already. */
+/* Another user may have put any file into a folder of their own. */
 static int open_roots_folder(const char *path, char name[NAME_MAX + 1])
 {
     const char *slash = strrchr(path, '/');

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The folders on the way to an index, judged for root by what was opened and
- * not by name.  It never changes a file. */
+ * not by name.  It never changes what exists. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "index/files.h"
 
 #define MOST_LINKS 40
 
@@ -208,4 +210,18 @@ vld_index_verdict vld_index_place_judge(const char *path,
         close(fd);
     }
     return place->verdict;
+}
+
+bool vld_index_place_make_as(int at, const vld_index_place *place, mode_t mode,
+                             const vld_index_owner *owner)
+{
+    gid_t before = getegid();
+    bool made;
+
+    if (place->verdict != VLD_PLACE_OTHERS || place->at_uid != owner->uid
+        || !place->name[0] || setegid(owner->gid)) {
+        return false;
+    }
+    made = !seteuid(owner->uid) && !mkdirat(at, place->name, mode);
+    return !seteuid(0) && !setegid(before) && made;
 }

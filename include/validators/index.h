@@ -85,9 +85,9 @@ vld_index_verdict vld_index_place_judge(const char *path,
 void vld_index_files_make_above(const char *path);
 
 /* Make the folder of the index at path (one level), mode 0750; as root, give
- * it to the owner, only where the folder above is VLD_PLACE_ROOTS.  True: the
- * folder was made, for the owner.  False: something exists there, which was not
- * touched, or the folder cannot be made or given away. */
+ * it to the owner, only where the folder above is VLD_PLACE_ROOTS or the
+ * owner's.  True: the folder was made, for the owner.  False: something exists
+ * there, which was not touched, or the folder cannot be made or given away. */
 bool vld_index_files_make_folder_for(const char *path,
                                      const vld_index_owner *owner);
 

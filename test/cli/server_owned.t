@@ -143,12 +143,23 @@ if ($> == 0) {
 
     # Another user could change a folder for another one before it is theirs.
     mkdir "$work/theirs", 0755;
-    chown 65534, 65534, "$work/theirs";
+    chown 65533, 65533, "$work/theirs";
     $made = "$work/theirs/cache/validators.mdb";
     $port = start();
     ok(!-e "$work/theirs/cache", 'no folder is made below another user\'s');
     like(log_of(), qr{validators:warn.*/theirs/cache: not made.*/theirs; make},
         'the log says why');
+    stop();
+
+    # In the server's own it is made with the server's rights.
+    chown $user, $user, "$work/theirs";
+    $port = start();
+    unlike(log_of(), qr{not made}, 'below the server\'s own none is missed');
+    etag($port, 'big.txt');
+    ok(wait_for(15, sub { etag($port, 'big.txt') =~ /^"/ }),
+        'where the children index');
+    is(facts("$work/theirs/cache", $made), "750:$user:$user 640:$user:$user",
+        'as theirs');
     stop();
 }
 done_testing();

@@ -335,6 +335,12 @@ static void no_folder_below_others(void **state)
 
     assert_int_equal(mkdir(above, 0755), 0);
     assert_int_equal(chown(above, NOBODY, NOBODY), 0);
+    assert_int_equal(chmod(t->dir, 0755), 0);
+    assert_true(vld_index_files_make_folder_for(path, &nobody));
+    assert_int_equal(user_of(folder), NOBODY);
+    assert_int_equal(geteuid(), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(chown(above, 1, 1), 0);
     assert_false(vld_index_files_make_folder_for(path, &nobody));
     assert_int_equal(access(folder, F_OK), -1);
     assert_int_equal(chown(above, 0, NOBODY), 0);
