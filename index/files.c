@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "index/error.h"
+#include "index/place.h"
 
 #define DATA_MODE 0640
 #define LOCK_MODE 0660 /* readers write themselves into it */
@@ -240,8 +241,7 @@ static apr_status_t make_files(const char *path, bool data)
                              : rv;
 }
 
-/* By rename, so that there always is a lock file: a reader could not make
- * one. */
+/* By rename: there always is a lock file, which readers could not make. */
 apr_status_t vld_index_files_renew_lock(const char *path)
 {
     char lock[PATH_MAX];

@@ -21,12 +21,6 @@ apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
 /* Make the index's folder where it is missing. */
 apr_status_t vld_index_files_make_folder(const char *path);
 
-/* As root, make the folder place->name in the folder at, which is the owner's
- * own, with the owner's rights for the time of the call.  For a process of one
- * thread.  False: at is somebody else's, or the folder cannot be made. */
-bool vld_index_place_make_as(int at, const vld_index_place *place, mode_t mode,
-                             const vld_index_owner *owner);
-
 /* Make the folders above the index's folder where they are missing. */
 void vld_index_files_make_parents(const char *path);
 
