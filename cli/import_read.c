@@ -44,8 +44,8 @@ static import_outcome judge_facts(const importing *im, const import_item *it)
     if (entry->mtime_ns != id->mtime_ns) {
         return IMPORT_READ;
     }
-    return im->trusts || vld_identity_mtime_tells(id) ? IMPORT_LOOK
-                                                      : IMPORT_READ;
+    return im->trusts || vld_identity_time_tells(id->mtime_ns) ? IMPORT_LOOK
+                                                               : IMPORT_READ;
 }
 
 /* Without reading: the identity must be settled all the same.  fd: the file or

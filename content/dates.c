@@ -36,8 +36,14 @@ static bool is_same(const vld_digest *a, const vld_digest *b)
 int64_t vld_dates_first(const vld_identity *id, int64_t now_s)
 {
     int64_t mtime_s = whole_seconds(id->mtime_ns);
+    int64_t ctime_s = whole_seconds(id->ctime_ns);
 
-    return vld_identity_mtime_tells(id) && mtime_s <= now_s ? mtime_s : now_s;
+    if (vld_identity_time_tells(id->mtime_ns) && mtime_s <= now_s) {
+        return mtime_s;
+    }
+    /* Images give every file the same time of change, too. */
+    return vld_identity_time_tells(id->ctime_ns) && ctime_s <= now_s ? ctime_s
+                                                                     : now_s;
 }
 
 int64_t vld_dates_next(const vld_identity *id, int64_t before_s, int64_t now_s)

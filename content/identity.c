@@ -60,10 +60,8 @@ static bool is_around(int64_t ns, int64_t noon_s)
     return ns > noon_ns - reach_ns && ns < noon_ns + reach_ns;
 }
 
-bool vld_identity_mtime_tells(const vld_identity *id)
+bool vld_identity_time_tells(int64_t ns)
 {
-    int64_t ns = id->mtime_ns;
-
     return ns >= 2 * NS_PER_S && !is_around(ns, INT64_C(315576000))
            && !is_around(ns, INT64_C(318254400))
            && !is_around(ns, INT64_C(499176000));

@@ -36,7 +36,7 @@ static bool is_known(const vld_attempt *a)
 {
     const vld_identity *id = &a->record->identity;
 
-    return a->known && vld_identity_mtime_tells(id)
+    return a->known && vld_identity_time_tells(id->mtime_ns)
            && vld_identity_equal(id, &a->known->identity, VLD_COMPARE_MTIME);
 }
 

@@ -74,11 +74,11 @@ void vld_identity_of(const struct stat *st, vld_identity *out);
 bool vld_identity_equal(const vld_identity *a, const vld_identity *b,
                         vld_compare verify);
 
-/* Whether an mtime tells contents apart as far as mtimes ever do.  Not those
- * that builds and packagers give to every file, whatever is in it: up to 1 s
- * after 1970, 1980-01-01 (ZIP's first day), 1980-02-01 (Gradle), 1985-10-26
- * (npm), each in any time zone. */
-bool vld_identity_mtime_tells(const vld_identity *id);
+/* Whether a time of a file tells contents apart as far as such times ever do.
+ * Not those that builds, packagers and images give to every file, whatever is
+ * in it: up to 1 s after 1970, 1980-01-01 (ZIP's first day), 1980-02-01
+ * (Gradle), 1985-10-26 (npm), each in any time zone. */
+bool vld_identity_time_tells(int64_t ns);
 
 /* How long after a change its timestamps may still be given to another
  * change, in nanoseconds: two ticks of CLOCK_REALTIME_COARSE (20 ms at
@@ -174,8 +174,8 @@ typedef struct vld_record {
  * one path ever have the same.  Seconds since 1970; the time is an argument. */
 
 /* The date of a content that is seen for the first time: the file's mtime in
- * whole seconds; where that means nothing (vld_identity_mtime_tells, or after
- * now_s), now_s. */
+ * whole seconds; where that means nothing (vld_identity_time_tells, or after
+ * now_s), the time of its last change, and where that means nothing, now_s. */
 int64_t vld_dates_first(const vld_identity *id, int64_t now_s);
 
 /* The date of a content that differs from the one before, whose date was

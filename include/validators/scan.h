@@ -129,7 +129,7 @@ typedef struct vld_scan_options {
     void *baton;
     /* Size and mtime of a record are taken for its content where ctime and
      * inode are others, as after `cp -a`, `rsync -a` or a restore.  Not where
-     * vld_identity_mtime_tells() is false: those files are read. */
+     * vld_identity_time_tells() is false: those files are read. */
     bool adopt;
     /* Afterwards, drop the records at and below the root of files that are
      * gone. */

@@ -179,7 +179,8 @@ sub date_of { my $d = $_[0]{h}{'last-modified'}; return defined $d ? $d : 'none'
         }
     }
     scan(docs('attach/dates'));
-    # Their dates are of this second, and are sent when it is over by 20 ms.
+    # Their dates are of their last change, this second; they are sent when it is
+    # over by 20 ms.
     select undef, undef, undef, 1.1;
     for my $which (sort keys %url) {
         my $res = $c->get($url{$which});
@@ -193,7 +194,8 @@ sub date_of { my $d = $_[0]{h}{'last-modified'}; return defined $d ? $d : 'none'
         my $stamp = stamp_of($date);
         ok($stamp && $stamp > time - 60 && $stamp <= time
             && tag_in($res) =~ /^"[\w-]{22}"$/,
-            "$what that means nothing has the time of indexing for a date")
+            "$what that means nothing has the time of its last change for a"
+            . ' date')
             or diag("Last-Modified: $date");
     }
 }

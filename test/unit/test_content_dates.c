@@ -43,6 +43,26 @@ static void first_without_meaning(void **state)
     assert_int_equal(first(INT64_MAX), NOW);
 }
 
+/* Where the mtime means nothing, the last change counts; where that is a
+ * constant of images or in the future, the time. */
+static void first_by_change(void **state)
+{
+    vld_identity id = { .mtime_ns = 0, .ctime_ns = 1650000000 * S + 5 };
+
+    (void)state;
+    assert_int_equal(vld_dates_first(&id, NOW), 1650000000);
+    id.mtime_ns = (NOW + 1) * S;
+    assert_int_equal(vld_dates_first(&id, NOW), 1650000000);
+    id.ctime_ns = 315532800 * S;
+    assert_int_equal(vld_dates_first(&id, NOW), NOW);
+    id.ctime_ns = S;
+    assert_int_equal(vld_dates_first(&id, NOW), NOW);
+    id.ctime_ns = (NOW + 1) * S;
+    assert_int_equal(vld_dates_first(&id, NOW), NOW);
+    id.mtime_ns = 1600000000 * S;
+    assert_int_equal(vld_dates_first(&id, NOW), 1600000000);
+}
+
 /* Constants of archives and builders (ZIP, Gradle, npm), by their day in each
  * time zone. */
 static void first_of_builders(void **state)
@@ -733,6 +753,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(first_is_mtime, "the first date is the mtime in whole seconds"),
+        TEST(first_by_change, "then the time of the last change counts, "
+                              "where that means anything"),
         TEST(first_of_builders, "days that builders give to every file mean "
                                 "nothing"),
         TEST(first_without_meaning, "0, 1, negative and future mtimes mean "
