@@ -99,6 +99,10 @@ static void hook_start_up(void)
      * with the configuration of the request. */
     ap_hook_check_access(vld_access_take_down, NULL, NULL,
                          APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    /* mod_alias refuses here by the configuration of the URL that was asked
+     * for; a rewritten URL gets another before access control. */
+    ap_hook_translate_name(vld_access_take_down, NULL, NULL,
+                           APR_HOOK_REALLY_FIRST);
 }
 
 /* --- scope, and the three verbs ------------------------------------------- */

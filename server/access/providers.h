@@ -15,8 +15,9 @@ bool vld_access_anonymous(request_rec *r);
 /* No rule was consulted that could decide otherwise for another client. */
 bool vld_access_public(request_rec *r);
 
-/* Take down whether a rule is consulted for r that could.  An access hook that
- * runs before all others, for sub-requests too; it always declines. */
+/* Take down whether a rule is consulted for r that could.  It is a hook of name
+ * translation and of access control, before all others and for sub-requests
+ * too; it always declines. */
 int vld_access_take_down(request_rec *r);
 
 /* Wrap the authorization providers, before any Require is read. */

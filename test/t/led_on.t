@@ -63,8 +63,13 @@ my $server = Vld::Server->start(name => 'led', loglevel => 'notice',
     conf => sub {
         my $s = shift;
         my $docs = $s->docs;
-        return load_modules(qw(rewrite access_compat auth_basic authn_file
+        return load_modules(qw(rewrite alias access_compat auth_basic authn_file
                 authz_user dir negotiation))
+            . "RewriteEngine On\n"
+            . "RewriteRule ^/translated/ /two/second.html [PT]\n"
+            . "<Location /translated/refused>\n"
+            . "<If \"%{REMOTE_ADDR} == '127.0.0.2'\">\nRedirect 403\n</If>\n"
+            . "</Location>\n"
             . "<Directory \"$docs\">\nRequire all granted\n</Directory>\n"
             . sections($s) . "<Directory \"$docs/two\">\n"
             . "DirectoryIndex first.html second.html\n"
@@ -152,6 +157,29 @@ for my $lead (sort keys %lead) {
     my $res = $friend->get('/two/', 'If-None-Match' => $second);
     is("$res->{status} " . ($res->{h}{etag} || ''),
         '200 ' . tag_of("first: $text"), 'and a friend the first');
+}
+# mod_rewrite replaces the URL, and with it the <Location> by which mod_alias
+# has refused.  The rule adds nothing to Vary.
+for my $url (qw(/translated/open /translated/refused)) {
+    my $tag = tag_of("second: $text");
+    my $id;
+    for (1 .. 4) {
+        my $res = $friend->get($url, 'X-Id' => $id = new_id(), $_ > 1
+            ? ('If-None-Match' => $tag) : ());
+        is($res->{status}, $_ > 1 ? 304 : 200, "$url: a friend gets the page");
+    }
+    my $notes = notes_of($server->log_path, $id)->{$id} || 'not logged';
+    if ($url =~ /open/) {
+        is($notes, 'quick', "$url: the quick handler answers");
+        next;
+    }
+    isnt($notes, 'quick', "$url: the quick handler does not answer");
+    for my $asked ([], ['If-None-Match' => $tag],
+        ['If-Modified-Since' => http_date(time)])
+    {
+        is($stranger->get($url, @$asked)->{status}, 403,
+            "$url: a stranger is refused" . (@$asked ? ", @$asked" : ''));
+    }
 }
 is(scalar(() = $server->error_log =~ /exit signal/g), 0,
     'no child of httpd died');
