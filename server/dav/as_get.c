@@ -92,7 +92,8 @@ static void look_at_open(request_rec *r, const char *path, int fd,
         return;
     }
     vld_identity_of(&st, &out->identity);
-    if (vld_index_find(r->request_time, path, &found)) {
+    facts.now_us = apr_time_now();
+    if (vld_index_find(facts.now_us, path, &found)) {
         facts.record = &found.record;
         facts.link_s = found.link_mtime_s;
     }
@@ -102,7 +103,6 @@ static void look_at_open(request_rec *r, const char *path, int fd,
     }
     facts.auto_max = -1;
     facts.past = &memory.past;
-    facts.now_us = apr_time_now();
     vld_facts_see(&facts, &out->identity, compare);
     look_at_file(r, &st, fd, &facts, out);
 }

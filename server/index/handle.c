@@ -251,7 +251,8 @@ vld_open_store *vld_index_acquire(apr_time_t now)
 {
     apr_int64_t due = __atomic_load_n(&handle.next_look_us, __ATOMIC_RELAXED);
 
-    if (now >= due
+    /* A look that is further away is one of a clock that was set back since. */
+    if ((now >= due || due - now > LOOK_EVERY_US)
         && __atomic_compare_exchange_n(&handle.next_look_us, &due,
                                        now + LOOK_EVERY_US, false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)

@@ -99,12 +99,9 @@ static bool says_304(const request_rec *r, const vld_fields *fields,
 /* Why a prepared answer is not given; NULL: it may be.  The cheap questions
  * come first. */
 static const char *find_objection(request_rec *r, const vld_fields *fields,
-                                  const vld_answer *answer, bool quick)
+                                  const vld_answer *answer, bool quick,
+                                  apr_time_t now)
 {
-    /* Not the time of the request, which is when its line came: a client may
-     * take its time for the fields. */
-    apr_time_t now = apr_time_now();
-
     if (quick && !(answer->flags & VLD_ANSWER_QUICK)) {
         return "the answer may not be given before access control";
     }
@@ -130,10 +127,18 @@ static bool find_valid_answer(request_rec *r, const vld_fields *fields,
                               vld_answer *out)
 {
     const char *why = "nothing is prepared for this request";
+    apr_time_t now;
 
     if (vld_answers_find(vld_shared_answers(), key, vld_answer_fits_request, r,
                          buf, out)) {
-        why = find_objection(r, fields, out, quick);
+        /* Not the time of the request, which is when its line came: a client
+         * may take its time for the fields. */
+        now = apr_time_now();
+        why = find_objection(r, fields, out, quick, now);
+        if (out->born_us > now) {
+            /* It would be young again when the clock has caught up. */
+            vld_answers_forget(vld_shared_answers(), key);
+        }
     }
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s %s: no replay %s: %s",

@@ -24,14 +24,14 @@ my $users = top() . '/conf/users';
 my %rule = (
     open => ['', 200],
     deny => ["Order deny,allow\nDeny from 127.0.0.2\n", 403],
-    if => ["<If \"%{HTTP:X-Friend} != 'yes'\">\nRequire all denied\n</If>\n",
-        403],
-    rewrite => ["RewriteEngine On\nRewriteCond %{HTTP:X-Friend} !=yes\n"
+    if => ["<If \"%{REMOTE_ADDR} == '127.0.0.2'\">\nRequire all denied\n"
+        . "</If>\n", 403],
+    rewrite => ["RewriteEngine On\nRewriteCond %{REMOTE_ADDR} =127.0.0.2\n"
         . "RewriteRule . - [F]\n", 403],
     satisfy => ["AuthType Basic\nAuthName friends\nAuthUserFile \"$users\"\n"
         . "Require valid-user\nOrder deny,allow\nDeny from all\n"
         . "Allow from 127.0.0.1\nSatisfy Any\n", 401],
-    expr => ["Require expr \"%{HTTP:X-Friend} == 'yes'\"\n", 403],
+    expr => ["Require expr \"%{REMOTE_ADDR} != '127.0.0.2'\"\n", 403],
 );
 
 # How a request is led on: the URL's last part, the file, what is configured.
