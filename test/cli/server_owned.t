@@ -61,8 +61,9 @@ END
         exec $httpd, '-f', "$run/httpd.conf", '-DFOREGROUND'
             or POSIX::_exit(127);
     }
-    wait_for(20, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $port) }) or diag(slurp("$run/err"));
+    # It listens before it has read its configuration to the end.
+    wait_for(20, sub { log_of() =~ /resuming normal operations/ })
+        or diag(slurp("$run/err"));
     return $port;
 }
 
@@ -97,7 +98,11 @@ sub facts
         @s ? sprintf('%o:%d:%d', $s[2] & 07777, @s[4, 5]) : 'none' } @_;
 }
 
-sub log_of { return slurp("$work/httpd/error.log") }
+sub log_of
+{
+    my $log = "$work/httpd/error.log";
+    return -e $log ? slurp($log) : '';
+}
 
 # --- the server's
 my $port = start();
