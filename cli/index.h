@@ -15,8 +15,12 @@ apr_status_t cli_reopen_index(cli *c);
 
 /* Run `attempt`; as often as it returns VLD_E_REPLACED, but at most `most`
  * times, reopen the index and run it again.  Returns its last status, or that
- * of a reopening that has failed. */
-#define CLI_RETRIES 5
+ * of a reopening that has failed.
+ *
+ * CLI_RETRIES: who opens an index must read all of it before he writes, and
+ * another compaction may come meanwhile; one after the other, for as long as
+ * somebody compacts in a loop. */
+#define CLI_RETRIES 50
 #define CLI_RETRY_ALWAYS (~0U)
 apr_status_t cli_retry_replaced(cli *c, unsigned most,
                                 apr_status_t (*attempt)(void *baton),

@@ -300,7 +300,8 @@ is($first->{n}{different}, 1, 'and the other one is reported');
     while (!($job->{done} = waitpid $job->{pid}, POSIX::WNOHANG())) {
         $compacted++ if run('-i', $into, 'compact')->{exit} == 0;
     }
-    is($?, 0, 'an import into an index that is compacted exits with 0');
+    is($?, 0, 'an import into an index that is compacted exits with 0')
+        or diag(slurp("$job->{name}.err"));
     cmp_ok($compacted, '>=', 1, 'it was');
     my $n = json(slurp("$job->{name}.out"));
     is($n->{hashed} + $n->{unchanged}, 60_000, 'nothing is lost');
