@@ -104,7 +104,7 @@ static void put_fixed(unsigned char *image, const vld_answer *answer)
     set64(image + AT_CTIME, (uint64_t)answer->identity.ctime_ns);
     set64(image + AT_INODE, answer->identity.inode);
     set64(image + AT_LAST_MODIFIED, (uint64_t)answer->last_modified);
-    memcpy(image + AT_DIGEST, answer->digest.bytes, sizeof(vld_digest));
+    memcpy(image + AT_NAME, answer->name.bytes, sizeof(vld_digest));
 }
 
 /* Zero up to the next step.  Returns the octets that the image uses. */
@@ -208,7 +208,7 @@ static bool get_fixed(const unsigned char *image, vld_answer *out)
     out->identity.ctime_ns = (int64_t)get64(image + AT_CTIME);
     out->identity.inode = get64(image + AT_INODE);
     out->last_modified = (int64_t)get64(image + AT_LAST_MODIFIED);
-    memcpy(out->digest.bytes, image + AT_DIGEST, sizeof(vld_digest));
+    memcpy(out->name.bytes, image + AT_NAME, sizeof(vld_digest));
     return true;
 }
 

@@ -28,7 +28,7 @@
  *   64      8      identity: ctime
  *   72      8      identity: inode
  *   80      8      date of the content, seconds since 1970
- *   88      32     digest of the content
+ *   88      32     name of the content
  *   120     4*n    lengths of name and value, 2 octets each: first of the
  *                  request fields, then of the fields of the 304
  *   ...            texts, each with a NUL after it: key, path, entity tag,
@@ -73,11 +73,11 @@ enum slot_offset {
     AT_CTIME = 64,
     AT_INODE = 72,
     AT_LAST_MODIFIED = 80,
-    AT_DIGEST = 88,
+    AT_NAME = 88,
     AT_LENGTHS = 120
 };
 
-_Static_assert(AT_DIGEST + sizeof(vld_digest) == AT_LENGTHS,
+_Static_assert(AT_NAME + sizeof(vld_digest) == AT_LENGTHS,
                "the fixed part has no holes");
 _Static_assert(AT_LENGTHS % 8 == 0 && AT_BORN % 8 == 0,
                "words of the slot are aligned");

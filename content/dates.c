@@ -31,6 +31,14 @@ static bool is_same(const vld_digest *a, const vld_digest *b)
     return !memcmp(a, b, sizeof(*a));
 }
 
+static bool is_named(const vld_record *record, const vld_digest *name)
+{
+    vld_digest its;
+
+    vld_record_name(record, &its);
+    return is_same(&its, name);
+}
+
 /* --- the date of one content ---------------------------------------------- */
 
 int64_t vld_dates_first(const vld_identity *id, int64_t now_s)
@@ -74,13 +82,13 @@ bool vld_dates_may_send(int64_t date_s, int64_t now_us)
 /* --- the contents before -------------------------------------------------- */
 
 /* The date with which the content is remembered; 0: it is not. */
-static int64_t remembered_date(const vld_past *past, const vld_digest *digest)
+static int64_t remembered_date(const vld_past *past, const vld_digest *name)
 {
     int64_t date = 0;
     uint32_t i;
 
     for (i = 0; i < past->count; i++) {
-        if (is_same(&past->all[i].digest, digest)) {
+        if (is_same(&past->all[i].name, name)) {
             date = vld_dates_later(date, past->all[i].date);
         }
     }
@@ -89,13 +97,13 @@ static int64_t remembered_date(const vld_past *past, const vld_digest *digest)
 
 /* The first date that no other remembered content has had; 0: none is
  * remembered. */
-static int64_t floor_of(const vld_past *past, const vld_digest *digest)
+static int64_t floor_of(const vld_past *past, const vld_digest *name)
 {
     int64_t floor = 0;
     uint32_t i;
 
     for (i = 0; i < past->count; i++) {
-        if (!is_same(&past->all[i].digest, digest)
+        if (!is_same(&past->all[i].name, name)
             && past->all[i].date >= floor) {
             floor = past->all[i].date + 1;
         }
@@ -103,10 +111,10 @@ static int64_t floor_of(const vld_past *past, const vld_digest *digest)
     return floor;
 }
 
-bool vld_dates_is_free(const vld_past *past, const vld_digest *digest,
+bool vld_dates_is_free(const vld_past *past, const vld_digest *name,
                        int64_t date_s)
 {
-    return floor_of(past, digest) <= date_s;
+    return floor_of(past, name) <= date_s;
 }
 
 void vld_dates_latest(const vld_past *past, vld_dated *out)
@@ -132,14 +140,14 @@ static int64_t new_date(const vld_dates_facts *f)
     int64_t now_s = f->now_us / US_PER_S;
 
     if (f->record && !past->count && !past->lost
-        && is_same(&f->record->digest, f->digest)) {
+        && is_named(f->record, f->name)) {
         return f->record->last_modified;
     }
     if (f->record) {
         return vld_dates_next(f->identity, f->record->last_modified, now_s);
     }
     if (past->count) {
-        return vld_dates_next(f->identity, floor_of(past, f->digest) - 1,
+        return vld_dates_next(f->identity, floor_of(past, f->name) - 1,
                               now_s);
     }
     return vld_dates_later(vld_dates_first(f->identity, now_s),
@@ -162,7 +170,7 @@ static int64_t unrecorded_date(const vld_dates_facts *f, int64_t remembered,
 
 void vld_dates_choose(const vld_dates_facts *f, vld_chosen_date *out)
 {
-    int64_t remembered = remembered_date(f->past, f->digest);
+    int64_t remembered = remembered_date(f->past, f->name);
     int64_t recorded = 0, date;
 
     out->needs_memory = false;
@@ -176,7 +184,7 @@ void vld_dates_choose(const vld_dates_facts *f, vld_chosen_date *out)
     /* The index keeps the date of a content that comes back, and may not have
      * seen what was there meanwhile; clients may have. */
     date = vld_dates_later(date, remembered);
-    date = vld_dates_later(date, floor_of(f->past, f->digest));
+    date = vld_dates_later(date, floor_of(f->past, f->name));
     out->seconds = date;
     out->is_ahead_of_record = f->is_fresh && date > recorded;
     out->may_be_sent = vld_dates_may_send(date, f->now_us);
@@ -192,14 +200,22 @@ void vld_dates_forgo_memory(vld_chosen_date *date, const vld_identity *id,
 
 /* --- the date that a record gets ------------------------------------------ */
 
+static bool is_same_content(const vld_record *a, const vld_record *b)
+{
+    vld_digest name;
+
+    vld_record_name(b, &name);
+    return is_named(a, &name);
+}
+
 /* The content that the record follows: the index's, or a later one that was
  * sent. False: neither is known. */
 static bool find_before(const vld_record *known, const vld_last_sent *sent,
                         vld_last_sent *out)
 {
     if (known) {
-        out->has_digest = true;
-        out->digest = known->digest;
+        out->has_name = true;
+        vld_record_name(known, &out->name);
         out->date = known->last_modified;
     }
     if (sent && sent->date && (!known || sent->date > out->date)) {
@@ -217,7 +233,7 @@ int64_t vld_dates_of_record(const vld_record *read, const vld_record *known,
     if (!find_before(known, sent, &before)) {
         return vld_dates_first(&read->identity, now_s);
     }
-    if (before.has_digest && is_same(&before.digest, &read->digest)) {
+    if (before.has_name && is_named(read, &before.name)) {
         return before.date;
     }
     return vld_dates_next(&read->identity, before.date, now_s);
@@ -229,7 +245,7 @@ int64_t vld_dates_declared(int64_t date_s, const vld_record *read,
     if (date_s <= 1 || date_s > now_s) {
         return 0;
     }
-    if (!known || is_same(&known->digest, &read->digest)
+    if (!known || is_same_content(known, read)
         || date_s
                > vld_dates_next(&read->identity, known->last_modified, now_s)) {
         return date_s;

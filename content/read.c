@@ -36,7 +36,8 @@ static bool is_known(const vld_attempt *a)
 {
     const vld_identity *id = &a->record->identity;
 
-    return a->known && vld_identity_time_tells(id->mtime_ns)
+    return a->known && !a->known->is_unread
+           && vld_identity_time_tells(id->mtime_ns)
            && vld_identity_equal(id, &a->known->identity, VLD_COMPARE_MTIME);
 }
 
@@ -56,6 +57,8 @@ vld_reading vld_file_try(vld_attempt *a)
         return o;
     }
     record->indexed_ns = vld_now_ns();
+    record->is_promised = false;
+    record->is_unread = false;
     a->wait_ns = vld_identity_settles_ns(id, record->indexed_ns,
                                          vld_identity_margin_ns(a->fd, dev))
                  - record->indexed_ns;
@@ -64,6 +67,8 @@ vld_reading vld_file_try(vld_attempt *a)
     }
     if (is_known(a)) {
         record->digest = a->known->digest;
+        record->is_promised = a->known->is_promised;
+        record->seed = a->known->seed;
         return VLD_ADOPTED;
     }
     a->rv = vld_digest_file(a->fd, id->size, a->stop, a->progress,

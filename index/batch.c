@@ -8,6 +8,7 @@
 
 #include "index/check.h"
 #include "index/current.h"
+#include "index/databases.h"
 #include "index/error.h"
 #include "index/fault.h"
 #include "index/grow.h"
@@ -19,6 +20,7 @@ struct vld_batch {
     vld_store *store;
     MDB_txn *txn;
     unsigned char *value; /* room for one value */
+    bool has_promises;    /* the index says that it may have them */
 };
 
 /* --- begin --------------------------------------------------------------- */
@@ -27,8 +29,9 @@ typedef struct batch_call {
     apr_status_t rv;
     vld_batch *batch;
     const vld_store_key *key;
-    size_t size;  /* of the value */
-    bool resized; /* by another process, beyond this one's map */
+    size_t size;   /* of the value */
+    bool promises; /* the value is a record with a promise */
+    bool resized;  /* by another process, beyond this one's map */
 } batch_call;
 
 static void begin_txn(void *data)
@@ -110,7 +113,7 @@ static void free_batch(vld_batch *batch)
 apr_status_t vld_batch_begin(vld_store *store, vld_batch **out)
 {
     vld_batch *batch;
-    batch_call call = { APR_SUCCESS, NULL, NULL, 0, false };
+    batch_call call = { APR_SUCCESS, NULL, NULL, 0, false, false };
     apr_status_t rv;
 
     if (store->mode == VLD_STORE_READ) {
@@ -121,7 +124,7 @@ apr_status_t vld_batch_begin(vld_store *store, vld_batch **out)
         return APR_ENOMEM;
     }
     batch->store = store;
-    batch->value = malloc(VLD_RECORD_SIZE + VLD_PATH_MAX);
+    batch->value = malloc(VLD_PROMISED_SIZE + VLD_PATH_MAX);
     call.batch = batch;
     rv = batch->value ? begin_guarded(store, &call) : APR_ENOMEM;
     if (rv != APR_SUCCESS) {
@@ -139,8 +142,15 @@ static void put_value(void *data)
     MDB_val key = { call->key->size, (void *)(uintptr_t)call->key->data };
     MDB_val val = { call->size, batch->value };
 
-    int rc = mdb_put(batch->txn, batch->store->files, &key, &val, 0);
+    int rc = 0;
 
+    if (call->promises && !batch->has_promises) {
+        rc = vld_databases_allow_promises(batch->store, batch->txn);
+        batch->has_promises = !rc;
+    }
+    if (!rc) {
+        rc = mdb_put(batch->txn, batch->store->files, &key, &val, 0);
+    }
     call->rv = vld_error_mdb_write(rc, batch->store->env);
 }
 
@@ -148,7 +158,8 @@ apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record)
 {
     vld_store_key key;
-    batch_call call = { APR_SUCCESS, batch, &key, vld_value_size(len), false };
+    batch_call call = { APR_SUCCESS, batch, &key, vld_value_size(record, len),
+                        record->is_promised, false };
     apr_status_t rv = vld_record_encode(record, path, len, batch->value);
 
     if (rv == APR_SUCCESS) {
@@ -196,7 +207,7 @@ static void delete_key(void *data)
 apr_status_t vld_batch_delete(vld_batch *batch, const char *path, size_t len)
 {
     vld_store_key key;
-    batch_call call = { APR_SUCCESS, batch, &key, 0, false };
+    batch_call call = { APR_SUCCESS, batch, &key, 0, false, false };
     apr_status_t rv = vld_store_key_of(path, len, &key);
 
     return rv == APR_SUCCESS ? vld_store_run(batch->store, delete_key, &call)
@@ -214,7 +225,7 @@ static void commit_txn(void *data)
 apr_status_t vld_batch_commit(vld_batch *batch)
 {
     vld_store *store = batch->store;
-    batch_call call = { VLD_E_DAMAGED, batch, NULL, 0, false };
+    batch_call call = { VLD_E_DAMAGED, batch, NULL, 0, false, false };
     apr_status_t rv = vld_store_run(store, commit_txn, &call);
 
     set_writing(store, 0);

@@ -72,7 +72,24 @@ static apr_status_t check_format(vld_store *store, MDB_txn *txn)
     if (rc) {
         return vld_error_mdb(rc);
     }
-    return vld_get32(val.mv_data) == VLD_FORMAT ? APR_SUCCESS : VLD_E_VERSION;
+    return vld_get32(val.mv_data) >= VLD_FORMAT_FIRST
+                   && vld_get32(val.mv_data) <= VLD_FORMAT_PROMISES
+               ? APR_SUCCESS
+               : VLD_E_VERSION;
+}
+
+int vld_databases_allow_promises(vld_store *store, MDB_txn *txn)
+{
+    unsigned char number[4];
+    MDB_val val;
+    int rc = vld_databases_get_meta(store, txn, "format", &val);
+
+    if (rc || (val.mv_size == 4
+               && vld_get32(val.mv_data) == VLD_FORMAT_PROMISES)) {
+        return rc;
+    }
+    vld_put32(number, VLD_FORMAT_PROMISES);
+    return put_meta(store, txn, "format", number, sizeof(number));
 }
 
 static int write_meta(vld_store *store, MDB_txn *txn)
@@ -81,7 +98,7 @@ static int write_meta(vld_store *store, MDB_txn *txn)
     unsigned char number[8];
     int rc;
 
-    vld_put32(number, VLD_FORMAT);
+    vld_put32(number, VLD_FORMAT_FIRST);
     rc = put_meta(store, txn, "format", number, 4);
     if (!rc) {
         vld_put64(number, (uint64_t)vld_now_ns());

@@ -21,4 +21,8 @@ apr_status_t vld_databases_make(vld_store *store);
 int vld_databases_get_meta(const vld_store *store, MDB_txn *txn,
                            const char *name, MDB_val *val);
 
+/* In a transaction of writing: say in `meta` that records may have promises,
+ * so that programs that do not know them refuse the index; LMDB's code. */
+int vld_databases_allow_promises(vld_store *store, MDB_txn *txn);
+
 #endif /* VALIDATORS_INDEX_DATABASES_H */

@@ -6,6 +6,26 @@
 
 #include "validators/index.h"
 
+/* Whether another one has read the file later, and so knows better.  One that
+ * promised the tag of this very file has not read it. */
+static bool was_read_later(const vld_record *known, const vld_record *record)
+{
+    return known->indexed_ns > record->indexed_ns
+           && known->indexed_ns <= vld_now_ns()
+           && !(known->is_unread
+                && vld_identity_equal(&known->identity, &record->identity,
+                                      VLD_COMPARE_STRICT));
+}
+
+static bool is_of_same_content(const vld_record *a, const vld_record *b)
+{
+    vld_digest name_a, name_b;
+
+    vld_record_name(a, &name_a);
+    vld_record_name(b, &name_b);
+    return !memcmp(&name_a, &name_b, sizeof(name_a));
+}
+
 apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
                               vld_record *record, const vld_last_sent *heard,
                               bool *same)
@@ -21,12 +41,13 @@ apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
         && (rv != VLD_E_DAMAGED || !vld_batch_is_well(batch))) {
         return rv;
     }
-    if (is_known && known.indexed_ns > record->indexed_ns
-        && known.indexed_ns <= vld_now_ns()) {
-        return APR_SUCCESS; /* another one has read the file later */
+    if (is_known && was_read_later(&known, record)) {
+        return APR_SUCCESS;
     }
-    *same = is_known
-            && !memcmp(&known.digest, &record->digest, sizeof(record->digest));
+    if (is_known) {
+        vld_record_keep_promise(record, &known);
+        *same = is_of_same_content(&known, record);
+    }
     record->last_modified = vld_dates_of_record(record,
                                                 is_known ? &known : NULL, heard,
                                                 vld_now_ns() / 1000000000);

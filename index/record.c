@@ -15,20 +15,23 @@
  * complement:
  *
  *  OFFSET  SIZE  DESCRIPTION
- *       0     2  format version, 1
- *       2     2  flags, none defined: 0
+ *       0     2  format version: 2 where a tag is promised, else 1
+ *       2     2  flags: 1, the content was not read yet (version 2 only)
  *       4     4  octets of the path after the record: 0 where the key is
  *                the path
- *       8    32  SHA-256 of the content
+ *       8    32  SHA-256 of the content; not read yet: 0
  *      40     8  identity: size in octets
  *      48     8  identity: mtime, ns since 1970
  *      56     8  identity: ctime, ns since 1970
  *      64     8  identity: inode
  *      72     8  Last-Modified, s since 1970
- *      80     8  when the content was read, ns since 1970
- *      88     8  XXH3-64 of octets 0 to 87, seeded with the XXH3-64 (seed 0)
- *                of the path
- *      96     n  the path, where it is longer than 511 octets
+ *      80     8  when the content was read, ns since 1970; not read yet: when
+ *                its tag was promised
+ *      88    16  version 2 only: the seed of the promised tag
+ *      88     8  (version 2: at 104) XXH3-64 of the octets before, seeded with
+ *                the XXH3-64 (seed 0) of the path
+ *      96     n  (version 2: at 112) the path, where it is longer than 511
+ *                octets
  */
 enum {
     AT_VERSION = 0,
@@ -41,10 +44,14 @@ enum {
     AT_INODE = 64,
     AT_LAST_MODIFIED = 72,
     AT_INDEXED = 80,
-    AT_CHECKSUM = 88,
-    AT_PATH = 96
+    AT_SEED = 88,
+    CHECKSUM_SIZE = 8
 };
-_Static_assert(AT_PATH == VLD_RECORD_SIZE, "the record ends at the path");
+enum { UNREAD = 1 };
+_Static_assert(AT_SEED + CHECKSUM_SIZE == VLD_RECORD_SIZE,
+               "the checksum ends a record");
+_Static_assert(AT_SEED + sizeof(vld_seed) + CHECKSUM_SIZE == VLD_PROMISED_SIZE,
+               "the checksum ends a record");
 _Static_assert(sizeof(vld_digest) == AT_SIZE - AT_DIGEST, "SHA-256");
 _Static_assert(sizeof(vld_digest) + 1 == VLD_LONG_KEY_SIZE, "hashed key");
 
@@ -92,33 +99,55 @@ apr_status_t vld_store_key_of(const char *path, size_t len, vld_store_key *out)
     return APR_SUCCESS;
 }
 
-size_t vld_value_size(size_t path_len)
+static size_t size_of_version(unsigned version)
 {
-    return VLD_RECORD_SIZE + (is_long(path_len) ? path_len : 0);
+    return version == VLD_FORMAT_PROMISES ? VLD_PROMISED_SIZE : VLD_RECORD_SIZE;
 }
 
-static uint64_t compute_checksum(const unsigned char *value, const char *path,
-                                 size_t len)
+static unsigned version_of(const vld_record *record)
 {
-    return XXH3_64bits_withSeed(value, AT_CHECKSUM, XXH3_64bits(path, len));
+    return record->is_promised ? VLD_FORMAT_PROMISES : VLD_FORMAT_FIRST;
+}
+
+size_t vld_value_size(const vld_record *record, size_t path_len)
+{
+    return size_of_version(version_of(record))
+           + (is_long(path_len) ? path_len : 0);
+}
+
+static uint64_t compute_checksum(const unsigned char *value, size_t record_size,
+                                 const char *path, size_t len)
+{
+    return XXH3_64bits_withSeed(value, record_size - CHECKSUM_SIZE,
+                                XXH3_64bits(path, len));
+}
+
+static bool is_zero(const vld_digest *digest)
+{
+    static const vld_digest zero;
+
+    return !memcmp(digest, &zero, sizeof(zero));
 }
 
 static bool is_sane(const vld_record *record)
 {
     return record->identity.size <= INT64_MAX && record->last_modified >= 0
-           && record->last_modified <= LAST_DATE && record->indexed_ns > 0;
+           && record->last_modified <= LAST_DATE && record->indexed_ns > 0
+           && (!record->is_unread
+               || (record->is_promised && is_zero(&record->digest)));
 }
 
 apr_status_t vld_record_encode(const vld_record *record, const char *path,
                                size_t len, unsigned char *value)
 {
     const vld_identity *id = &record->identity;
+    size_t size = size_of_version(version_of(record));
 
     if (!vld_path_is_valid(path, len) || !is_sane(record)) {
         return APR_EINVAL;
     }
-    vld_put16(value + AT_VERSION, VLD_FORMAT);
-    vld_put16(value + AT_FLAGS, 0);
+    vld_put16(value + AT_VERSION, (uint16_t)version_of(record));
+    vld_put16(value + AT_FLAGS, record->is_unread ? UNREAD : 0);
     vld_put32(value + AT_PATH_SIZE, is_long(len) ? (uint32_t)len : 0);
     memcpy(value + AT_DIGEST, record->digest.bytes, sizeof(record->digest));
     vld_put64(value + AT_SIZE, id->size);
@@ -127,24 +156,48 @@ apr_status_t vld_record_encode(const vld_record *record, const char *path,
     vld_put64(value + AT_INODE, id->inode);
     vld_put64(value + AT_LAST_MODIFIED, (uint64_t)record->last_modified);
     vld_put64(value + AT_INDEXED, (uint64_t)record->indexed_ns);
-    vld_put64(value + AT_CHECKSUM, compute_checksum(value, path, len));
+    if (record->is_promised) {
+        memcpy(value + AT_SEED, record->seed.octets, sizeof(record->seed));
+    }
+    vld_put64(value + size - CHECKSUM_SIZE,
+              compute_checksum(value, size, path, len));
     if (is_long(len)) {
-        memcpy(value + AT_PATH, path, len);
+        memcpy(value + size, path, len);
     }
     return APR_SUCCESS;
 }
 
+static bool knows_version(unsigned version)
+{
+    return version == VLD_FORMAT_FIRST || version == VLD_FORMAT_PROMISES;
+}
+
+/* size is VLD_RECORD_SIZE at least. */
 static bool is_made_for(const unsigned char *value, size_t size,
                         const char *path, size_t len)
 {
-    if (size != vld_value_size(len) || vld_get16(value) != VLD_FORMAT
-        || vld_get16(value + AT_FLAGS)
-        || vld_get32(value + AT_PATH_SIZE) != size - VLD_RECORD_SIZE
-        || vld_get64(value + AT_CHECKSUM)
-               != compute_checksum(value, path, len)) {
+    unsigned version = vld_get16(value), flags = vld_get16(value + AT_FLAGS);
+    size_t record_size = size_of_version(version);
+
+    if (!knows_version(version)
+        || size != record_size + (is_long(len) ? len : 0)
+        || (flags && (flags != UNREAD || version != VLD_FORMAT_PROMISES))
+        || vld_get32(value + AT_PATH_SIZE) != size - record_size
+        || vld_get64(value + record_size - CHECKSUM_SIZE)
+               != compute_checksum(value, record_size, path, len)) {
         return false;
     }
-    return !is_long(len) || !memcmp(value + AT_PATH, path, len);
+    return !is_long(len) || !memcmp(value + record_size, path, len);
+}
+
+static void read_promise(const unsigned char *value, vld_record *out)
+{
+    out->is_promised = vld_get16(value) == VLD_FORMAT_PROMISES;
+    out->is_unread = vld_get16(value + AT_FLAGS) == UNREAD;
+    memset(&out->seed, 0, sizeof(out->seed));
+    if (out->is_promised) {
+        memcpy(out->seed.octets, value + AT_SEED, sizeof(out->seed));
+    }
 }
 
 apr_status_t vld_record_decode(const void *data, size_t size, const char *path,
@@ -163,6 +216,7 @@ apr_status_t vld_record_decode(const void *data, size_t size, const char *path,
     r.identity.inode = vld_get64(value + AT_INODE);
     r.last_modified = (int64_t)vld_get64(value + AT_LAST_MODIFIED);
     r.indexed_ns = (int64_t)vld_get64(value + AT_INDEXED);
+    read_promise(value, &r);
     if (!is_sane(&r)) {
         return VLD_E_DAMAGED;
     }
@@ -173,15 +227,19 @@ apr_status_t vld_record_decode(const void *data, size_t size, const char *path,
 bool vld_record_path(const void *key, size_t key_size, const void *value,
                      size_t size, const char **path, size_t *len)
 {
+    size_t record_size;
+
     if (!is_hashed_key(key, key_size)) {
         *path = key;
         *len = key_size;
         return true;
     }
-    if (size <= VLD_RECORD_SIZE) {
+    record_size = size < VLD_RECORD_SIZE ? VLD_RECORD_SIZE
+                                         : size_of_version(vld_get16(value));
+    if (size <= record_size) {
         return false;
     }
-    *path = (const char *)value + AT_PATH;
-    *len = size - VLD_RECORD_SIZE;
+    *path = (const char *)value + record_size;
+    *len = size - record_size;
     return true;
 }

@@ -7,15 +7,20 @@
 
 #include "validators/index.h"
 
-/* The version of the whole index, in `meta` and in every record. */
-#define VLD_FORMAT 1
+/* The versions of the whole index, in `meta`, and of records.  An index has the
+ * first one, and so can be read by programs that know no other, until the first
+ * promise is recorded. */
+#define VLD_FORMAT_FIRST 1
+#define VLD_FORMAT_PROMISES 2
 
 /* A key of LMDB is 511 octets at most; longer paths are stored under
  * 0x00 + SHA-256 of the path.  The longest path taken at all: */
 #define VLD_KEY_MAX 511
 #define VLD_LONG_KEY_SIZE 33
 
+/* Octets of a record, of either version: the path may follow. */
 #define VLD_RECORD_SIZE 96
+#define VLD_PROMISED_SIZE 112
 
 typedef struct vld_store_key {
     const void *data; /* the path itself, or hashed */
@@ -27,9 +32,9 @@ typedef struct vld_store_key {
  * is lost can be deleted. */
 apr_status_t vld_store_key_of(const char *path, size_t len, vld_store_key *out);
 
-/* Write the value for a path, vld_value_size(len) octets.  APR_EINVAL: the
- * decoder would refuse it. */
-size_t vld_value_size(size_t path_len);
+/* Write the value for a path, vld_value_size() octets.  APR_EINVAL: the decoder
+ * would refuse it. */
+size_t vld_value_size(const vld_record *record, size_t path_len);
 apr_status_t vld_record_encode(const vld_record *record, const char *path,
                                size_t len, unsigned char *value);
 

@@ -20,10 +20,10 @@
  *   0       16     check and sequence
  *   16      2      used: up to the end of the path's last word
  *   18      2      length of the path
- *   20      1      1: the digest is known
+ *   20      1      1: the name is known
  *   21      3      zero
  *   24      8      date, seconds since 1970; 0: none
- *   32      32     digest of the content of that date
+ *   32      32     name of the content of that date
  *   64      1024   path, with NULs to the end of a word
  *
  * The state is set last: a slot is wanted when its path is whole. */
@@ -57,9 +57,9 @@ enum list_offset { AT_POSTED = VLD_SLOTS_HEAD_WORDS };
 enum slot_offset {
     AT_USED = VLD_SLOT_USED,
     AT_PATH_LEN = VLD_SLOT_DATA,
-    AT_HAS_DIGEST = 20,
+    AT_HAS_NAME = 20,
     AT_DATE = 24,
-    AT_DIGEST = 32,
+    AT_NAME = 32,
     AT_PATH = 64,
     WANTED_SLOT = AT_PATH + VLD_WANTED_PATH
 };
@@ -75,7 +75,7 @@ enum state_bits {
 };
 
 _Static_assert(WANTED_SLOT % 64 == 0, "slots begin with a cache line");
-_Static_assert(AT_DIGEST + sizeof(vld_digest) == AT_PATH,
+_Static_assert(AT_NAME + sizeof(vld_digest) == AT_PATH,
                "the fixed part has no holes");
 _Static_assert(MOST_LOOKS <= LOOKS_MASK, "looks fit their bits");
 

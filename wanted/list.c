@@ -101,7 +101,7 @@ static size_t compute_used(size_t len)
 }
 
 static void fill_image(uint64_t *image, const char *path, size_t len,
-                       int64_t date, const vld_digest *digest)
+                       int64_t date, const vld_digest *name)
 {
     unsigned char *octets = (unsigned char *)image;
     uint16_t used = (uint16_t)compute_used(len), path_len = (uint16_t)len;
@@ -111,9 +111,9 @@ static void fill_image(uint64_t *image, const char *path, size_t len,
     memcpy(octets + AT_USED, &used, sizeof(used));
     memcpy(octets + AT_PATH_LEN, &path_len, sizeof(path_len));
     memcpy(octets + AT_DATE, &date, sizeof(date));
-    if (digest) {
-        octets[AT_HAS_DIGEST] = 1;
-        memcpy(octets + AT_DIGEST, digest, sizeof(*digest));
+    if (name) {
+        octets[AT_HAS_NAME] = 1;
+        memcpy(octets + AT_NAME, name, sizeof(*name));
     }
     memcpy(octets + AT_PATH, path, len);
 }
@@ -135,8 +135,8 @@ static bool read_item(const vld_slot_set *set, unsigned way,
         return false;
     }
     memcpy(&item->date, octets + AT_DATE, sizeof(item->date));
-    memcpy(&item->digest, octets + AT_DIGEST, sizeof(item->digest));
-    item->has_digest = octets[AT_HAS_DIGEST] == 1;
+    memcpy(&item->name, octets + AT_NAME, sizeof(item->name));
+    item->has_name = octets[AT_HAS_NAME] == 1;
     memcpy(item->path, octets + AT_PATH, len);
     item->path[len] = '\0';
     item->len = len;
@@ -247,7 +247,7 @@ static bool post_new(vld_wanted *list, const vld_slot_set *set, uint64_t *image,
 }
 
 bool vld_wanted_post(vld_wanted *list, const char *path, size_t len,
-                     int64_t date, const vld_digest *digest, int64_t now_us)
+                     int64_t date, const vld_digest *name, int64_t now_us)
 {
     uint64_t image[WANTED_SLOT / 8];
     vld_slot_set set;
@@ -258,7 +258,7 @@ bool vld_wanted_post(vld_wanted *list, const char *path, size_t len,
     }
     set = vld_slots_locate(&list->slots,
                            vld_slots_hash(&list->slots, path, len));
-    fill_image(image, path, len, date, digest);
+    fill_image(image, path, len, date, name);
     way = find_way(&set);
     return way < VLD_SLOT_WAYS ? post_again(list, &set, way, image, now_us)
                                : post_new(list, &set, image, now_us);

@@ -20,12 +20,13 @@
 
 /* flags */
 #define VLD_ANSWER_QUICK 0x01u     /* may be replayed before access control */
-#define VLD_ANSWER_INDEXED 0x02u   /* the digest came from a record */
+#define VLD_ANSWER_INDEXED 0x02u   /* the name came from a record */
 #define VLD_ANSWER_DATE_ONLY 0x04u /* kept for its date, never given */
 #define VLD_ANSWER_TAGGED 0x08u    /* etag is one entity tag, nothing else */
 #define VLD_ANSWER_UNKNOWN 0x10u   /* the content is not known; see below */
+#define VLD_ANSWER_PROMISED 0x20u  /* the name is not the digest */
 
-/* UNKNOWN: digest and last_modified are of the content before this one that
+/* UNKNOWN: name and last_modified are of the content before this one that
  * had the latest date. */
 
 /* A field of a message: name and value, both NUL-terminated in answers that
@@ -45,7 +46,7 @@ typedef struct vld_answer {
                              * since 1970 */
     uint64_t index_txn;    /* the index's transaction number then */
     vld_identity identity; /* of the file, settled */
-    vld_digest digest;     /* of its content */
+    vld_digest name;       /* of its content (validators/content.h) */
     int64_t last_modified; /* the date of that content, seconds */
     bool date_sent;        /* whether the response carried it */
     vld_span path;         /* the file */

@@ -161,13 +161,55 @@ bool vld_digest_unhex(const char *text, vld_digest *out);
 
 /* --- what is known of a file's content ------------------------------------ */
 
-/* A reading fills in all but the date. */
+/* Of what a promised tag is made, in place of a digest: the first 128 bits of
+ * the SHA-256 over an identity. */
+typedef struct vld_seed {
+    unsigned char octets[16];
+} vld_seed;
+
+/* A reading fills in all but the date, and promises nothing. */
 typedef struct vld_record {
-    vld_digest digest;
+    vld_digest digest; /* of the content; is_unread: not known, all 0 */
     vld_identity identity;
     int64_t last_modified; /* seconds since 1970 */
-    int64_t indexed_ns;    /* when the content was read */
+    int64_t indexed_ns;    /* when the content was read; is_unread: when it was
+                            * promised */
+    bool is_promised;      /* the content was sent under the tag of the seed */
+    bool is_unread;        /* it was not read yet; only where it is promised */
+    vld_seed seed;         /* is_promised only */
 } vld_record;
+
+/* --- promises -------------------------------------------------------------
+ * A file that cannot be read before its first answer gets a strong tag of its
+ * settled identity.  Its record keeps the seed of that tag, for as long as the
+ * content is the same, so that the tag does not change when the content has
+ * been read. */
+
+/* The name of a content is what its tag is made of, and what its dates are
+ * remembered by: 256 bits.  It is the digest, or the seed with zeros behind
+ * it.  Different contents of one path have different names. */
+
+/* The name by which a settled identity is promised.  fd is open on the file:
+ * the number of its file system counts too.  Statuses of vld_digest_bytes. */
+apr_status_t vld_promise_name(const vld_identity *id, int fd, vld_digest *name);
+
+/* Record a promise: an unread record of the identity, under this name. */
+void vld_promise_record(const vld_identity *id, const vld_digest *name,
+                        int64_t now_ns, vld_record *out);
+
+/* The name of a record's content. */
+void vld_record_name(const vld_record *record, vld_digest *name);
+
+/* The name of a content whose digest is known, where the path has this record
+ * (NULL: none): that of the promise under which it was sent, else the
+ * digest. */
+void vld_content_name(const vld_digest *digest, const vld_record *record,
+                      vld_digest *name);
+
+/* A record that is made of the same file keeps the promise of the record
+ * before: where both are of one settled identity, or of one digest.  The
+ * digest is kept too, where only the record before has it. */
+void vld_record_keep_promise(vld_record *record, const vld_record *before);
 
 /* --- dates ----------------------------------------------------------------
  * Which Last-Modified a content gets, so that no two contents of one URL or
@@ -194,9 +236,9 @@ bool vld_dates_may_send(int64_t date_s, int64_t now_us);
 
 int64_t vld_dates_later(int64_t a, int64_t b);
 
-/* A content, and the date under which it was sent. */
+/* The name of a content, and the date under which it was sent. */
 typedef struct vld_dated {
-    vld_digest digest;
+    vld_digest name;
     int64_t date; /* 0: none */
 } vld_dated;
 
@@ -214,7 +256,7 @@ typedef struct vld_past {
 void vld_dates_latest(const vld_past *past, vld_dated *out);
 
 /* Whether no other remembered content has had this date or a later one. */
-bool vld_dates_is_free(const vld_past *past, const vld_digest *digest,
+bool vld_dates_is_free(const vld_past *past, const vld_digest *name,
                        int64_t date_s);
 
 /* What the memory of a URL is used for. */
@@ -228,7 +270,7 @@ typedef enum vld_recall {
 /* What is known of a content whose date is asked for. */
 typedef struct vld_dates_facts {
     const vld_identity *identity; /* of the file */
-    const vld_digest *digest;     /* of its content */
+    const vld_digest *name;       /* of its content */
     const vld_record *record;     /* the path's in the index; NULL: none */
     bool is_fresh;                /* record is of this identity */
     int64_t link_s; /* of a fresh record: the latest change of a symbolic link
@@ -256,10 +298,10 @@ void vld_dates_forgo_memory(vld_chosen_date *date, const vld_identity *id,
                             int64_t now_us);
 
 /* The latest date under which a content is known to have been sent at a path,
- * and which content that was. date 0: none. */
+ * and the name of that content.  date 0: none. */
 typedef struct vld_last_sent {
-    bool has_digest;
-    vld_digest digest;
+    bool has_name;
+    vld_digest name;
     int64_t date; /* seconds */
 } vld_last_sent;
 

@@ -224,11 +224,16 @@ bool vld_batch_is_well(const vld_batch *batch);
 
 /* --- the record of one file ----------------------------------------------- */
 
-/* Put the record of a file that was just read, and set its date: where the
- * content is the same, the date of the record before (or of heard, if that is
- * later); where it differs, a later one; where neither is known, the file's.
- * Nothing is put where another writer has read the file later.  *same: the
- * content is that of the record before.  Statuses of vld_batch_put. */
+/* Put the record of a file that was just read, or of one whose tag is promised
+ * before (vld_promise_record).  It keeps the promise of the record before
+ * (vld_record_keep_promise), and gets its date: where the content is the same,
+ * the date of the record before (or of heard, if that is later); where it
+ * differs, a later one; where neither is known, the file's.  Nothing is put
+ * where another writer has read the file later.  *same: the content is that of
+ * the record before.  Statuses of vld_batch_put.
+ *
+ * The first promise in an index changes its format: programs that know no
+ * promises refuse it with VLD_E_VERSION. */
 apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
                               vld_record *record, const vld_last_sent *heard,
                               bool *same);

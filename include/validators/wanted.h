@@ -33,14 +33,15 @@ size_t vld_wanted_size(uint32_t slots);
 void vld_wanted_init(vld_wanted *list, void *memory, uint32_t slots,
                      uint64_t seed);
 
-/* Post the path of a file.  date, and digest where it is known (else NULL): the
- * latest Last-Modified under which a content of the file was sent; 0: none.  A
+/* Post the path of a file.  date, and the content's name where it is known
+ * (else NULL): the latest Last-Modified under which a content of the file was
+ * sent; 0: none.  A
  * path that is on the list already stays where it is and keeps the later date;
  * one that rests is left alone.  False: the path is not on the list (it is too
  * long, there is no room, or another poster holds its slot): the next request
  * will post it again. */
 bool vld_wanted_post(vld_wanted *list, const char *path, size_t len,
-                     int64_t date, const vld_digest *digest, int64_t now_us);
+                     int64_t date, const vld_digest *name, int64_t now_us);
 
 /* How many times a path came onto the list; wraps.  One load. */
 uint64_t vld_wanted_posted(const vld_wanted *list);
@@ -51,8 +52,8 @@ typedef struct vld_wanted_item {
     uint32_t slot; /* this and the next: the list's own */
     uint64_t state;
     int64_t date; /* 0: none */
-    bool has_digest;
-    vld_digest digest;
+    bool has_name;
+    vld_digest name;
     size_t len;
     char path[VLD_WANTED_PATH]; /* with its NUL */
 } vld_wanted_item;

@@ -217,7 +217,7 @@ static unsigned collect_records(vld_store *store, bool *more)
 
 static apr_status_t put_record(vld_batch *batch, job *j)
 {
-    vld_last_sent sent = { j->item.has_digest, j->item.digest, j->item.date };
+    vld_last_sent sent = { j->item.has_name, j->item.name, j->item.date };
     bool same;
 
     j->rv = vld_batch_record(batch, j->path, strlen(j->path), &j->record, &sent,

@@ -110,10 +110,10 @@ static void note_content(void *baton, const vld_answer *answer)
         m->txn = answer->index_txn;
         m->date = answer->last_modified;
         m->identity = answer->identity;
-        m->digest = answer->digest;
+        m->name = answer->name;
     }
     if (past->count < VLD_PAST_MOST) {
-        past->all[past->count].digest = answer->digest;
+        past->all[past->count].name = answer->name;
         past->all[past->count++].date = answer->last_modified;
     }
 }

@@ -19,7 +19,7 @@ typedef struct vld_memory {
     apr_uint64_t txn;
     apr_int64_t date;
     vld_identity identity;
-    vld_digest digest;
+    vld_digest name;
 } vld_memory;
 
 /* The key of the request as the client made it (server, address, port, scheme,

@@ -160,7 +160,8 @@ static void set_nothing(request_rec *r, vld_request *rq)
 
 /* Replace the file's buckets with checked ones: what is sent is the recorded
  * content, or the connection is aborted. */
-static void check_whole(request_rec *r, vld_request *rq, file *of)
+static void check_whole(request_rec *r, vld_request *rq, file *of,
+                        const vld_digest *content)
 {
     apr_bucket *e;
 
@@ -168,7 +169,7 @@ static void check_whole(request_rec *r, vld_request *rq, file *of)
         apr_bucket *next = APR_BUCKET_NEXT(e);
         apr_bucket *b = vld_checked_bucket_create(r, of->fd, e->start,
                                                   e->length, &rq->identity,
-                                                  &rq->chosen.digest, e->list);
+                                                  content, e->list);
 
         APR_BUCKET_INSERT_BEFORE(e, b);
         apr_bucket_delete(e);
@@ -180,7 +181,8 @@ static void check_whole(request_rec *r, vld_request *rq, file *of)
  * checked, and is not sent if anything before it has changed.  The part
  * before it must not go by sendfile: a page that the socket only refers to
  * can change after the check. */
-static void check_tail(request_rec *r, vld_request *rq, file *of)
+static void check_tail(request_rec *r, vld_request *rq, file *of,
+                       const vld_digest *content)
 {
     apr_bucket *e = of->first, *b;
     apr_file_t *plain = of->fd, *fd;
@@ -193,13 +195,12 @@ static void check_tail(request_rec *r, vld_request *rq, file *of)
             && apr_os_file_put(&plain, &of->os_fd, APR_FOPEN_READ, r->pool)
                    != APR_SUCCESS)
         || apr_file_dup(&fd, of->fd, r->pool) != APR_SUCCESS) {
-        check_whole(r, rq, of);
+        check_whole(r, rq, of, content);
         return;
     }
     e->length -= TAIL_SIZE;
     b = vld_checked_bucket_create(r, fd, e->start + (apr_off_t)e->length,
-                                  TAIL_SIZE, &rq->identity, &rq->chosen.digest,
-                                  e->list);
+                                  TAIL_SIZE, &rq->identity, content, e->list);
     APR_BUCKET_INSERT_AFTER(e, b);
     for (e = of->first; APR_BUCKET_IS_FILE(e); e = APR_BUCKET_NEXT(e)) {
         ((apr_bucket_file *)e->data)->fd = plain;
@@ -213,7 +214,9 @@ static bool is_never_changed(const vld_request *rq)
     return vld_config_compare(rq->conf) == VLD_COMPARE_NONE;
 }
 
-static void check_octets(request_rec *r, vld_request *rq, file *of)
+/* content: its digest; NULL: not known. */
+static void check_octets(request_rec *r, vld_request *rq, file *of,
+                         const vld_digest *content)
 {
     if (r->header_only || is_never_changed(rq)) {
         return;
@@ -221,10 +224,10 @@ static void check_octets(request_rec *r, vld_request *rq, file *of)
     /* A range may leave the end out; a secondary connection (HTTP/2) reads
      * descriptors elsewhere and at another time. */
     if (r->connection->master || apr_table_get(r->headers_in, "Range")) {
-        check_whole(r, rq, of);
+        check_whole(r, rq, of, content);
     }
     else {
-        check_tail(r, rq, of);
+        check_tail(r, rq, of, content);
     }
 }
 
@@ -258,7 +261,7 @@ static void keep_provisional(request_rec *r, vld_request *rq)
     }
     etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
     if (vld_tag_of_identity(&rq->identity, etag) && has_tag(r, held, etag)) {
-        rq->keeps_provisional = true;
+        rq->keeps_held = true;
         vld_choose_tag_alone(&rq->chosen);
         set_etag(r, etag);
         apr_table_unset(r->headers_out, "Last-Modified");
@@ -316,13 +319,25 @@ static void attach_small(request_rec *r, vld_request *rq, file *of,
     }
 }
 
+/* The digest of a content that has a name; NULL: it was not read. */
+static const vld_digest *digest_of(const vld_facts *facts,
+                                   const vld_choice *chosen)
+{
+    if (chosen->source == VLD_SOURCE_RECORD) {
+        return facts->record->is_unread ? NULL : &facts->record->digest;
+    }
+    return chosen->source == VLD_SOURCE_CONTENT ? facts->content : NULL;
+}
+
 static void attach_large(request_rec *r, vld_request *rq, file *of,
                          vld_facts *facts)
 {
     attach_chosen(r, rq, of, facts);
     if (rq->chosen.source == VLD_SOURCE_RECORD) {
         keep_provisional(r, rq);
-        check_octets(r, rq, of);
+    }
+    if (vld_choice_is_of_content(&rq->chosen)) {
+        check_octets(r, rq, of, digest_of(facts, &rq->chosen));
     }
 }
 
@@ -334,13 +349,15 @@ static bool recall_record(const vld_request *rq, const file *of,
 {
     const vld_memory *m = &rq->memory;
 
-    if (!m->has_answer || !(m->flags & VLD_ANSWER_INDEXED) || !m->txn
+    if (!m->has_answer || !(m->flags & VLD_ANSWER_INDEXED)
+        || m->flags & VLD_ANSWER_PROMISED || !m->txn
         || m->txn != vld_index_txn(rq->seen_us)
         || !vld_identity_equal(&m->identity, &of->identity,
                                VLD_COMPARE_STRICT)) {
         return false;
     }
-    out->record.digest = m->digest;
+    memset(&out->record, 0, sizeof(out->record));
+    out->record.digest = m->name;
     out->record.identity = m->identity;
     out->record.last_modified = m->date;
     out->txn = m->txn;

@@ -20,7 +20,8 @@ APLOG_USE_MODULE(validators);
 #define CHUNK 65536
 
 /* Up to this size, a file whose times have changed is hashed again to see
- * whether its content has; above it, size and mtime decide. */
+ * whether its content has; above it, or where its digest is not known, size and
+ * mtime decide. */
 #define REHASH_MOST (16 * 1024 * 1024)
 
 typedef struct checked {
@@ -28,6 +29,7 @@ typedef struct checked {
     apr_file_t *fd;
     conn_rec *c;
     vld_identity identity;
+    bool has_digest;
     vld_digest digest;
 } checked;
 
@@ -62,7 +64,10 @@ apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
     g->fd = fd;
     g->c = r->connection;
     g->identity = *identity;
-    g->digest = *digest;
+    g->has_digest = digest != NULL;
+    if (digest) {
+        g->digest = *digest;
+    }
     return make_bucket(allocate_bucket(list), g, offset, len);
 }
 
@@ -76,7 +81,7 @@ static bool has_same_content(checked *g, int fd, const vld_identity *now)
     if (now->size != g->identity.size) {
         return false;
     }
-    if (now->size > REHASH_MOST) {
+    if (now->size > REHASH_MOST || !g->has_digest) {
         return now->mtime_ns == g->identity.mtime_ns;
     }
     return vld_digest_fd(fd, &digest, &size) == APR_SUCCESS && size == now->size

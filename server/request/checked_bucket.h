@@ -9,8 +9,8 @@
 
 #include "validators/types.h"
 
-/* len octets from offset of a file whose content is `digest` while its identity
- * is `identity`.  Reading the bucket copies the octets and then looks at the
+/* len octets from offset of a file whose content is `digest` (NULL: not
+ * known) while its identity is `identity`.  Reading the bucket copies the octets and then looks at the
  * file again: if it has changed, the connection is aborted rather than let a
  * mixture pass for the content that the entity tag names.  fd is shared, not
  * owned: it must be open for as long as the bucket's pool. */

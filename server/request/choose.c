@@ -37,8 +37,10 @@ static vld_source source_of(const vld_facts *facts)
     if (facts->content) {
         return VLD_SOURCE_CONTENT;
     }
-    return facts->is_settled && !is_small(facts) ? VLD_SOURCE_PROVISIONAL
-                                                 : VLD_SOURCE_NONE;
+    if (!facts->is_settled || is_small(facts)) {
+        return VLD_SOURCE_NONE;
+    }
+    return facts->promise ? VLD_SOURCE_IDENTITY : VLD_SOURCE_PROVISIONAL;
 }
 
 /* A response is remembered only for a settled identity.  mod_dav may ask of
@@ -54,13 +56,27 @@ static vld_recall recall_of(const vld_facts *facts)
     return facts->is_settled ? VLD_RECALL_WRITE : VLD_RECALL_NONE;
 }
 
+static void name_content(const vld_facts *facts, vld_source source,
+                         vld_digest *name)
+{
+    if (source == VLD_SOURCE_RECORD) {
+        vld_record_name(facts->record, name);
+    }
+    else if (source == VLD_SOURCE_CONTENT) {
+        vld_content_name(facts->content, facts->record, name);
+    }
+    else {
+        *name = *facts->promise;
+    }
+}
+
 static void choose_content(const vld_facts *facts, vld_choice *out)
 {
-    vld_dates_facts of_date = { facts->identity,  &out->digest,  facts->record,
+    vld_dates_facts of_date = { facts->identity,  &out->name,    facts->record,
                                 facts->is_fresh,  facts->link_s, facts->past,
                                 recall_of(facts), facts->now_us };
 
-    out->digest = facts->is_fresh ? facts->record->digest : *facts->content;
+    name_content(facts, out->source, &out->name);
     vld_dates_choose(&of_date, &out->date);
     out->date_sent = out->date.may_be_sent && !out->date.is_assumed;
 }
@@ -73,7 +89,7 @@ static void choose_identity(const vld_facts *facts, vld_choice *out)
     vld_dates_latest(facts->past, &latest);
     memset(&out->date, 0, sizeof(out->date));
     out->date.seconds = latest.date;
-    out->digest = latest.digest;
+    out->name = latest.name;
     out->date_sent = false;
 }
 
@@ -99,7 +115,8 @@ void vld_choose(const vld_facts *facts, vld_choice *out)
     out->has_stale_record = facts->record && !facts->is_fresh;
     out->is_settled = facts->is_fresh || facts->is_settled;
     out->to_be_indexed = (int64_t)facts->identity->size <= facts->auto_max
-                         && (!facts->is_fresh || out->date.is_ahead_of_record);
+                         && (!facts->is_fresh || out->date.is_ahead_of_record
+                             || facts->record->is_unread);
 }
 
 void vld_choose_tag_alone(vld_choice *choice)

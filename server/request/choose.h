@@ -15,7 +15,8 @@
 typedef enum vld_source {
     VLD_SOURCE_OTHER,       /* not ours: whoever made the response */
     VLD_SOURCE_RECORD,      /* a fresh record of the index */
-    VLD_SOURCE_CONTENT,     /* hashed as it is sent */
+    VLD_SOURCE_CONTENT,     /* hashed before it is sent */
+    VLD_SOURCE_IDENTITY,    /* strong, from the identity; nobody remembers it */
     VLD_SOURCE_PROVISIONAL, /* weak, from the identity */
     VLD_SOURCE_NONE         /* nothing can be said */
 } vld_source;
@@ -36,6 +37,8 @@ typedef struct vld_facts {
 
     /* Needed without a fresh record only. */
     bool is_settled;        /* identity: was so before anything was read */
+    const vld_digest *promise; /* the name of the settled identity of a large
+                                * file; NULL: no strong tag may be made of it */
     bool may_be_remembered; /* the URL has a key, and the client is anonymous */
 } vld_facts;
 
@@ -45,11 +48,12 @@ typedef struct vld_choice {
     bool is_settled;       /* as long as the identity is seen, the content is
                             * what it was */
     bool to_be_indexed;    /* the index has no record of this identity, or one
-                            * whose date is earlier than the one chosen */
+                            * whose date is earlier than the one chosen, or
+                            * whose content was not read */
     bool date_sent;        /* Last-Modified says the date */
     vld_chosen_date date;
-    vld_digest digest; /* the content's; VLD_SOURCE_PROVISIONAL: of the content
-                        * that had the date; VLD_SOURCE_NONE: not set */
+    vld_digest name; /* the content's; VLD_SOURCE_PROVISIONAL: of the content
+                      * that had the date; VLD_SOURCE_NONE: not set */
 } vld_choice;
 
 /* The file has this identity (now): sets identity and is_fresh.  `compare` is
@@ -88,7 +92,8 @@ void vld_choose_rewritten(const vld_identity *identity, int64_t born_us,
 static inline bool vld_choice_is_of_content(const vld_choice *choice)
 {
     return choice->source == VLD_SOURCE_RECORD
-           || choice->source == VLD_SOURCE_CONTENT;
+           || choice->source == VLD_SOURCE_CONTENT
+           || choice->source == VLD_SOURCE_IDENTITY;
 }
 
 #endif /* SERVER_REQUEST_CHOOSE_H */

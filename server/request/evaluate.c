@@ -253,7 +253,7 @@ static const char *source_text(const vld_request *rq)
         "the file's identity", "nowhere: the file is changing or filtered"
     };
 
-    return texts[rq->keeps_provisional ? VLD_SOURCE_PROVISIONAL
+    return texts[rq->keeps_held ? VLD_SOURCE_PROVISIONAL
                                        : rq->chosen.source];
 }
 

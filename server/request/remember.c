@@ -260,7 +260,7 @@ static bool is_remembered_already(const vld_request *rq)
 
     return m->has_answer && age >= 0 && age < FRESH_US && rq->txn == m->txn
            && rq->chosen.date.seconds == m->date
-           && !memcmp(&m->digest, &rq->chosen.digest, sizeof(rq->chosen.digest))
+           && !memcmp(&m->name, &rq->chosen.name, sizeof(rq->chosen.name))
            && vld_identity_equal(&m->identity, &rq->identity,
                                  VLD_COMPARE_STRICT);
 }
@@ -289,6 +289,9 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
     if (rq->chosen.source == VLD_SOURCE_RECORD) {
         flags |= VLD_ANSWER_INDEXED;
     }
+    if (rq->is_promised) {
+        flags |= VLD_ANSWER_PROMISED;
+    }
     if (rq->chosen.source == VLD_SOURCE_PROVISIONAL) {
         flags |= VLD_ANSWER_UNKNOWN;
     }
@@ -303,7 +306,7 @@ static void fill_answer(vld_answer *answer, const request_rec *r,
     answer->born_us = r->request_time;
     answer->index_txn = rq->txn;
     answer->identity = rq->identity;
-    answer->digest = rq->chosen.digest;
+    answer->name = rq->chosen.name;
     answer->last_modified = rq->chosen.date.seconds;
     answer->date_sent = rq->chosen.date_sent
                         && vld_last_modified_is(r, rq->chosen.date.seconds);
@@ -320,7 +323,7 @@ static void fill_answer(vld_answer *answer, const request_rec *r,
 static bool is_latest(request_rec *r, vld_request *rq)
 {
     vld_answer_memory(r, &rq->key, &rq->memory);
-    return vld_dates_is_free(&rq->memory.past, &rq->chosen.digest,
+    return vld_dates_is_free(&rq->memory.past, &rq->chosen.name,
                              rq->chosen.date.seconds);
 }
 
@@ -331,7 +334,7 @@ static bool try_to_remember(request_rec *r, vld_request *rq)
     vld_answer answer;
 
     if (!answers || !rq->key.len || !rq->chosen.is_settled
-        || rq->keeps_provisional || rq->chosen.source == VLD_SOURCE_OTHER
+        || rq->keeps_held || rq->chosen.source == VLD_SOURCE_OTHER
         || rq->chosen.source == VLD_SOURCE_NONE) {
         return false;
     }

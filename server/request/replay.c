@@ -40,12 +40,13 @@ static bool is_file_unchanged(const vld_answer *answer)
 }
 
 /* Whether the index still allows the answer: it has had no transaction since
- * (0: that is not known), or its record has the same digest, or it has no
- * record and the answer's digest was not the index's. */
+ * (0: that is not known), or its record gives the content the same name,
+ * or it has no record and the answer's name was not the index's. */
 static bool index_agrees(const vld_answer *answer, apr_time_t now)
 {
     bool indexed = (answer->flags & VLD_ANSWER_INDEXED) != 0;
     vld_lookup found;
+    vld_digest name;
 
     if (vld_index_txn_lately(now) == answer->index_txn
         && (answer->index_txn || !indexed)) {
@@ -54,9 +55,9 @@ static bool index_agrees(const vld_answer *answer, apr_time_t now)
     if (!vld_index_find(now, answer->path.ptr, &found)) {
         return !indexed;
     }
+    vld_record_name(&found.record, &name);
     return !(answer->flags & VLD_ANSWER_UNKNOWN)
-           && !memcmp(&found.record.digest, &answer->digest,
-                      sizeof(answer->digest));
+           && !memcmp(&name, &answer->name, sizeof(name));
 }
 
 static bool is_star(vld_span value)

@@ -27,8 +27,9 @@ typedef struct vld_request {
     /* attach.c, before the other filters */
     bool is_core_file;      /* the response is a file's, sent by core */
     bool is_rewritten;      /* a filter rewrites the file's octets */
-    bool keeps_provisional; /* the tag is the weak one that the client holds,
-                             * though there is a record */
+    bool is_promised;       /* the tag is that of a promise in the index */
+    bool keeps_held; /* the tag is another one of this content, which the client
+                      * holds */
     apr_time_t
         seen_us; /* before the file was looked at: the time of the request
                          * is that of its line, which may be long ago */

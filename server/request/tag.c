@@ -28,7 +28,7 @@ bool vld_tag_of_choice(const vld_choice *choice, const vld_identity *identity,
                        char out[VLD_WEAK_ETAG_SIZE])
 {
     if (vld_choice_is_of_content(choice)) {
-        return make_tag_of_content(&choice->digest, out);
+        return make_tag_of_content(&choice->name, out);
     }
     if (choice->source == VLD_SOURCE_PROVISIONAL) {
         return vld_tag_of_identity(identity, out);

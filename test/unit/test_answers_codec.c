@@ -32,8 +32,8 @@ static vld_answer sample(unsigned vary, unsigned fields)
     a.identity.mtime_ns = -1;
     a.identity.ctime_ns = INT64_MAX;
     a.identity.inode = 1234567;
-    for (i = 0; i < sizeof(a.digest.bytes); i++) {
-        a.digest.bytes[i] = (unsigned char)(i * 7);
+    for (i = 0; i < sizeof(a.name.bytes); i++) {
+        a.name.bytes[i] = (unsigned char)(i * 7);
     }
     a.last_modified = INT64_MIN;
     a.date_sent = true;
@@ -74,7 +74,7 @@ static void assert_same_answer(const vld_answer *got, const vld_answer *a)
     assert_true(got->identity.mtime_ns == a->identity.mtime_ns);
     assert_true(got->identity.ctime_ns == a->identity.ctime_ns);
     assert_true(got->identity.inode == a->identity.inode);
-    assert_memory_equal(got->digest.bytes, a->digest.bytes, 32);
+    assert_memory_equal(got->name.bytes, a->name.bytes, 32);
     assert_true(got->last_modified == a->last_modified);
     assert_int_equal(got->date_sent, a->date_sent);
     assert_same_span(got->path, a->path);

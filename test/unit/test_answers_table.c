@@ -74,7 +74,7 @@ static void make(made *m, unsigned key, uint64_t number)
     m->answer.identity.size = number;
     m->answer.identity.inode = key;
     m->answer.index_txn = number * 3;
-    memset(m->answer.digest.bytes, (int)(number & 0xFF), 32);
+    memset(m->answer.name.bytes, (int)(number & 0xFF), 32);
     m->answer.path = span_of(m->path);
     m->answer.etag = span_of(m->etag);
     m->answer.vary_count = 1;
@@ -102,7 +102,7 @@ static bool is_whole(const vld_answer *got, unsigned key)
     make(&m, key, number);
     return got->born_us == m.answer.born_us && got->identity.inode == key
            && got->index_txn == number * 3
-           && memcmp(got->digest.bytes, m.answer.digest.bytes, 32) == 0
+           && memcmp(got->name.bytes, m.answer.name.bytes, 32) == 0
            && span_is(got->path, m.answer.path)
            && span_is(got->etag, m.answer.etag) && got->vary_count == 1
            && span_is(got->vary[0].value, m.answer.vary[0].value)

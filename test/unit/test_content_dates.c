@@ -166,11 +166,11 @@ static vld_past past_of(const int64_t pairs[6], int64_t lost)
 
     /* What is behind the count does not count. */
     for (int i = 0; i < VLD_PAST_MOST; i++) {
-        past.all[i].digest = digest_of((unsigned char)(1 + i % 2));
+        past.all[i].name = digest_of((unsigned char)(1 + i % 2));
         past.all[i].date = 2 * NOW;
     }
     for (int i = 0; i < 6 && pairs[i]; i += 2) {
-        past.all[past.count].digest = digest_of((unsigned char)pairs[i]);
+        past.all[past.count].name = digest_of((unsigned char)pairs[i]);
         past.all[past.count++].date = pairs[i + 1];
     }
     return past;
@@ -187,15 +187,15 @@ static void latest_of_past(void **state)
     (void)state;
     vld_dates_latest(&past, &found);
     assert_int_equal(found.date, 0);
-    assert_memory_equal(&found.digest, &zero, sizeof(zero));
+    assert_memory_equal(&found.name, &zero, sizeof(zero));
     past = past_of(undated, 0);
     vld_dates_latest(&past, &found);
     assert_int_equal(found.date, 0);
-    assert_memory_equal(&found.digest, &zero, sizeof(zero));
+    assert_memory_equal(&found.name, &zero, sizeof(zero));
     past = past_of(some, 0);
     vld_dates_latest(&past, &found);
     assert_int_equal(found.date, NOW - 3);
-    assert_memory_equal(&found.digest, &eight, sizeof(eight));
+    assert_memory_equal(&found.name, &eight, sizeof(eight));
 }
 
 static void free_dates(void **state)

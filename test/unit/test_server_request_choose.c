@@ -108,10 +108,10 @@ static void prepare(const row *t, ground *g, vld_facts *facts)
     g->content = digest_of(2);
     if (has(t->known, 'o') || has(t->known, 'O')) {
         g->past.count = 1;
-        g->past.all[0].digest = digest_of(3);
+        g->past.all[0].name = digest_of(3);
         g->past.all[0].date = has(t->known, 'o') ? NOW - 150 : NOW - 50;
     }
-    g->past.all[g->past.count].digest = digest_of(4); /* behind the count */
+    g->past.all[g->past.count].name = digest_of(4); /* behind the count */
     g->past.all[g->past.count].date = NOW - 10;
     facts->content = has(t->known, 'c') ? &g->content : NULL;
     facts->record = has(t->known, 'r') ? &g->record : NULL;
@@ -150,10 +150,10 @@ static bool digest_is_right(const vld_choice *c, const ground *g)
     const vld_digest none = digest_of(0);
     const vld_digest *right = c->source == RECORD    ? &g->record.digest
                               : c->source == CONTENT ? &g->content
-                              : g->past.count        ? &g->past.all[0].digest
+                              : g->past.count        ? &g->past.all[0].name
                                                      : &none;
 
-    return c->source == NONE || !memcmp(&c->digest, right, sizeof(*right));
+    return c->source == NONE || !memcmp(&c->name, right, sizeof(*right));
 }
 
 static void by_rows(void **state)
@@ -211,7 +211,7 @@ static void alike(void **state)
         vld_choose(&facts, &dav);
         assert_int_equal(get.source, dav.source);
         if (vld_choice_is_of_content(&get)) {
-            assert_memory_equal(&get.digest, &dav.digest, sizeof(get.digest));
+            assert_memory_equal(&get.name, &dav.name, sizeof(get.name));
         }
         if (!has(known, 'k')) {
             assert_int_equal(get.date.seconds, dav.date.seconds);

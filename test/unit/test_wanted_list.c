@@ -76,7 +76,7 @@ static void test_what_is_posted_is_taken_once(void **state)
     assert_int_equal(b.next, INT64_MAX);
     assert_true(post(&b, "/srv/a", NOW));
     take_this(&b, "/srv/a", NOW);
-    assert_false(b.item.has_digest);
+    assert_false(b.item.has_name);
     assert_int_equal(b.item.date, 0);
     assert_false(take(&b, NOW + SECOND));
     bed_drop(&b);
@@ -135,13 +135,13 @@ static void test_the_later_date_that_was_sent_is_kept(void **state)
     vld_wanted_post(&b.list, "/a", 2, 0, NULL, NOW + 3);
     take_this(&b, "/a", NOW + 4);
     assert_int_equal(b.item.date, 200);
-    assert_true(b.item.has_digest);
-    assert_memory_equal(&b.item.digest, &two, sizeof(two));
+    assert_true(b.item.has_name);
+    assert_memory_equal(&b.item.name, &two, sizeof(two));
     vld_wanted_give_back(&b.list, &b.item, NOW + 5);
     vld_wanted_post(&b.list, "/a", 2, 300, NULL, NOW + 6);
     take_this(&b, "/a", NOW + 7);
     assert_int_equal(b.item.date, 300);
-    assert_false(b.item.has_digest);
+    assert_false(b.item.has_name);
     assert_int_equal(vld_wanted_posted(&b.list), 1);
     bed_drop(&b);
 }
@@ -471,8 +471,8 @@ static bool is_whole(const vld_wanted_item *item)
     }
     return path_of(n, path) == item->len && !strcmp(path, item->path)
            && (!item->date
-               || (item->has_digest && item->digest.bytes[0] == item->date % 256
-                   && item->digest.bytes[31] == item->date % 256));
+               || (item->has_name && item->name.bytes[0] == item->date % 256
+                   && item->name.bytes[31] == item->date % 256));
 }
 
 static int64_t clock_us(void)
