@@ -103,8 +103,7 @@ static int64_t floor_of(const vld_past *past, const vld_digest *name)
     uint32_t i;
 
     for (i = 0; i < past->count; i++) {
-        if (!is_same(&past->all[i].name, name)
-            && past->all[i].date >= floor) {
+        if (!is_same(&past->all[i].name, name) && past->all[i].date >= floor) {
             floor = past->all[i].date + 1;
         }
     }
@@ -147,8 +146,7 @@ static int64_t new_date(const vld_dates_facts *f)
         return vld_dates_next(f->identity, f->record->last_modified, now_s);
     }
     if (past->count) {
-        return vld_dates_next(f->identity, floor_of(past, f->name) - 1,
-                              now_s);
+        return vld_dates_next(f->identity, floor_of(past, f->name) - 1, now_s);
     }
     return vld_dates_later(vld_dates_first(f->identity, now_s),
                            past->lost ? past->lost + 1 : 0);

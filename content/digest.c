@@ -103,6 +103,22 @@ apr_status_t vld_digest_bytes(const void *bytes, size_t len, vld_digest *out)
     return APR_SUCCESS;
 }
 
+apr_status_t vld_digest_salted(const vld_digest *in, const char *salt,
+                               vld_digest *out)
+{
+    static const char label[16] = "vld salt v1";
+    hasher *h = this_hasher();
+
+    if (!h || !EVP_DigestInit_ex(h->ctx, sha256, NULL)
+        || !EVP_DigestUpdate(h->ctx, label, sizeof(label))
+        || !EVP_DigestUpdate(h->ctx, in->bytes, sizeof(in->bytes))
+        || !EVP_DigestUpdate(h->ctx, salt, strlen(salt))
+        || !EVP_DigestFinal_ex(h->ctx, out->bytes, NULL)) {
+        return APR_EGENERAL;
+    }
+    return APR_SUCCESS;
+}
+
 static ssize_t read_at(int fd, void *buffer, uint64_t offset)
 {
     ssize_t n;
@@ -113,26 +129,28 @@ static ssize_t read_at(int fd, void *buffer, uint64_t offset)
     return n;
 }
 
-static bool is_stopped(const int *stop)
+static bool is_stopped(const vld_attempt *how)
 {
-    return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
+    return how
+           && ((how->stop && __atomic_load_n(how->stop, __ATOMIC_RELAXED))
+               || (how->goes_on && !how->goes_on(how->baton)));
 }
 
-static void add(uint64_t *progress, ssize_t n)
+static void add(const vld_attempt *how, ssize_t n)
 {
-    if (progress) {
-        __atomic_fetch_add(progress, (uint64_t)n, __ATOMIC_RELAXED);
+    if (how && how->progress) {
+        __atomic_fetch_add(how->progress, (uint64_t)n, __ATOMIC_RELAXED);
     }
 }
 
-static apr_status_t feed(hasher *h, int fd, uint64_t expected, const int *stop,
-                         uint64_t *progress, uint64_t *size)
+static apr_status_t feed(hasher *h, int fd, uint64_t expected,
+                         const vld_attempt *how, uint64_t *size)
 {
     uint64_t total = 0;
     ssize_t n;
 
     do {
-        if (is_stopped(stop)) {
+        if (is_stopped(how)) {
             return APR_EINTR;
         }
         n = read_at(fd, h->buffer, total);
@@ -143,7 +161,7 @@ static apr_status_t feed(hasher *h, int fd, uint64_t expected, const int *stop,
             return APR_EGENERAL;
         }
         total += (uint64_t)n;
-        add(progress, n);
+        add(how, n);
         /* A short read at the expected end is the end: this saves one call
          * in two for small files. */
     } while (n > 0 && total <= expected && !(total == expected && n < CHUNK));
@@ -151,9 +169,8 @@ static apr_status_t feed(hasher *h, int fd, uint64_t expected, const int *stop,
     return APR_SUCCESS;
 }
 
-apr_status_t vld_digest_file(int fd, uint64_t expected, const int *stop,
-                             uint64_t *progress, vld_digest *out,
-                             uint64_t *size)
+apr_status_t vld_digest_file(int fd, uint64_t expected, const vld_attempt *how,
+                             vld_digest *out, uint64_t *size)
 {
     hasher *h = this_reader();
     apr_status_t rv;
@@ -164,7 +181,7 @@ apr_status_t vld_digest_file(int fd, uint64_t expected, const int *stop,
     if (expected >= READAHEAD_FROM) {
         posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
-    rv = feed(h, fd, expected, stop, progress, size);
+    rv = feed(h, fd, expected, how, size);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -174,7 +191,7 @@ apr_status_t vld_digest_file(int fd, uint64_t expected, const int *stop,
 
 apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size)
 {
-    return vld_digest_file(fd, UINT64_MAX, NULL, NULL, out, size);
+    return vld_digest_file(fd, UINT64_MAX, NULL, out, size);
 }
 
 /* --- texts----------------------------------------------------------------- */

@@ -8,11 +8,9 @@
 
 /* As vld_digest_fd, for a file of `expected` octets: reads no further than
  * just past them, so that a growing file cannot keep the reader for ever
- * (*size != expected tells).  Ends with APR_EINTR soon after *stop is set
- * (NULL: never); the octets read are added to *progress (NULL: not) as it
- * goes. */
-apr_status_t vld_digest_file(int fd, uint64_t expected, const int *stop,
-                             uint64_t *progress, vld_digest *out,
-                             uint64_t *size);
+ * (*size != expected tells).  Of `how`, stop, progress and goes_on count (NULL:
+ * none); APR_EINTR: one of them ended it. */
+apr_status_t vld_digest_file(int fd, uint64_t expected, const vld_attempt *how,
+                             vld_digest *out, uint64_t *size);
 
 #endif /* VALIDATORS_INDEX_DIGEST_H */

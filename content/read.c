@@ -71,8 +71,7 @@ vld_reading vld_file_try(vld_attempt *a)
         record->seed = a->known->seed;
         return VLD_ADOPTED;
     }
-    a->rv = vld_digest_file(a->fd, id->size, a->stop, a->progress,
-                            &record->digest, &size);
+    a->rv = vld_digest_file(a->fd, id->size, a, &record->digest, &size);
     if (a->rv != APR_SUCCESS) {
         return VLD_READ_FAILED;
     }
@@ -100,14 +99,19 @@ static apr_status_t status_of(const vld_attempt *a, vld_reading o,
     }
 }
 
-apr_status_t vld_file_read(const char *path, const int *stop, vld_record *out,
-                           int64_t *again_ns)
+apr_status_t vld_file_read(const char *path, const vld_attempt *how,
+                           vld_record *out, int64_t *again_ns)
 {
     vld_attempt a = { .fd = vld_beneath_open(path, VLD_OPEN_TO_READ),
-                      .stop = stop,
                       .record = out };
     apr_status_t rv;
 
+    if (how) {
+        a.stop = how->stop;
+        a.progress = how->progress;
+        a.goes_on = how->goes_on;
+        a.baton = how->baton;
+    }
     if (a.fd < 0) {
         return vld_error_os();
     }

@@ -158,8 +158,10 @@ apr_status_t vld_batch_put(vld_batch *batch, const char *path, size_t len,
                            const vld_record *record)
 {
     vld_store_key key;
-    batch_call call = { APR_SUCCESS, batch, &key, vld_value_size(record, len),
-                        record->is_promised, false };
+    batch_call call = {
+        APR_SUCCESS,         batch, &key, vld_value_size(record, len),
+        record->is_promised, false
+    };
     apr_status_t rv = vld_record_encode(record, path, len, batch->value);
 
     if (rv == APR_SUCCESS) {

@@ -84,8 +84,9 @@ int vld_databases_allow_promises(vld_store *store, MDB_txn *txn)
     MDB_val val;
     int rc = vld_databases_get_meta(store, txn, "format", &val);
 
-    if (rc || (val.mv_size == 4
-               && vld_get32(val.mv_data) == VLD_FORMAT_PROMISES)) {
+    if (rc
+        || (val.mv_size == 4
+            && vld_get32(val.mv_data) == VLD_FORMAT_PROMISES)) {
         return rc;
     }
     vld_put32(number, VLD_FORMAT_PROMISES);

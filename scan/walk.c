@@ -80,7 +80,9 @@ static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
     *known = rv == APR_SUCCESS;
     if (*known) {
         vld_identity_of(st, &id);
-        return vld_identity_equal(&id, &record->identity, VLD_COMPARE_STRICT);
+        return !record->is_unread
+               && vld_identity_equal(&id, &record->identity,
+                                     VLD_COMPARE_STRICT);
     }
     /* One record that does not check is made again; a store that does not
      * work is another matter. */

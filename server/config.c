@@ -58,6 +58,11 @@ apr_int64_t vld_config_auto_max(const vld_dir_config *conf)
                                          : conf->auto_max;
 }
 
+apr_interval_time_t vld_config_auto_wait(const vld_dir_config *conf)
+{
+    return conf->auto_index == VLD_ON ? conf->auto_wait : VLD_DEFAULT_AUTO_WAIT;
+}
+
 vld_compare vld_config_compare(const vld_dir_config *conf)
 {
     return conf->verify == VLD_UNSET ? VLD_COMPARE_STRICT
@@ -79,9 +84,11 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     conf->verify = VLD_UNSET;
     conf->auto_index = VLD_UNSET;
     conf->auto_max = VLD_UNSET;
+    conf->auto_wait = VLD_UNSET;
     conf->depends_on_client = VLD_UNSET;
     conf->socache = VLD_UNSET;
     conf->rewriters = NULL;
+    conf->tag_salt = NULL;
     return conf;
 }
 
@@ -98,7 +105,9 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(verify);
     MERGE(auto_index);
     MERGE(auto_max);
+    MERGE(auto_wait);
     MERGE(socache);
+    conf->tag_salt = add->tag_salt ? add->tag_salt : base->tag_salt;
     conf->rewriters = !add->rewriters    ? base->rewriters
                       : !base->rewriters ? add->rewriters
                                          : apr_array_append(p, base->rewriters,

@@ -21,6 +21,9 @@ extern module AP_MODULE_DECLARE_DATA validators_module;
 #define DEFAULT_AUTO_MAX_MIB 256
 #define VLD_DEFAULT_AUTO_MAX ((apr_int64_t)DEFAULT_AUTO_MAX_MIB << 20)
 
+/* A first answer waits no longer for the file to be read. */
+#define VLD_DEFAULT_AUTO_WAIT apr_time_from_msec(500)
+
 /* No directive can set UNSET. */
 enum { VLD_UNSET = -1, VLD_OFF = 0, VLD_ON = 1 };
 
@@ -30,11 +33,13 @@ typedef struct vld_dir_config {
     int verify;           /* vld_compare or VLD_UNSET */
     int auto_index;       /* VLD_OFF: files are not posted to the indexer */
     apr_int64_t auto_max; /* bytes; larger files are not; set with auto_index */
+    apr_interval_time_t auto_wait; /* a first answer waits so long; the same */
     /* VLD_ON: a directive of another module is in force that may decide
      * otherwise for another client; inherited, and never reset */
     int depends_on_client;
     int socache; /* VLD_ON: mod_cache_socache keeps responses */
     apr_array_header_t *rewriters; /* of vld_filter_provider; NULL: none */
+    const char *tag_salt;          /* NULL: none */
 } vld_dir_config;
 
 /* The settings of the whole server. */
@@ -69,6 +74,8 @@ bool vld_config_auto(void);
 /* The size of the largest file that this configuration lets be indexed; -1:
  * none is. */
 apr_int64_t vld_config_auto_max(const vld_dir_config *conf);
+/* How long the first answer of a file may wait until it has been read. */
+apr_interval_time_t vld_config_auto_wait(const vld_dir_config *conf);
 /* How an identity is compared for this configuration. */
 vld_compare vld_config_compare(const vld_dir_config *conf);
 /* The configuration of a request; never NULL. */

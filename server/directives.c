@@ -15,6 +15,7 @@
 
 #define MOST_SLOTS (1 << 24)
 #define MOST_TTL_S 86400
+#define MOST_WAIT_S 60
 
 static const char *set_engine(cmd_parms *cmd, void *conf, int on)
 {
@@ -58,8 +59,31 @@ static const char *set_verify(cmd_parms *cmd, void *conf_, const char *arg)
     return NULL;
 }
 
+/* NULL or a message. */
+static const char *read_auto_limits(cmd_parms *cmd, vld_dir_config *conf,
+                                    const char *size, const char *wait)
+{
+    if (size && !vld_argument_size(size, &conf->auto_max)) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is no size: say a number "
+                            "of octets, as 1000000, 512K, 256M or 4G",
+                            cmd->cmd->name, size);
+    }
+    if (wait
+        && (ap_timeout_parameter_parse(wait, &conf->auto_wait, "ms")
+                != APR_SUCCESS
+            || conf->auto_wait < 0
+            || conf->auto_wait > apr_time_from_sec(MOST_WAIT_S))) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is no time to wait: say 0 to %d "
+                            "seconds, as 200ms or 1s",
+                            cmd->cmd->name, wait, MOST_WAIT_S);
+    }
+    return NULL;
+}
+
 static const char *set_auto(cmd_parms *cmd, void *conf_, const char *how,
-                            const char *size)
+                            const char *size, const char *wait)
 {
     vld_dir_config *conf = conf_;
     bool on = !ap_cstr_casecmp(how, "on");
@@ -73,15 +97,17 @@ static const char *set_auto(cmd_parms *cmd, void *conf_, const char *how,
     }
     conf->auto_index = on ? VLD_ON : VLD_OFF;
     conf->auto_max = VLD_DEFAULT_AUTO_MAX;
-    if (size && !vld_argument_size(size, &conf->auto_max)) {
-        return apr_psprintf(cmd->pool,
-                            "%s: \"%s\" is no size: say a number "
-                            "of octets, as 1000000, 512K, 256M or 4G",
-                            cmd->cmd->name, size);
-    }
+    conf->auto_wait = VLD_DEFAULT_AUTO_WAIT;
     vld_config_edit()->any_auto_on |= on;
     vld_config_edit()->auto_off_in_main |= !on && !cmd->path
                                            && !cmd->server->is_virtual;
+    return read_auto_limits(cmd, conf, size, wait);
+}
+
+static const char *set_salt(cmd_parms *cmd, void *conf, const char *arg)
+{
+    (void)cmd;
+    ((vld_dir_config *)conf)->tag_salt = arg;
     return NULL;
 }
 
@@ -214,10 +240,14 @@ const command_rec vld_commands[] = {
                  "preconditions by RFC 9110"),
     AP_INIT_TAKE1("ValidatorsIndex", set_index, NULL, RSRC_CONF,
                   "the file of the index, relative to ServerRoot"),
-    AP_INIT_TAKE12("ValidatorsAutoIndex", set_auto, NULL,
-                   RSRC_CONF | ACCESS_CONF,
-                   "Off, or On and the size above which a file is not indexed "
-                   "by the server itself"),
+    AP_INIT_TAKE123("ValidatorsAutoIndex", set_auto, NULL,
+                    RSRC_CONF | ACCESS_CONF,
+                    "Off, or On, the size above which a file is not indexed by "
+                    "the server itself, and how long its first answer may wait "
+                    "until it has been read"),
+    AP_INIT_TAKE1("ValidatorsTagSalt", set_salt, NULL, OR_FILEINFO,
+                  "a text that goes into every tag: to change it is to change "
+                  "all tags"),
     AP_INIT_FLAG("ValidatorsQuickHandler", set_quick, NULL,
                  RSRC_CONF | ACCESS_CONF,
                  "On to answer 304 before URI mapping and access control"),

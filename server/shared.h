@@ -15,8 +15,27 @@ int vld_shared_create(apr_pool_t *pconf, server_rec *s);
 apr_time_t vld_shared_born(void);
 /* The table of prepared answers; NULL when there is none. */
 vld_answers *vld_shared_answers(void);
-/* The list of wanted files; NULL when ValidatorsAutoIndex is off everywhere. */
+/* The list of wanted files; NULL when ValidatorsAutoIndex is off everywhere.
+ * The same for the list of files whose tag shall be promised, and for the
+ * claims to files that are read before their first answer. */
 vld_wanted *vld_shared_wanted(void);
+vld_wanted *vld_shared_promises(void);
+vld_claims *vld_shared_claims(void);
+
+/* Wake the indexer, which may be in another child; never waits. */
+void vld_shared_wake(void);
+/* For the indexer: wait to be woken, and most_ms at most. */
+void vld_shared_await_wake(int most_ms);
+
+/* Whether the indexer could write to the index when it last tried; true before
+ * that. */
+bool vld_shared_can_write(void);
+void vld_shared_set_can_write(bool can);
+
+/* How fast files have been read and hashed lately, octets a millisecond. */
+apr_uint64_t vld_shared_rate(void);
+/* A reading of this many octets took so long. */
+void vld_shared_rated(apr_uint64_t octets, apr_interval_time_t us);
 
 /* Faults that one child logs for all. */
 typedef enum vld_report {

@@ -29,9 +29,9 @@ static vld_item_next read_file(void *baton, vld_pool *pool, vld_item *item)
 {
     vld_read_batch *b = baton;
     vld_read_file *f = (vld_read_file *)item;
+    vld_attempt how = { .stop = vld_pool_ending(pool) };
 
-    f->rv = vld_file_read(f->item->path, vld_pool_ending(pool), &f->record,
-                          &f->again_ns);
+    f->rv = vld_file_read(f->item->path, &how, &f->record, &f->again_ns);
     if (!--b->left) {
         (void)eventfd_write(b->fd, 1);
     }

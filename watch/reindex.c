@@ -29,6 +29,7 @@ static bool is_fresh(vld_watch *w, const vld_pending_item *item,
     vld_identity_of(st, &id);
     return vld_store_get(w->store, item->path, item->len, &record)
                == APR_SUCCESS
+           && !record.is_unread
            && vld_identity_equal(&id, &record.identity, VLD_COMPARE_STRICT);
 }
 

@@ -146,12 +146,18 @@ apr_status_t vld_keyed_digest(const vld_tag_key *key, const void *octets,
 apr_status_t vld_content_etag(const vld_digest *digest, const vld_tag_key *key,
                               char out[VLD_ETAG_SIZE]);
 
-/* The provisional tag of a settled identity: `W/` + the tag, as by
- * vld_content_etag, of the SHA-256 over its fields + NUL.  Tells nothing of
- * inode or times; with a key, not even to who can guess them. */
+/* Room for a weak tag: `W/` and the tag. */
 #define VLD_WEAK_ETAG_SIZE 27
-apr_status_t vld_identity_etag(const vld_identity *id, const vld_tag_key *key,
-                               char out[VLD_WEAK_ETAG_SIZE]);
+
+/* Of what the provisional, weak tag of a settled identity is made: the SHA-256
+ * over its fields.  A tag of it tells nothing of inode or times; with a key,
+ * not even to who can guess them. */
+apr_status_t vld_identity_digest(const vld_identity *id, vld_digest *out);
+
+/* Of what a tag is made where the configuration has a salt, which is no secret:
+ * tags of two salts are different.  out may be in. */
+apr_status_t vld_digest_salted(const vld_digest *in, const char *salt,
+                               vld_digest *out);
 
 /* Lower-case hex of a digest, 64 digits and NUL, and back (false when text
  * is not exactly 64 hex digits, of either case). */
@@ -323,10 +329,12 @@ int64_t vld_dates_declared(int64_t date_s, const vld_record *read,
  * in digest, identity and indexed_ns.  The identity was settled before the
  * first octet was read and was the same after the last.
  * APR_EBUSY: it is not settled yet, or changed meanwhile: try again at
- * *again_ns (as vld_now_ns() counts).  APR_EINTR soon after *stop is set (an
- * atomic int; NULL: never).  APR_EINVAL: no regular file. Others: errno's. */
-apr_status_t vld_file_read(const char *path, const int *stop, vld_record *out,
-                           int64_t *again_ns);
+ * *again_ns (as vld_now_ns() counts).  APR_EINTR: ended early.  APR_EINVAL: no
+ * regular file. Others: errno's.  Of `how`, what is asked while the file is
+ * read counts: stop (an atomic int), progress, goes_on.  NULL: nothing is. */
+typedef struct vld_attempt vld_attempt;
+apr_status_t vld_file_read(const char *path, const vld_attempt *how,
+                           vld_record *out, int64_t *again_ns);
 
 /* One attempt to do that with an open file: for those who do the waiting
  * themselves. */
@@ -339,17 +347,20 @@ typedef enum vld_reading {
     VLD_READ_FAILED /* rv */
 } vld_reading;
 
-typedef struct vld_attempt {
+struct vld_attempt {
     int fd;
     const int *stop;    /* not 0: end soon, VLD_READ_FAILED with APR_EINTR */
     uint64_t *progress; /* octets read are added; NULL: not */
+    /* Asked before each 128 KiB; false: as with stop.  NULL: not asked. */
+    bool (*goes_on)(void *baton);
+    void *baton;
     vld_record *record;
     int64_t wait_ns; /* with VLD_RACY */
     apr_status_t rv; /* with VLD_READ_FAILED */
     /* The content of a file of this size and mtime is known: its digest is
      * taken over.  NULL: read. */
     const vld_record *known;
-} vld_attempt;
+};
 
 /* Look at the file open as fd, read it, and look again. */
 vld_reading vld_file_try(vld_attempt *a);

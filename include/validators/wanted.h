@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The list of wanted files: a bounded table in shared memory to which requests
  * post the paths of files that the index does not know, and from which one
- * indexer takes them.  Knows nothing of files or of the index.  Part of
- * wanted/.
+ * indexer takes them.  Beside it the claims: who reads which file at this
+ * moment, and what was read.  Knows nothing of the index, opens no file.  Part
+ * of wanted/.
  *
  * Every process and thread may post.  One thread of all takes, rests and gives
  * back: the indexer.  The slots are those of validators/slots.h: no call waits,
@@ -84,5 +85,70 @@ bool vld_wanted_delay(vld_wanted *list, const vld_wanted_item *item,
  * with the path. */
 void vld_wanted_give_back(vld_wanted *list, const vld_wanted_item *item,
                           int64_t due_us);
+
+/* --- claims ------------------------------------------------------------------
+ * Many may ask for one large file at once, in many processes: one of them reads
+ * it, and the others wait for the result.  Every process and thread may call;
+ * no call waits.  A claim is a hint that saves work: in a crowded or damaged
+ * table two may read the same file. */
+
+typedef struct vld_claims {
+    vld_slots slots;
+} vld_claims;
+
+/* Octets of memory for this many claims; a multiple of 64. */
+size_t vld_claims_size(uint32_t slots);
+
+/* As vld_wanted_init. */
+void vld_claims_init(vld_claims *claims, void *memory, uint32_t slots,
+                     uint64_t seed);
+
+/* A file, whatever its path is. */
+typedef struct vld_claim_file {
+    uint64_t device; /* st_dev */
+    vld_identity identity;
+} vld_claim_file;
+
+/* What the asker does. */
+typedef enum vld_claim_verdict {
+    VLD_CLAIM_READ,  /* reads the file, and then says what came of it */
+    VLD_CLAIM_WAIT,  /* asks again: another one is reading it */
+    VLD_CLAIM_KNOWN, /* has what was read with this identity */
+    VLD_CLAIM_REST   /* goes on without: a reading failed just now, or the file
+                      * changes again and again */
+} vld_claim_verdict;
+
+/* A claim to a file: this and what is in it are the table's own. */
+typedef struct vld_claim {
+    vld_claim_file file;
+    uint64_t token;
+    unsigned tries;
+} vld_claim;
+
+/* What was read. */
+typedef struct vld_claim_read {
+    vld_digest digest;
+    int64_t indexed_ns; /* when, as in vld_record */
+} vld_claim_read;
+
+/* Ask for a file, and claim it where the verdict is to read it: nobody else is
+ * told to before the claim is given up, or until_us is over.  *read is set where
+ * it is known. */
+vld_claim_verdict vld_claims_ask(vld_claims *claims, const vld_claim_file *file,
+                                 int64_t now_us, int64_t until_us,
+                                 vld_claim *claim, vld_claim_read *read);
+
+/* Give a claim up: with what was read; NULL: it could not be, and the file
+ * rests.  A file rests for a second, and twice as long (up to ten minutes) each
+ * time that it fails, or has changed since it was read, soon after. */
+void vld_claims_give_up(vld_claims *claims, const vld_claim *claim,
+                        const vld_claim_read *read, int64_t now_us);
+
+/* Give a claim up as if nobody had asked. */
+void vld_claims_drop(vld_claims *claims, const vld_claim *claim);
+
+/* Whether the file was read with this identity, and what. */
+bool vld_claims_know(const vld_claims *claims, const vld_claim_file *file,
+                     vld_claim_read *read);
 
 #endif /* VALIDATORS_WANTED_H */

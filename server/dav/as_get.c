@@ -22,6 +22,7 @@
 #include "server/index/lookup.h"
 #include "server/request/answer_key.h"
 #include "server/request/choose.h"
+#include "server/request/learn.h"
 #include "server/request/request.h"
 #include "server/request/tag.h"
 #include "server/shared.h"
@@ -48,10 +49,10 @@ static bool hash_between_looks(int fd, const vld_identity *before,
 
 /* Without a strong tag GET says no date, and the file's last change is later
  * than any that it has said. */
-static void take_choice(const vld_choice *choice, apr_int64_t now_s,
-                        vld_representation *out)
+static void take_choice(const vld_dir_config *conf, const vld_choice *choice,
+                        apr_int64_t now_s, vld_representation *out)
 {
-    vld_tag_of_choice(choice, &out->identity, out->etag);
+    vld_tag_of_choice(conf, choice, &out->identity, out->etag);
     out->date = choice->date.seconds;
     out->date_sent = choice->date_sent;
     if (out->etag[0] != '"') {
@@ -60,9 +61,12 @@ static void take_choice(const vld_choice *choice, apr_int64_t now_s,
     }
 }
 
-static void look_at_file(request_rec *r, const struct stat *st, int fd,
+static void look_at_file(request_rec *r, const vld_dir_config *conf,
+                         const char *path, const struct stat *st, int fd,
                          vld_facts *facts, vld_representation *out)
 {
+    vld_ahead ahead = { fd, st->st_dev, &out->identity, path };
+    vld_learned learned;
     vld_digest digest;
     vld_choice choice;
 
@@ -75,12 +79,15 @@ static void look_at_file(request_rec *r, const struct stat *st, int fd,
         && hash_between_looks(fd, &out->identity, &digest)) {
         facts->content = &digest;
     }
+    if (out->identity.size > VLD_SMALL_FILE) {
+        vld_learn(r, conf, &ahead, false, facts, &learned);
+    }
     vld_choose(facts, &choice);
-    take_choice(&choice, apr_time_sec(r->request_time), out);
+    take_choice(conf, &choice, apr_time_sec(r->request_time), out);
 }
 
 static void look_at_open(request_rec *r, const char *path, int fd,
-                         vld_compare compare, const vld_answer_key *key,
+                         const vld_dir_config *conf, const vld_answer_key *key,
                          vld_representation *out)
 {
     vld_memory memory = { 0 };
@@ -103,20 +110,20 @@ static void look_at_open(request_rec *r, const char *path, int fd,
     }
     facts.auto_max = -1;
     facts.past = &memory.past;
-    vld_facts_see(&facts, &out->identity, compare);
-    look_at_file(r, &st, fd, &facts, out);
+    vld_facts_see(&facts, &out->identity, vld_config_compare(conf));
+    look_at_file(r, conf, path, &st, fd, &facts, out);
 }
 
 void vld_representation_now(request_rec *r, const char *path,
-                            vld_compare compare, const vld_answer_key *key,
-                            vld_representation *out)
+                            const vld_dir_config *conf,
+                            const vld_answer_key *key, vld_representation *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     memset(out, 0, sizeof(*out));
     out->exists = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
     if (fd >= 0) {
-        look_at_open(r, path, fd, compare, key, out);
+        look_at_open(r, path, fd, conf, key, out);
         close(fd);
     }
 }
@@ -172,8 +179,7 @@ static void look_up_url(request_rec *r, const char *uri, vld_as_get *g)
         if (vld_shared_answers()) {
             vld_answer_key_of(strcmp(uri, r->uri) ? sub : r, &key);
         }
-        vld_representation_now(sub, g->path,
-                               vld_config_compare(vld_config_of(sub)), &key,
+        vld_representation_now(sub, g->path, vld_config_of(sub), &key,
                                &g->shown);
     }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r, "%s: GET shows %s", escaped,

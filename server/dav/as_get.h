@@ -7,6 +7,7 @@
 
 #include <httpd.h>
 
+#include "server/config.h"
 #include "server/request/answer_key.h"
 #include "validators/content.h"
 
@@ -22,11 +23,11 @@ typedef struct vld_representation {
 } vld_representation;
 
 /* Look at the file now: its record where that is fresh, else the content of a
- * small one, else its settled identity.  `compare` is the configuration's; key
+ * small one, else its settled identity.  A large one is not read for it.  key
  * is the URL's, whose memory decides the date; NULL: no date is asked for. */
 void vld_representation_now(request_rec *r, const char *path,
-                            vld_compare compare, const vld_answer_key *key,
-                            vld_representation *out);
+                            const vld_dir_config *conf,
+                            const vld_answer_key *key, vld_representation *out);
 
 /* What a GET of a URL shows to the client of a request. */
 typedef struct vld_as_get {

@@ -232,8 +232,7 @@ static void look_at_path_again(request_rec *r, const char *path, verdict *now)
     struct stat st;
 
     if (now->is_shown) {
-        vld_representation_now(r, path, vld_config_compare(vld_config_of(r)),
-                               NULL, &shown);
+        vld_representation_now(r, path, vld_config_of(r), NULL, &shown);
         now->exists = shown.exists;
         now->identity = shown.identity;
         now->etag = apr_pstrdup(r->pool, shown.etag);

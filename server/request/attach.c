@@ -21,7 +21,9 @@
 #include "server/index/lookup.h"
 #include "server/request/attach.h"
 #include "server/request/checked_bucket.h"
+#include "server/request/held_tag.h"
 #include "server/request/last_modified.h"
+#include "server/request/learn.h"
 #include "server/request/request.h"
 #include "server/request/tag.h"
 #include "server/shared.h"
@@ -129,22 +131,15 @@ static void send_octets(request_rec *r, file *of, apr_size_t len)
 
 /* --- validators ---------------------------------------------------------- */
 
-static void set_etag(request_rec *r, const char *etag)
-{
-    apr_table_setn(r->headers_out, "ETag", etag);
-    /* Core's wish to have none (FileETag None) was about its own tag. */
-    apr_table_unset(r->notes, "no-etag");
-}
-
 /* Set what was chosen.  False: no tag can be made. */
 static bool set_validators(request_rec *r, const vld_request *rq)
 {
     char *etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
 
-    if (!vld_tag_of_choice(&rq->chosen, &rq->identity, etag)) {
+    if (!vld_tag_of_choice(rq->conf, &rq->chosen, &rq->identity, etag)) {
         return false;
     }
-    set_etag(r, etag);
+    vld_tag_set(r, etag);
     vld_last_modified_set(r, &rq->chosen);
     return true;
 }
@@ -238,36 +233,6 @@ static bool is_settled(const vld_request *rq, const file *of)
                               vld_identity_margin_ns(of->os_fd, of->st.st_dev));
 }
 
-/* Whether the field has the tag, or the tag with a content coding's suffix. */
-static bool has_tag(request_rec *r, const char *field, const char *etag)
-{
-    return strstr(field, apr_pstrmemdup(r->pool, etag, strlen(etag) - 1))
-           != NULL;
-}
-
-/* A client that asked before there was a record holds the provisional tag of
- * this identity.  Its copy is this content: the response keeps that tag, or
- * the client would be sent all of it once more. */
-static void keep_provisional(request_rec *r, vld_request *rq)
-{
-    const char *held = apr_table_get(r->headers_in, "If-None-Match");
-    char *etag;
-
-    if (!held || !strstr(held, "W/")
-        || has_tag(r, held, apr_table_get(r->headers_out, "ETag"))
-        || apr_table_get(r->headers_in, "If-Match")
-        || apr_table_get(r->headers_in, "If-Unmodified-Since")) {
-        return;
-    }
-    etag = apr_palloc(r->pool, VLD_WEAK_ETAG_SIZE);
-    if (vld_tag_of_identity(&rq->identity, etag) && has_tag(r, held, etag)) {
-        rq->keeps_held = true;
-        vld_choose_tag_alone(&rq->chosen);
-        set_etag(r, etag);
-        apr_table_unset(r->headers_out, "Last-Modified");
-    }
-}
-
 /* --- the way of one file ------------------------------------------------- */
 
 /* The facts that count without a fresh record. */
@@ -281,9 +246,8 @@ static void complete_facts(request_rec *r, const vld_request *rq,
 }
 
 static void attach_chosen(request_rec *r, vld_request *rq, const file *of,
-                          vld_facts *facts)
+                          const vld_facts *facts)
 {
-    complete_facts(r, rq, of, facts);
     rq->identity = of->identity;
     vld_choose(facts, &rq->chosen);
     /* The response's Date is the time of the request: Last-Modified is never
@@ -310,6 +274,7 @@ static void attach_small(request_rec *r, vld_request *rq, file *of,
         && vld_digest_bytes(of->octets, len, &digest) == APR_SUCCESS) {
         facts->content = &digest;
     }
+    complete_facts(r, rq, of, facts);
     attach_chosen(r, rq, of, facts);
     if (vld_choice_is_of_content(&rq->chosen)) {
         send_octets(r, of, len);
@@ -329,12 +294,43 @@ static const vld_digest *digest_of(const vld_facts *facts,
     return chosen->source == VLD_SOURCE_CONTENT ? facts->content : NULL;
 }
 
+/* An answer that was given while nothing was recorded is of this content, too,
+ * where it was of this identity. */
+static void recall_promise(vld_request *rq, const file *of,
+                           const vld_record *record)
+{
+    vld_past *past = &rq->memory.past;
+    vld_digest recorded, promised;
+    apr_uint32_t i;
+
+    vld_record_name(record, &recorded);
+    for (i = 0; i < past->count; i++) {
+        if (memcmp(&past->all[i].name, &recorded, sizeof(recorded))
+            && vld_promise_name(&of->identity, of->os_fd, &promised)
+                   == APR_SUCCESS
+            && !memcmp(&past->all[i].name, &promised, sizeof(promised))) {
+            past->all[i].name = recorded;
+        }
+    }
+}
+
 static void attach_large(request_rec *r, vld_request *rq, file *of,
                          vld_facts *facts)
 {
+    vld_ahead ahead = { of->os_fd, of->st.st_dev, &of->identity, r->filename };
+    vld_learned learned;
+
+    learned.found.txn = rq->txn;
+    complete_facts(r, rq, of, facts);
+    vld_learn(r, rq->conf, &ahead, true, facts, &learned);
+    rq->txn = learned.found.txn;
+    if (facts->is_fresh) {
+        recall_promise(rq, of, facts->record);
+    }
     attach_chosen(r, rq, of, facts);
     if (rq->chosen.source == VLD_SOURCE_RECORD) {
-        keep_provisional(r, rq);
+        rq->is_promised = facts->record->is_promised;
+        vld_held_tag_keep(r, rq, of->os_fd, facts->record);
     }
     if (vld_choice_is_of_content(&rq->chosen)) {
         check_octets(r, rq, of, digest_of(facts, &rq->chosen));
@@ -408,7 +404,7 @@ static void attach_rewritten(request_rec *r, vld_request *rq, file *of,
     if (by->deterministic && is_settled(rq, of)) {
         vld_choose_rewritten(&of->identity, vld_shared_born(), r->request_time,
                              &tagged, &rq->chosen);
-        if (vld_tag_of_identity(&tagged, etag)) {
+        if (vld_tag_of_identity(rq->conf, &tagged, etag)) {
             apr_table_setn(r->headers_out, "ETag", etag);
         }
         vld_last_modified_set(r, &rq->chosen);

@@ -36,7 +36,7 @@ typedef struct vld_facts {
                        * where mod_dav describes it */
 
     /* Needed without a fresh record only. */
-    bool is_settled;        /* identity: was so before anything was read */
+    bool is_settled;           /* identity: was so before anything was read */
     const vld_digest *promise; /* the name of the settled identity of a large
                                 * file; NULL: no strong tag may be made of it */
     bool may_be_remembered; /* the URL has a key, and the client is anonymous */

@@ -253,8 +253,7 @@ static const char *source_text(const vld_request *rq)
         "the file's identity", "nowhere: the file is changing or filtered"
     };
 
-    return texts[rq->keeps_held ? VLD_SOURCE_PROVISIONAL
-                                       : rq->chosen.source];
+    return texts[rq->keeps_held ? VLD_SOURCE_PROVISIONAL : rq->chosen.source];
 }
 
 static void note_outcome(request_rec *r, const vld_request *rq,

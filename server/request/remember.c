@@ -333,8 +333,8 @@ static bool try_to_remember(request_rec *r, vld_request *rq)
     const char *etag;
     vld_answer answer;
 
-    if (!answers || !rq->key.len || !rq->chosen.is_settled
-        || rq->keeps_held || rq->chosen.source == VLD_SOURCE_OTHER
+    if (!answers || !rq->key.len || !rq->chosen.is_settled || rq->keeps_held
+        || rq->chosen.source == VLD_SOURCE_OTHER
         || rq->chosen.source == VLD_SOURCE_NONE) {
         return false;
     }

@@ -25,9 +25,9 @@ typedef struct vld_request {
     const vld_fields *unedited_fields;
 
     /* attach.c, before the other filters */
-    bool is_core_file;      /* the response is a file's, sent by core */
-    bool is_rewritten;      /* a filter rewrites the file's octets */
-    bool is_promised;       /* the tag is that of a promise in the index */
+    bool is_core_file; /* the response is a file's, sent by core */
+    bool is_rewritten; /* a filter rewrites the file's octets */
+    bool is_promised;  /* the tag is that of a promise in the index */
     bool keeps_held; /* the tag is another one of this content, which the client
                       * holds */
     apr_time_t

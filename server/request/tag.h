@@ -4,16 +4,27 @@
 #ifndef SERVER_REQUEST_TAG_H
 #define SERVER_REQUEST_TAG_H
 
+#include "server/config.h"
 #include "server/request/choose.h"
 
-/* The tag that was chosen: of the content, strong, or of the identity, weak.
- * False, and the tag is empty: none was, or OpenSSL made none. */
-bool vld_tag_of_choice(const vld_choice *choice, const vld_identity *identity,
+/* Each of them: false, and the tag is empty, where OpenSSL made none. */
+
+/* The tag that was chosen: of the content's name, strong, or of the identity,
+ * weak.  False, too: none was chosen. */
+bool vld_tag_of_choice(const vld_dir_config *conf, const vld_choice *choice,
+                       const vld_identity *identity,
                        char out[VLD_WEAK_ETAG_SIZE]);
 
-/* The weak tag of an identity.  False, and the tag is empty: OpenSSL made
- * none. */
-bool vld_tag_of_identity(const vld_identity *identity,
+/* The strong tag of a content's name. */
+bool vld_tag_of_name(const vld_dir_config *conf, const vld_digest *name,
+                     char out[VLD_ETAG_SIZE]);
+
+/* The weak tag of an identity. */
+bool vld_tag_of_identity(const vld_dir_config *conf,
+                         const vld_identity *identity,
                          char out[VLD_WEAK_ETAG_SIZE]);
+
+/* Have the response say the tag. */
+void vld_tag_set(request_rec *r, const char *etag);
 
 #endif /* SERVER_REQUEST_TAG_H */

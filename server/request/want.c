@@ -27,8 +27,7 @@ void vld_want_file(request_rec *r, const vld_request *rq)
     }
     if (!vld_wanted_post(list, r->filename, strlen(r->filename),
                          chosen->date.seconds,
-                         has_content ? &chosen->name : NULL,
-                         apr_time_now())) {
+                         has_content ? &chosen->name : NULL, apr_time_now())) {
         ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, r,
                       "%s: not put on the list of wanted files, which is full "
                       "there or has no room for a path of this length",

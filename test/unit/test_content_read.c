@@ -259,6 +259,7 @@ static void stopped(void **state)
     const char *path = rested(t, "f", "");
     int64_t again;
     vld_record r;
+    vld_attempt how = { .stop = &stop_flag };
     pthread_t other;
     int fd = open(path, O_WRONLY);
 
@@ -269,8 +270,7 @@ static void stopped(void **state)
     stop_flag = 0;
     assert_int_equal(pthread_create(&other, NULL, stop_soon, NULL), 0);
     alarm(60);
-    assert_true(
-        APR_STATUS_IS_EINTR(vld_file_read(path, &stop_flag, &r, &again)));
+    assert_true(APR_STATUS_IS_EINTR(vld_file_read(path, &how, &r, &again)));
     alarm(0);
     pthread_join(other, NULL);
 }

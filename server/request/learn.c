@@ -1,0 +1,140 @@
+/* Copyright The mod_validators authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Large files before their first answer (docs/design.md, "The tag is a
+ * promise").  Reads a file only where what is read will be kept; waits no
+ * longer than ValidatorsAutoIndex says. */
+#include <httpd.h>
+#include <http_log.h>
+
+#include "server/request/learn.h"
+
+APLOG_USE_MODULE(validators);
+
+/* A file that has changed in so many seconds may be growing: nothing is
+ * promised of it. */
+#define GROWS_FOR_S 60
+
+/* A promise is recorded in less than this, beside what others are reading. */
+#define PROMISE_US apr_time_from_msec(200)
+
+typedef struct learning {
+    request_rec *r;
+    const vld_dir_config *conf;
+    const vld_ahead *file;
+    vld_facts *facts;
+    vld_learned *learned;
+} learning;
+
+static bool is_recent(const vld_facts *facts)
+{
+    apr_int64_t now_s = facts->now_us / APR_USEC_PER_SEC;
+
+    return vld_dates_of_change(facts->identity, now_s) > now_s - GROWS_FOR_S;
+}
+
+/* A log: it was shorter when it was recorded, and has changed just now.  The
+ * guard would cut each download of it. */
+static bool is_growing(const vld_facts *facts)
+{
+    return facts->record && facts->record->identity.size < facts->identity->size
+           && facts->record->identity.inode == facts->identity->inode
+           && is_recent(facts);
+}
+
+/* Take the record that was made since the file was looked up. */
+static bool take_new_record(const learning *l)
+{
+    vld_facts *facts = l->facts;
+
+    if (vld_index_find(apr_time_now(), l->file->path, &l->learned->found)) {
+        facts->record = &l->learned->found.record;
+        facts->link_s = l->learned->found.link_mtime_s;
+        vld_facts_see(facts, facts->identity, vld_config_compare(l->conf));
+    }
+    return facts->is_fresh;
+}
+
+/* What was read names the content, unless a promise was recorded meanwhile. */
+static void take_content(const learning *l)
+{
+    if (!take_new_record(l)) {
+        l->facts->content = &l->learned->content;
+    }
+}
+
+/* The date that the response would say under the promised tag. */
+static apr_int64_t date_of_promise(const learning *l)
+{
+    vld_facts facts = *l->facts;
+    vld_choice choice;
+
+    facts.promise = &l->learned->promise;
+    vld_choose(&facts, &choice);
+    return choice.date.seconds;
+}
+
+static void record_promise(const learning *l)
+{
+    vld_facts *facts = l->facts;
+    apr_interval_time_t most = vld_config_auto_wait(l->conf) + PROMISE_US;
+
+    if (vld_ahead_promise(l->file, &l->learned->promise, date_of_promise(l),
+                          most, &l->learned->found)) {
+        take_new_record(l);
+    }
+    else if (vld_ahead_know(l->file, &l->learned->content)) {
+        take_content(l);
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, l->r, "%s: %s", l->file->path,
+                  facts->is_fresh  ? "its tag is promised"
+                  : facts->content ? "was read meanwhile"
+                                   : "no promise could be recorded in time");
+}
+
+/* Without a record of it, a promise holds as long as the whole identity. */
+static void promise(const learning *l, bool may_wait)
+{
+    if (is_recent(l->facts)
+        || vld_promise_name(l->facts->identity, l->file->fd,
+                            &l->learned->promise)
+               != APR_SUCCESS) {
+        return;
+    }
+    if (l->conf->auto_index == VLD_OFF || !vld_ahead_can_keep()) {
+        if (vld_config_compare(l->conf) == VLD_COMPARE_STRICT) {
+            l->facts->promise = &l->learned->promise;
+        }
+    }
+    else if (may_wait) {
+        record_promise(l);
+    }
+}
+
+static bool read_content(const learning *l, bool may_wait)
+{
+    if ((apr_int64_t)l->facts->identity->size > vld_config_auto_max(l->conf)
+        || is_growing(l->facts)) {
+        return false;
+    }
+    return may_wait && vld_ahead_can_keep()
+               ? vld_ahead_read(l->file, vld_config_auto_wait(l->conf),
+                                &l->learned->content)
+               : vld_ahead_know(l->file, &l->learned->content);
+}
+
+void vld_learn(request_rec *r, const vld_dir_config *conf,
+               const vld_ahead *file, bool may_wait, vld_facts *facts,
+               vld_learned *learned)
+{
+    learning l = { r, conf, file, facts, learned };
+
+    if (facts->is_fresh || !facts->is_settled) {
+        return;
+    }
+    if (read_content(&l, may_wait)) {
+        take_content(&l);
+    }
+    else {
+        promise(&l, may_wait);
+    }
+}
