@@ -11,11 +11,12 @@
 
 #include "validators/bytes.h"
 
-/* A value of `files`; numbers are little-endian, times and dates in two's
- * complement:
+/* A value of `files`, version 2; numbers are little-endian, times and dates in
+ * two's complement.  Version 1, of a record without a promise, has no seed: the
+ * checksum is at 88 and the path at 96.
  *
  *  OFFSET  SIZE  DESCRIPTION
- *       0     2  format version: 2 where a tag is promised, else 1
+ *       0     2  format version
  *       2     2  flags: 1, the content was not read yet (version 2 only)
  *       4     4  octets of the path after the record: 0 where the key is
  *                the path
@@ -27,11 +28,10 @@
  *      72     8  Last-Modified, s since 1970
  *      80     8  when the content was read, ns since 1970; not read yet: when
  *                its tag was promised
- *      88    16  version 2 only: the seed of the promised tag
- *      88     8  (version 2: at 104) XXH3-64 of the octets before, seeded with
- *                the XXH3-64 (seed 0) of the path
- *      96     n  (version 2: at 112) the path, where it is longer than 511
- *                octets
+ *      88    16  the seed of the promised tag
+ *     104     8  XXH3-64 of the octets before, seeded with the XXH3-64 (seed 0)
+ *                of the path
+ *     112     n  the path, where it is longer than 511 octets
  */
 enum {
     AT_VERSION = 0,
@@ -45,13 +45,14 @@ enum {
     AT_LAST_MODIFIED = 72,
     AT_INDEXED = 80,
     AT_SEED = 88,
-    CHECKSUM_SIZE = 8
+    AT_CHECKSUM = 104,
+    AT_PATH = 112
 };
-enum { UNREAD = 1 };
-_Static_assert(AT_SEED + CHECKSUM_SIZE == VLD_RECORD_SIZE,
-               "the checksum ends a record");
-_Static_assert(AT_SEED + sizeof(vld_seed) + CHECKSUM_SIZE == VLD_PROMISED_SIZE,
-               "the checksum ends a record");
+enum { UNREAD = 1, CHECKSUM_SIZE = AT_PATH - AT_CHECKSUM };
+_Static_assert(AT_PATH == VLD_PROMISED_SIZE, "the record ends at the path");
+_Static_assert(sizeof(vld_seed) == AT_CHECKSUM - AT_SEED, "128 bits");
+_Static_assert(VLD_PROMISED_SIZE - sizeof(vld_seed) == VLD_RECORD_SIZE,
+               "version 1 has no seed");
 _Static_assert(sizeof(vld_digest) == AT_SIZE - AT_DIGEST, "SHA-256");
 _Static_assert(sizeof(vld_digest) + 1 == VLD_LONG_KEY_SIZE, "hashed key");
 

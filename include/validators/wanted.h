@@ -132,8 +132,8 @@ typedef struct vld_claim_read {
 } vld_claim_read;
 
 /* Ask for a file, and claim it where the verdict is to read it: nobody else is
- * told to before the claim is given up, or until_us is over.  *read is set where
- * it is known. */
+ * told to before the claim is given up, or until_us is over.  *read is set
+ * where it is known. */
 vld_claim_verdict vld_claims_ask(vld_claims *claims, const vld_claim_file *file,
                                  int64_t now_us, int64_t until_us,
                                  vld_claim *claim, vld_claim_read *read);

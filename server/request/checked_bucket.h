@@ -9,11 +9,11 @@
 
 #include "validators/types.h"
 
-/* len octets from offset of a file whose content is `digest` (NULL: not
- * known) while its identity is `identity`.  Reading the bucket copies the octets and then looks at the
- * file again: if it has changed, the connection is aborted rather than let a
- * mixture pass for the content that the entity tag names.  fd is shared, not
- * owned: it must be open for as long as the bucket's pool. */
+/* len octets from offset of a file whose content is `digest` (NULL: not known)
+ * while its identity is `identity`.  Reading the bucket copies the octets and
+ * then looks at the file again: if it has changed, the connection is aborted
+ * rather than let a mixture pass for the content that the entity tag names.  fd
+ * is shared, not owned: it must be open for as long as the bucket's pool. */
 apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
                                       apr_off_t offset, apr_size_t len,
                                       const vld_identity *identity,

@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What GET says of a file: the four sources of docs/design.md.  Dates are left
+/* What GET says of a file: the five sources of docs/design.md.  Dates are left
  * to content/dates.c; nothing is looked at. */
 #include <string.h>
 

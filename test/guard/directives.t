@@ -64,8 +64,11 @@ my %default = (
     ValidatorsQuickHandler => sub { off_unless_on('quick') },
     ValidatorsAutoIndex => sub {
         on_unless_off('auto_index')
-            && $config =~ /#define DEFAULT_AUTO_MAX_MIB (\d+)/
-            ? "On $1M" : undef },
+            && $config =~ /DEFAULT_AUTO_MAX_MIB\ (\d+)\n.*
+                DEFAULT_AUTO_WAIT\ apr_time_from_msec\((\d+)\)/sx
+            ? "On $1M $2ms" : undef },
+    ValidatorsTagSalt => sub {
+        $config =~ /conf->tag_salt = NULL;/ ? '' : undef },
     ValidatorsIndex => sub {
         text('configure.ac') =~ /\[index_file=(\/[^\]]+)\]/ ? $1 : undef },
     ValidatorsAnswers => sub {

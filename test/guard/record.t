@@ -42,9 +42,9 @@ none([map { "at $rows[$_][0]: $rows[$_][1] octets" }
         0 .. $#rows - 1],
     'the fields of a record follow each other without a gap');
 
-my ($size) = text('index/record.h') =~ /^#define VLD_RECORD_SIZE (\d+)$/m;
+my ($size) = text('index/record.h') =~ /^#define VLD_PROMISED_SIZE (\d+)$/m;
 is($size, $offsets[-1], 'a record ends where the path begins');
-my ($format) = text('index/record.h') =~ /^#define VLD_FORMAT (\d+)$/m;
+my ($format) = text('index/record.h') =~ /^#define VLD_FORMAT_PROMISES (\d+)$/m;
 like($docs, qr/^\| 0 \| 2 \| version of the record, \Q$format\E \|$/m,
     'docs/index-format.md has the version of the code');
 done_testing();
