@@ -60,7 +60,8 @@ apr_int64_t vld_config_auto_max(const vld_dir_config *conf)
 
 apr_interval_time_t vld_config_auto_wait(const vld_dir_config *conf)
 {
-    return conf->auto_index == VLD_ON ? conf->auto_wait : VLD_DEFAULT_AUTO_WAIT;
+    return conf->auto_wait == VLD_UNSET ? VLD_DEFAULT_AUTO_WAIT
+                                        : conf->auto_wait;
 }
 
 vld_compare vld_config_compare(const vld_dir_config *conf)

@@ -18,14 +18,14 @@ static vld_record reading(unsigned char content)
     return r;
 }
 
-static vld_last_sent heard_of(bool has_digest, unsigned char content,
+static vld_last_sent heard_of(bool has_name, unsigned char content,
                               int64_t date)
 {
     vld_last_sent h;
 
     memset(&h, 0, sizeof(h));
-    h.has_digest = has_digest;
-    memset(&h.digest, content, sizeof(h.digest));
+    h.has_name = has_name;
+    memset(&h.name, content, sizeof(h.name));
     h.date = date;
     return h;
 }
@@ -187,6 +187,160 @@ static void in_one_batch(void **state)
     vld_store_close(store);
 }
 
+/* --- promises ------------------------------------------------------------ */
+
+static vld_record promise(unsigned char seed)
+{
+    vld_record like = record_of(0), r;
+    vld_digest name;
+
+    memset(&name, seed, sizeof(name));
+    vld_promise_record(&like.identity, &name, vld_now_ns(), &r);
+    return r;
+}
+
+static vld_last_sent sent_under(const vld_record *r, int64_t date)
+{
+    vld_last_sent sent = { true, { { 0 } }, date };
+
+    vld_record_name(r, &sent.name);
+    return sent;
+}
+
+static vld_digest name_in(vld_store *store)
+{
+    vld_record r = found(store, PATH);
+    vld_digest name;
+
+    vld_record_name(&r, &name);
+    return name;
+}
+
+static bool is_name(vld_store *store, const vld_digest *name)
+{
+    vld_digest now = name_in(store);
+
+    return !memcmp(&now, name, sizeof(now));
+}
+
+static uint32_t format_of(vld_store *store)
+{
+    vld_store_info info;
+
+    assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
+    return info.format;
+}
+
+/* Tag and date stay when the content has been read, and when it is touched. */
+static void promise_then_digest(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record p = promise(7), r = reading(1);
+    vld_last_sent sent = sent_under(&p, DATE + 10);
+    vld_digest promised;
+
+    assert_int_equal(format_of(store), 1);
+    assert_false(record(store, &p, &sent));
+    assert_int_equal(format_of(store), 2);
+    promised = name_in(store);
+    assert_true(found(store, PATH).is_unread);
+    assert_int_equal(found(store, PATH).last_modified, DATE + 10);
+    assert_true(record(store, &r, NULL));
+    assert_false(found(store, PATH).is_unread);
+    assert_int_equal(found(store, PATH).digest.bytes[0], 1);
+    assert_true(is_name(store, &promised));
+    assert_int_equal(found(store, PATH).last_modified, DATE + 10);
+    r = reading(1);
+    r.identity.ctime_ns += 500 * S;
+    r.identity.inode++;
+    assert_true(record(store, &r, NULL));
+    assert_true(is_name(store, &promised));
+    assert_int_equal(found(store, PATH).last_modified, DATE + 10);
+    vld_store_close(store);
+}
+
+/* A promise that was made after the reading began is kept, too. */
+static void promise_while_it_is_read(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = reading(1), p = promise(7);
+
+    record(store, &p, NULL);
+    assert_true(p.indexed_ns >= r.indexed_ns);
+    assert_true(record(store, &r, NULL));
+    assert_int_equal(found(store, PATH).digest.bytes[0], 1);
+    assert_true(found(store, PATH).is_promised);
+    vld_store_close(store);
+}
+
+/* Another content has another tag and a later date. */
+static void promise_ends_with_the_content(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record p = promise(7), r = reading(1);
+
+    record(store, &p, NULL);
+    record(store, &r, NULL);
+    r = reading(2);
+    r.identity.ctime_ns += 500 * S;
+    assert_false(record(store, &r, NULL));
+    assert_false(found(store, PATH).is_promised);
+    assert_true(found(store, PATH).last_modified > DATE);
+    r = reading(1);
+    r.identity.ctime_ns += 900 * S;
+    assert_false(record(store, &r, NULL));
+    assert_false(found(store, PATH).is_promised);
+    vld_store_close(store);
+}
+
+static void digest_before_promise(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = reading(1), p;
+
+    record(store, &r, NULL);
+    p = promise(7);
+    assert_true(record(store, &p, NULL));
+    assert_false(found(store, PATH).is_promised);
+    assert_false(found(store, PATH).is_unread);
+    assert_int_equal(found(store, PATH).digest.bytes[0], 1);
+    assert_int_equal(format_of(store), 1);
+    vld_store_close(store);
+}
+
+static void first_promise_wins(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record p = promise(7), q = promise(8);
+
+    record(store, &p, NULL);
+    assert_true(record(store, &q, NULL));
+    assert_int_equal(found(store, PATH).seed.octets[0], 7);
+    vld_store_close(store);
+}
+
+/* The file changed: its new state is promised, and a reading of the old one
+ * that ends later does not undo that. */
+static void promise_of_a_later_state(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_record r = reading(1), p = promise(7);
+
+    p.identity.ctime_ns += 500 * S;
+    p.indexed_ns = r.indexed_ns + 1;
+    assert_false(record(store, &p, NULL));
+    record(store, &r, NULL);
+    assert_true(found(store, PATH).is_unread);
+    assert_int_equal(found(store, PATH).identity.ctime_ns, p.identity.ctime_ns);
+    vld_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +352,12 @@ int main(void)
         TEST(heard_beside_a_record, "and beside a record where it is later"),
         TEST(later_reader, "who read later wins, but not the future"),
         TEST(in_one_batch, "records of one batch follow each other"),
+        TEST(promise_then_digest, "a promise stays when the content is read"),
+        TEST(promise_while_it_is_read, "and when it was made meanwhile"),
+        TEST(promise_ends_with_the_content, "and ends with the content"),
+        TEST(digest_before_promise, "what was read needs no promise"),
+        TEST(first_promise_wins, "the first promise counts"),
+        TEST(promise_of_a_later_state, "a later state is not forgotten"),
     };
 
     return RUN(tests);

@@ -212,7 +212,7 @@ static void other_version(void **state)
     place *t = *state;
 
     make(t, 5);
-    set_format(t, "\2\0\0\0", 4);
+    set_format(t, "\3\0\0\0", 4);
     for (int mode = VLD_STORE_READ; mode <= VLD_STORE_CREATE; mode++) {
         assert_int_equal(try_open(t, (vld_store_mode)mode), VLD_E_VERSION);
     }
@@ -221,6 +221,8 @@ static void other_version(void **state)
     set_format(t, "\1", 1);
     assert_int_equal(try_open(t, VLD_STORE_READ), VLD_E_NOT_INDEX);
     set_format(t, "\1\0\0\0", 4);
+    assert_int_equal(try_open(t, VLD_STORE_READ), APR_SUCCESS);
+    set_format(t, "\2\0\0\0", 4);
     assert_int_equal(try_open(t, VLD_STORE_READ), APR_SUCCESS);
 }
 

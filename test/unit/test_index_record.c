@@ -8,7 +8,7 @@
 #define PATH "/srv/www/index.html"
 #define PATH_LEN (sizeof(PATH) - 1)
 
-static unsigned char value[VLD_RECORD_SIZE + VLD_PATH_MAX];
+static unsigned char value[VLD_PROMISED_SIZE + VLD_PATH_MAX];
 
 static apr_status_t encode(const char *path, const vld_record *r)
 {
@@ -34,6 +34,27 @@ static void assert_same(const vld_record *a, const vld_record *b)
         vld_identity_equal(&a->identity, &b->identity, VLD_COMPARE_STRICT));
     assert_int_equal(a->last_modified, b->last_modified);
     assert_int_equal(a->indexed_ns, b->indexed_ns);
+    assert_int_equal(a->is_promised, b->is_promised);
+    assert_int_equal(a->is_unread, b->is_unread);
+    assert_memory_equal(&a->seed, &b->seed, sizeof(a->seed));
+}
+
+static vld_record promised(unsigned n)
+{
+    vld_record r = record_of(n);
+
+    r.is_promised = true;
+    memset(&r.seed, (int)(n + 5), sizeof(r.seed));
+    return r;
+}
+
+static vld_record unread(unsigned n)
+{
+    vld_record r = promised(n);
+
+    r.is_unread = true;
+    memset(&r.digest, 0, sizeof(r.digest));
+    return r;
 }
 
 static void round_trip(void **state)
@@ -47,6 +68,32 @@ static void round_trip(void **state)
     assert_int_equal(encode(PATH, &r), APR_SUCCESS);
     assert_int_equal(decode(PATH, VLD_RECORD_SIZE, &out), APR_SUCCESS);
     assert_same(&r, &out);
+    r = promised(3);
+    assert_int_equal(encode(PATH, &r), APR_SUCCESS);
+    assert_int_equal(decode(PATH, VLD_PROMISED_SIZE, &out), APR_SUCCESS);
+    assert_same(&r, &out);
+    r = unread(3);
+    assert_int_equal(encode(PATH, &r), APR_SUCCESS);
+    assert_int_equal(decode(PATH, VLD_PROMISED_SIZE, &out), APR_SUCCESS);
+    assert_same(&r, &out);
+}
+
+/* What a program that knows version 1 alone can read stays so. */
+static void versions(void **state)
+{
+    vld_record r = record_of(3);
+
+    (void)state;
+    assert_int_equal(vld_value_size(&r, PATH_LEN), VLD_RECORD_SIZE);
+    assert_int_equal(encode(PATH, &r), APR_SUCCESS);
+    assert_memory_equal(value, "\1\0\0\0", 4);
+    r = promised(3);
+    assert_int_equal(vld_value_size(&r, PATH_LEN), VLD_PROMISED_SIZE);
+    assert_int_equal(encode(PATH, &r), APR_SUCCESS);
+    assert_memory_equal(value, "\2\0\0\0", 4);
+    r = unread(3);
+    assert_int_equal(encode(PATH, &r), APR_SUCCESS);
+    assert_memory_equal(value, "\2\0\1\0", 4);
 }
 
 /* The layout is for ever: docs/index-format.md has the same octets. */
@@ -101,14 +148,13 @@ static void every_length(void **state)
     free(path);
 }
 
-static void refuse_every_bit(const char *path)
+static void refuse_every_bit(const char *path, const vld_record *r)
 {
-    size_t size = vld_value_size(strlen(path));
-    vld_record r = record_of(2);
+    size_t size = vld_value_size(r, strlen(path));
     vld_record out = record_of(9);
     vld_record kept = out;
 
-    assert_int_equal(encode(path, &r), APR_SUCCESS);
+    assert_int_equal(encode(path, r), APR_SUCCESS);
     for (size_t bit = 0; bit < size * 8; bit++) {
         value[bit / 8] ^= (unsigned char)(1 << bit % 8);
         assert_int_equal(decode(path, size, &out), VLD_E_DAMAGED);
@@ -121,10 +167,13 @@ static void refuse_every_bit(const char *path)
 static void every_bit(void **state)
 {
     char *path = long_path(600, 'z');
+    vld_record all[] = { record_of(2), promised(2), unread(2) };
 
     (void)state;
-    refuse_every_bit(PATH);
-    refuse_every_bit(path);
+    for (int i = 0; i < 3; i++) {
+        refuse_every_bit(PATH, &all[i]);
+        refuse_every_bit(path, &all[i]);
+    }
     free(path);
 }
 
@@ -149,9 +198,15 @@ static void wrong_path(void **state)
 
 static void insane(void **state)
 {
-    vld_record r[6];
+    vld_record r[6], odd = unread(1);
 
     (void)state;
+    odd.digest.bytes[31] = 1;
+    assert_int_equal(encode(PATH, &odd), APR_EINVAL);
+    odd = record_of(1);
+    memset(&odd.digest, 0, sizeof(odd.digest));
+    odd.is_unread = true; /* and not promised */
+    assert_int_equal(encode(PATH, &odd), APR_EINVAL);
     for (int i = 0; i < 6; i++) {
         r[i] = record_of(1);
     }
@@ -180,7 +235,7 @@ static void paths(void **state)
     assert_int_equal(vld_record_encode(&r, "/a\0b", 4, value), APR_EINVAL);
     assert_int_equal(encode(more, &r), APR_EINVAL);
     assert_int_equal(encode(most, &r), APR_SUCCESS);
-    assert_int_equal(decode(most, vld_value_size(VLD_PATH_MAX), &out),
+    assert_int_equal(decode(most, vld_value_size(&r, VLD_PATH_MAX), &out),
                      APR_SUCCESS);
     assert_int_equal(encode("/\x01\xff\n", &r), APR_SUCCESS);
     free(most);
@@ -240,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(round_trip, "what is encoded is decoded"),
+        TEST(versions, "a record without a promise is of version 1"),
         TEST(layout, "each field has its place and is little-endian"),
         TEST(every_length, "a record of any other length is refused"),
         TEST(every_bit, "a record with any one bit flipped is refused"),
