@@ -24,6 +24,7 @@ typedef struct exporting {
     cli *c;
     size_t skip; /* octets at the start of each name that are left out */
     uint64_t damaged;
+    uint64_t unread; /* left out */
 } exporting;
 
 static apr_status_t put_entry(void *baton, const char *path, size_t len,
@@ -34,6 +35,10 @@ static apr_status_t put_entry(void *baton, const char *path, size_t len,
     if (!record) {
         e->damaged++;
         cli_report_damaged(e->c->pool, path, len);
+        return APR_SUCCESS;
+    }
+    if (record->is_unread) {
+        e->unread++;
         return APR_SUCCESS;
     }
     path += e->skip;
@@ -50,7 +55,7 @@ static apr_status_t put_entry(void *baton, const char *path, size_t len,
 
 static cli_exit export_below(cli *c, const char *prefix, size_t skip)
 {
-    exporting e = { c, skip, 0 };
+    exporting e = { c, skip, 0, 0 };
     apr_status_t rv;
 
     cli_put_manifest_head(stdout);
@@ -61,6 +66,7 @@ static cli_exit export_below(cli *c, const char *prefix, size_t skip)
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }
+    cli_report_unread(e.unread);
     return e.damaged > 0 ? CLI_FOUND : CLI_DONE;
 }
 

@@ -26,13 +26,14 @@ typedef struct listing {
     cli *c;
     bool as_sha256sum;
     uint64_t damaged;
+    uint64_t unread; /* left out of the format of sha256sum */
 } listing;
 
 static void put_text(const char *path, size_t len, const vld_record *record)
 {
     char etag[VLD_ETAG_SIZE], date[VLD_DATE_SIZE];
 
-    cli_etag(&record->digest, etag);
+    cli_record_etag(record, etag);
     vld_date_format(record->last_modified, date);
     printf("%s  %s  ", etag, date);
     cli_put_path(stdout, path, len);
@@ -47,6 +48,9 @@ static apr_status_t put_record(void *baton, const char *path, size_t len,
     if (!record) {
         list->damaged++;
         cli_report_damaged(list->c->pool, path, len);
+    }
+    else if (list->as_sha256sum && record->is_unread) {
+        list->unread++;
     }
     else if (list->as_sha256sum) {
         cli_put_sha256sum(stdout, path, len, &record->digest);
@@ -63,7 +67,7 @@ static apr_status_t put_record(void *baton, const char *path, size_t len,
 static cli_exit list_below(cli *c, const char *prefix)
 {
     const list_settings *settings = c->settings;
-    listing list = { c, settings->as_sha256sum, 0 };
+    listing list = { c, settings->as_sha256sum, 0, 0 };
     apr_status_t rv = vld_store_each(c->store, prefix, put_record, &list);
 
     if (ferror(stdout)) {
@@ -72,6 +76,7 @@ static cli_exit list_below(cli *c, const char *prefix)
     if (rv != APR_SUCCESS) {
         return cli_index_error(c, rv);
     }
+    cli_report_unread(list.unread);
     return list.damaged > 0 ? CLI_FOUND : CLI_DONE;
 }
 

@@ -24,6 +24,7 @@ typedef struct scan_settings {
     unsigned jobs;
     bool adopts;
     bool prunes;
+    bool forgets;
 } scan_settings;
 
 static const cli_option options[] = {
@@ -33,6 +34,8 @@ static const cli_option options[] = {
       CLI_FLAG(scan_settings, adopts) },
     { 0, "prune", NULL, "forget files below PATH that have vanished",
       CLI_FLAG(scan_settings, prunes) },
+    { 0, "forget-promises", NULL, "let promised tags become those of contents",
+      CLI_FLAG(scan_settings, forgets) },
     CLI_OPTIONS_END,
 };
 
@@ -147,6 +150,16 @@ static void put_summary(const scanning *s, bool complete)
     cli_put_summary(s->c, figures, &s->done, text, s->started, complete);
 }
 
+/* After the scan, which has read what was promised alone. */
+static apr_status_t forget_promises(scanning *s)
+{
+    const char *real = cli_real(s->c->pool, s->current);
+    uint64_t count = 0;
+
+    return real ? vld_store_forget_promises(s->c->store, real, &count)
+                : APR_SUCCESS; /* it is gone by now */
+}
+
 static apr_status_t scan_current(void *baton)
 {
     scanning *s = baton;
@@ -163,6 +176,9 @@ static apr_status_t scan_current(void *baton)
 
     memset(&s->totals, 0, sizeof(s->totals));
     rv = vld_scan(s->c->store, s->current, &how, &s->totals);
+    if (rv == APR_SUCCESS && s->settings->forgets) {
+        rv = forget_promises(s);
+    }
     /* Only a scan that writes notices that the index was replaced. */
     return rv == APR_SUCCESS && !vld_store_is_current(s->c->store)
                ? VLD_E_REPLACED

@@ -144,15 +144,20 @@ static void put_text(const char *path, const vld_record *record,
     char etag[VLD_ETAG_SIZE], hex[VLD_HEX_SIZE], date[VLD_DATE_SIZE];
     char size[CLI_SIZE], text[CLI_TIME];
 
-    cli_etag(&record->digest, etag);
+    cli_record_etag(record, etag);
     vld_digest_hex(&record->digest, hex);
     vld_date_format(record->last_modified, date);
     fputs(printed ? "\npath           " : "path           ", stdout);
     printed = true;
     cli_put_path(stdout, path, strlen(path));
     printf("\netag           %s\nlast-modified  %s\n", etag, date);
-    printf("sha256         %s\nsize           %" PRIu64 " (%s)\n", hex,
-           record->identity.size, cli_size(record->identity.size, size));
+    if (record->is_promised) {
+        fputs("promised       yes: the tag stays while the content does\n",
+              stdout);
+    }
+    printf("sha256         %s\nsize           %" PRIu64 " (%s)\n",
+           record->is_unread ? "not read yet" : hex, record->identity.size,
+           cli_size(record->identity.size, size));
     printf("mtime          %s\n", cli_time(record->identity.mtime_ns, text));
     printf("ctime          %s\n", cli_time(record->identity.ctime_ns, text));
     printf("inode          %" PRIu64 "\n", record->identity.inode);

@@ -41,11 +41,12 @@ typedef enum finding {
     FINDING_MISSING,
     FINDING_DAMAGED, /* the record itself */
     FINDING_FAILED,  /* cannot be read */
+    FINDING_UNREAD,  /* was promised and not read yet: no digest */
     FINDING_NONE     /* stopped before, or there is no record any more */
 } finding;
 
-static const char *const words[] = { "good",    "corrupt", "stale",
-                                     "missing", "damaged", "failed" };
+static const char *const words[] = { "good",    "corrupt", "stale", "missing",
+                                     "damaged", "failed",  "unread" };
 
 typedef struct verify_totals {
     uint64_t checked;
@@ -63,13 +64,15 @@ static const cli_figure figures[] = {
     COUNT_OF("missing", MISSING),
     COUNT_OF("damaged", DAMAGED),
     COUNT_OF("failed", FAILED),
+    COUNT_OF("unread", UNREAD),
     CLI_OCTETS("bytes", verify_totals, bytes),
     CLI_FIGURES_END,
 };
 
 static const char summary[] =
     "{checked} records: {good} good, {corrupt} corrupt, {stale} stale, "
-    "{missing} missing, {damaged} damaged, {failed} failed; {bytes} read, ";
+    "{missing} missing, {damaged} damaged, {failed} failed, "
+    "{unread} not read before; {bytes} read, ";
 
 /* One record; then what was found. */
 typedef struct task {
@@ -147,6 +150,10 @@ static void look_at_file(verifying *v, vld_pool *pool, task *t)
         return;
     }
     if (!has_identity(t)) {
+        return;
+    }
+    if (t->record.is_unread) {
+        t->found = FINDING_UNREAD;
         return;
     }
     switch (vld_pool_try(pool, t->path, &a)) {

@@ -262,7 +262,7 @@ static apr_status_t judge_by_index(importing *im, import_item *it)
              ? vld_store_get(im->c->store, it->path, strlen(it->path), &known)
              : APR_EINTR;
     pthread_mutex_unlock(&im->store_mutex);
-    if (rv == APR_SUCCESS
+    if (rv == APR_SUCCESS && !known.is_unread
         && vld_identity_equal(&known.identity, &it->record.identity,
                               VLD_COMPARE_STRICT)) {
         it->outcome = IMPORT_READ;

@@ -96,8 +96,15 @@ static apr_status_t put_new_record(writing *w, vld_batch *batch,
                                    import_item *it, const vld_last_sent *heard)
 {
     bool same;
-    apr_status_t rv = vld_batch_record(batch, it->path, strlen(it->path),
-                                       &it->record, heard, &same);
+    apr_status_t rv;
+
+    /* It counts where the index knows no record of this content. */
+    if (it->entry.has_seed) {
+        it->record.is_promised = true;
+        it->record.seed = it->entry.seed;
+    }
+    rv = vld_batch_record(batch, it->path, strlen(it->path), &it->record, heard,
+                          &same);
 
     if (APR_STATUS_IS_EINVAL(rv)) {
         w->written.failed++;
@@ -115,7 +122,7 @@ static apr_status_t put_record(writing *w, vld_batch *batch, import_item *it)
     vld_record known;
     bool has = vld_batch_get(batch, it->path, strlen(it->path), &known)
                == APR_SUCCESS;
-    bool fresh = has
+    bool fresh = has && !known.is_unread
                  && vld_identity_equal(&known.identity, &it->record.identity,
                                        VLD_COMPARE_STRICT);
     vld_last_sent heard = heard_of(it, has ? &known : NULL);

@@ -4,6 +4,7 @@
  * errors reported.  Never changes a record. */
 #include "cli/index.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -173,6 +174,16 @@ void cli_report_damaged(apr_pool_t *p, const char *path, size_t len)
     cli_error("%s: its record does not check and is left out; "
               "`htvalidators scan` makes a new one",
               cli_shown(p, path));
+}
+
+void cli_report_unread(uint64_t count)
+{
+    if (count) {
+        cli_error("%" PRIu64
+                  " %s not read yet and left out; `htvalidators scan` "
+                  "reads them",
+                  count, count == 1 ? "file was" : "files were");
+    }
 }
 
 void cli_warn_of_index_below(const cli *c, const char *root)

@@ -41,6 +41,10 @@ cli_exit cli_report_no_records(const cli *c, const char *given);
  * its name is not known. */
 void cli_report_damaged(apr_pool_t *p, const char *path, size_t len);
 
+/* Report how many records were left out since their files were not read yet; 0:
+ * nothing is said. */
+void cli_report_unread(uint64_t count);
+
 /* Warn where the index lies below a folder that is served: visitors could
  * fetch it. */
 void cli_warn_of_index_below(const cli *c, const char *root);

@@ -16,6 +16,8 @@
 #define VERSION 1
 #define FACTS "# of="
 #define FACTS_DIGITS 16 /* of the digest that the facts belong to */
+#define SEED " seed="
+#define SEED_DIGITS (2 * (int)sizeof(vld_seed))
 
 /* --- writing ------------------------------------------------------------- */
 
@@ -68,9 +70,17 @@ void cli_put_manifest_facts(FILE *out, const vld_record *record)
     vld_digest_hex(&record->digest, hex);
     fprintf(out,
             FACTS "%.*s last-modified=%" PRId64 " size=%" PRIu64
-                  " mtime-ns=%" PRId64 "\n",
+                  " mtime-ns=%" PRId64,
             FACTS_DIGITS, hex, record->last_modified, record->identity.size,
             record->identity.mtime_ns);
+    if (record->is_promised) {
+        vld_digest name;
+
+        vld_record_name(record, &name);
+        vld_digest_hex(&name, hex);
+        fprintf(out, SEED "%.*s", SEED_DIGITS, hex);
+    }
+    putc('\n', out);
 }
 
 /* --- lines --------------------------------------------------------------- */
@@ -90,6 +100,8 @@ struct cli_manifest {
     bool has_facts; /* of the line before */
     char of[FACTS_DIGITS + 1];
     int64_t last_modified, size, mtime_ns;
+    bool has_seed;
+    vld_seed seed;
     char octets[65536];
     char text[LINE_MOST + 1];
 };
@@ -191,6 +203,31 @@ static bool take_number(const char **at, const char *label, int64_t *out)
     return true;
 }
 
+/* At the end of the facts, or nothing. */
+static bool read_seed(cli_manifest *m, const char *at)
+{
+    char hex[VLD_HEX_SIZE];
+    vld_digest name;
+
+    m->has_seed = false;
+    if (*at == '\0') {
+        return true;
+    }
+    if (strncmp(at, SEED, sizeof(SEED) - 1) != 0) {
+        return false;
+    }
+    at += sizeof(SEED) - 1;
+    if (strlen(at) != SEED_DIGITS) {
+        return false;
+    }
+    memset(hex, '0', sizeof(hex) - 1);
+    hex[sizeof(hex) - 1] = '\0';
+    memcpy(hex, at, SEED_DIGITS);
+    m->has_seed = vld_digest_unhex(hex, &name);
+    memcpy(m->seed.octets, name.bytes, m->has_seed ? sizeof(m->seed) : 0);
+    return m->has_seed;
+}
+
 static void read_facts(cli_manifest *m)
 {
     const char *at = m->text + sizeof(FACTS) - 1;
@@ -203,7 +240,7 @@ static void read_facts(cli_manifest *m)
     m->has_facts = take_number(&at, " last-modified=", &m->last_modified)
                    && take_number(&at, " size=", &m->size)
                    && take_number(&at, " mtime-ns=", &m->mtime_ns)
-                   && m->size >= 0 && *at == '\0';
+                   && m->size >= 0 && read_seed(m, at);
 }
 
 static apr_status_t read_comment(cli_manifest *m)
@@ -337,6 +374,8 @@ apr_status_t cli_manifest_next(cli_manifest *m, cli_entry *out)
         out->last_modified = m->last_modified;
         out->size = (uint64_t)m->size;
         out->mtime_ns = m->mtime_ns;
+        out->has_seed = m->has_seed;
+        out->seed = m->seed;
     }
     return APR_SUCCESS;
 }

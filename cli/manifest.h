@@ -31,6 +31,8 @@ typedef struct cli_entry {
     int64_t last_modified;
     uint64_t size;
     int64_t mtime_ns;
+    bool has_seed; /* with the three above: a promised tag's */
+    vld_seed seed;
 } cli_entry;
 
 /* A manifest that is read: of this tool, or of sha256sum in text or binary

@@ -100,14 +100,16 @@ json_t *cli_json_record(const char *path, size_t len, const vld_record *record)
     char etag[VLD_ETAG_SIZE], hex[VLD_HEX_SIZE], date[VLD_DATE_SIZE];
     char time_text[CLI_TIME], inode[24];
 
-    cli_etag(&record->digest, etag);
+    cli_record_etag(record, etag);
     vld_digest_hex(&record->digest, hex);
     vld_date_format(record->last_modified, date);
     snprintf(inode, sizeof(inode), "%" PRIu64, record->identity.inode);
     cli_json_path(object, path, len);
     set_string(object, "etag", etag);
     set_string(object, "last_modified", date);
-    set_string(object, "sha256", hex);
+    json_object_set_new(object, "sha256",
+                        record->is_unread ? json_null() : json_string(hex));
+    json_object_set_new(object, "promised", json_boolean(record->is_promised));
     json_object_set_new(object, "size",
                         json_integer((json_int_t)record->identity.size));
     set_string(object, "mtime", cli_time(record->identity.mtime_ns, time_text));

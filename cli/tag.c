@@ -27,9 +27,12 @@ bool cli_use_tag_key(cli *c, const char *file)
     return true;
 }
 
-void cli_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE])
+void cli_record_etag(const vld_record *record, char out[VLD_ETAG_SIZE])
 {
-    if (vld_content_etag(digest, have_key ? &key : NULL, out) != APR_SUCCESS) {
+    vld_digest name;
+
+    vld_record_name(record, &name);
+    if (vld_content_etag(&name, have_key ? &key : NULL, out) != APR_SUCCESS) {
         cli_error("OpenSSL makes no HMAC-SHA-256 with this key");
         exit(CLI_ERROR);
     }

@@ -18,6 +18,6 @@
 bool cli_use_tag_key(cli *c, const char *file);
 
 /* The tag that httpd sends for the content. */
-void cli_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE]);
+void cli_record_etag(const vld_record *record, char out[VLD_ETAG_SIZE]);
 
 #endif /* VALIDATORS_CLI_TAG_H */

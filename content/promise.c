@@ -102,11 +102,9 @@ void vld_record_keep_promise(vld_record *record, const vld_record *before)
         record->is_promised = before->is_promised;
         record->seed = before->seed;
     }
-    else if (before->is_promised
-             && (same_file
-                 || (!record->is_unread
-                     && is_of_digest(before, &record->digest)))) {
-        record->is_promised = true;
+    else if (same_file
+             || (!record->is_unread && is_of_digest(before, &record->digest))) {
+        record->is_promised = before->is_promised;
         record->seed = before->seed;
     }
 }

@@ -26,11 +26,26 @@ static bool is_of_same_content(const vld_record *a, const vld_record *b)
     return !memcmp(&name_a, &name_b, sizeof(name_a));
 }
 
+/* What was sent under its digest has the name of the record now. */
+static const vld_last_sent *name_as_record(const vld_last_sent *heard,
+                                           const vld_record *record,
+                                           vld_last_sent *named)
+{
+    if (!heard || !heard->has_name || record->is_unread
+        || memcmp(&heard->name, &record->digest, sizeof(record->digest))) {
+        return heard;
+    }
+    *named = *heard;
+    vld_record_name(record, &named->name);
+    return named;
+}
+
 apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
                               vld_record *record, const vld_last_sent *heard,
                               bool *same)
 {
     vld_record known;
+    vld_last_sent named;
     apr_status_t rv = vld_batch_get(batch, path, len, &known);
     bool is_known = rv == APR_SUCCESS;
 
@@ -48,8 +63,8 @@ apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
         vld_record_keep_promise(record, &known);
         *same = is_of_same_content(&known, record);
     }
-    record->last_modified = vld_dates_of_record(record,
-                                                is_known ? &known : NULL, heard,
-                                                vld_now_ns() / 1000000000);
+    record->last_modified = vld_dates_of_record(
+        record, is_known ? &known : NULL, name_as_record(heard, record, &named),
+        vld_now_ns() / 1000000000);
     return vld_batch_put(batch, path, len, record);
 }

@@ -213,8 +213,8 @@ void vld_content_name(const vld_digest *digest, const vld_record *record,
                       vld_digest *name);
 
 /* A record that is made of the same file keeps the promise of the record
- * before: where both are of one settled identity, or of one digest.  The
- * digest is kept too, where only the record before has it. */
+ * before, or that there is none: where both are of one settled identity, or of
+ * one digest.  The digest is kept too, where only the record before has it. */
 void vld_record_keep_promise(vld_record *record, const vld_record *before);
 
 /* --- dates ----------------------------------------------------------------

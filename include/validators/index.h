@@ -299,6 +299,15 @@ apr_status_t vld_sweep_flush(vld_sweep *sweep);
 /* Free the sweep; what is chosen and not deleted is kept.  NULL is none. */
 void vld_sweep_close(vld_sweep *sweep);
 
+/* --- promises ------------------------------------------------------------ */
+
+/* Have the records at and below prefix forget the promises that they keep: the
+ * tags of these files become those of their digests; dates stay.  A promise of
+ * a content that was not read is kept.  *count grows by the records changed,
+ * after each commit.  Statuses of vld_store_each and vld_store_write. */
+apr_status_t vld_store_forget_promises(vld_store *store, const char *prefix,
+                                       uint64_t *count);
+
 /* --- the whole ----------------------------------------------------------- */
 
 /* Figures for `stat` and the status page. */

@@ -8,6 +8,7 @@
 #include <ap_mpm.h>
 
 #include "server/index/ahead.h"
+#include "server/index/handle.h"
 #include "server/index/indexer.h"
 #include "server/shared.h"
 
@@ -129,7 +130,8 @@ static bool read_or_wait(const vld_ahead *file, apr_interval_time_t most_us,
 
 bool vld_ahead_can_keep(void)
 {
-    return vld_shared_claims() && vld_indexer_runs() && vld_shared_can_write();
+    return vld_shared_claims() && vld_indexer_runs() && vld_shared_can_write()
+           && vld_index_may_write();
 }
 
 bool vld_ahead_know(const vld_ahead *file, vld_digest *out)

@@ -96,6 +96,12 @@ static vld_store_mode mode_to_open(void)
                : VLD_STORE_READ;
 }
 
+bool vld_index_may_write(void)
+{
+    return mode_to_open() == VLD_STORE_WRITE
+           || (handle.indexes && !may_access("", F_OK) && may_make_files());
+}
+
 /* --- who uses which store ------------------------------------------------- */
 
 static vld_open_store *acquire_current(void)

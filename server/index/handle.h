@@ -38,4 +38,8 @@ void vld_index_release(vld_open_store *open);
  * user may not write to it: then *read_only. */
 vld_open_store *vld_index_acquire_to_write(bool *read_only);
 
+/* Whether the server's user may write to the index, or make it where there is
+ * none.  Some calls of the system. */
+bool vld_index_may_write(void);
+
 #endif /* SERVER_INDEX_HANDLE_H */

@@ -3,6 +3,7 @@
 /* Remember: what of a full response is kept as a prepared answer, and which
  * responses are not.  In doubt, nothing is kept. */
 #include <apr_lib.h>
+#include <apr_thread_proc.h>
 
 #include <httpd.h>
 #include <http_protocol.h>
@@ -17,6 +18,9 @@
 /* An answer younger than this is not written again, so that a busy file does
  * not cost a write for each response. */
 #define FRESH_US APR_USEC_PER_SEC
+
+/* How often a write that meets another one is tried. */
+#define WRITES_MOST 4
 
 /* The fields of a 304 that are kept: those of RFC 9110 15.4.5, those by which
  * caches and browsers judge the stored response, and policies, which a stored
@@ -327,6 +331,42 @@ static bool is_latest(request_rec *r, vld_request *rq)
                              rq->chosen.date.seconds);
 }
 
+/* Whether the table has the content with this date by now. */
+static bool is_remembered_by_another(request_rec *r, vld_request *rq)
+{
+    const vld_past *past = &rq->memory.past;
+    apr_uint32_t i;
+
+    vld_answer_memory(r, &rq->key, &rq->memory);
+    for (i = 0; i < past->count; i++) {
+        if (past->all[i].date == rq->chosen.date.seconds
+            && !memcmp(&past->all[i].name, &rq->chosen.name,
+                       sizeof(rq->chosen.name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Several children may answer the first requests for a URL at once, and only
+ * one of them writes: it remembers for all. */
+static bool put_or_find(request_rec *r, vld_request *rq, vld_answers *answers,
+                        const vld_answer *answer)
+{
+    int i;
+
+    for (i = 0; i < WRITES_MOST; i++) {
+        if (i) {
+            apr_thread_yield();
+        }
+        if (vld_answers_put(answers, &rq->key, answer, rq->seen_us)
+            || is_remembered_by_another(r, rq)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool try_to_remember(request_rec *r, vld_request *rq)
 {
     vld_answers *answers = vld_shared_answers();
@@ -354,8 +394,7 @@ static bool try_to_remember(request_rec *r, vld_request *rq)
         vld_answers_forget(answers, &rq->key);
         return false;
     }
-    return vld_answers_put(answers, &rq->key, &answer, rq->seen_us)
-           && is_latest(r, rq);
+    return put_or_find(r, rq, answers, &answer) && is_latest(r, rq);
 }
 
 void vld_remember(request_rec *r, vld_request *rq)

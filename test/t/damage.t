@@ -149,7 +149,7 @@ sub make_states
             put($_[0]->index_path, $octets);
         }, 'record');
     }
-    (my $version = $good) =~ s/format\x01\0\0\0/format\x02\0\0\0/g;
+    (my $version = $good) =~ s/format\x01\0\0\0/format\x03\0\0\0/g;
     state_of('another version of the format',
         sub { put($_[0]->index_path, $version) }, 'all');
     my $mark = substr $good, 16, 4;

@@ -174,6 +174,26 @@ sub tool_of
     return tool(@args);
 }
 
+# What the tool says of what was promised alone.
+{
+    my ($status, $out) = tool_of($small, 'show', $small->docs('mega.bin'));
+    is($status, 0, 'show: a promise is fresh') or diag($out);
+    like($out, qr/^etag +\Q$held{small}{'mega.bin'}{h}{etag}\E$/m,
+        'show: the tag that was sent');
+    like($out, qr/^promised +yes/m, 'show: that it is promised');
+    like($out, qr/^sha256 +not read yet$/m, 'show: that it was not read');
+    ($status, $out) = tool_of($small, '--json', 'show',
+        $small->docs('mega.bin'));
+    like($out, qr/"sha256":null,"promised":true/, 'the same in JSON');
+    ($status, $out) = tool_of($small, 'list', '--sha256sum');
+    is($status, 0, 'list --sha256sum ends well');
+    unlike($out, qr/  \S+(?:mega|large)\.bin$/m, '... without what was not read');
+    like($out, qr/2 files were not read yet and left out/, '... and says so');
+    ($status, $out) = tool_of($small, 'verify');
+    is($status, 0, 'verify ends well');
+    like($out, qr/^unread +\S+mega\.bin$/m, '... and names it');
+}
+
 ok(defined seconds_until(30, sub { digest_in_index($promised, 'mega.bin') }),
     'the content is read when there is time');
 stays('promised', $promised, 'when it has been read');
@@ -207,6 +227,29 @@ for my $case (['promised', $promised], ['small', $small]) {
         'that of another content is not');
 }
 
+# A manifest carries promises to another index, but not over what stands there.
+{
+    my $server = $promised;
+    my ($status, $out) = tool_of($server, 'export');
+    like($out, qr/^# of=\w+ .* seed=\w{32}$/m, 'export: the seed');
+    my $manifest = spew("$server->{root}/manifest", $out);
+    for my $name (qw(new known)) {
+        mkdir "$server->{root}/$name" or die $!;
+        mkdir "$server->{root}/$name/index" or die $!;
+        local $ENV{VLD_INDEX} = "$server->{root}/$name/index/validators.mdb";
+        tool('scan', $server->docs) if $name eq 'known';
+        ($status, $out) = tool('import', $manifest);
+        is($status, 0, "$name: import ends well") or diag($out);
+        ($status, $out) = tool('show', $server->docs('mega.bin'));
+        my ($tag) = $out =~ /^etag +(\S+)$/m;
+        is($tag, $name eq 'new' ? $held{promised}{'mega.bin'}{h}{etag}
+            : tag_of($content{'mega.bin'}), "import: the tag in a $name index");
+        my ($date) = $out =~ /^last-modified +(.+)$/m;
+        is($date, $held{promised}{'mega.bin'}{h}{'last-modified'},
+            'import: and the date') if $name eq 'new';
+    }
+}
+
 # Where nothing may be recorded, the promise holds until the next scan; who
 # holds its tag then is not sent the content again.
 {
@@ -221,6 +264,18 @@ for my $case (['promised', $promised], ['small', $small]) {
     $res = $c->get('/mega.bin', validators_of($held{alone}{'mega.bin'}, 'date'));
     is("$res->{status} $res->{h}{etag}", '304 ' . tag_of($content{'mega.bin'}),
         'alone: who holds its date alone is told the new tag');
+}
+
+# An administrator who wants the same tags on every host.
+{
+    my ($status, $out) = tool_of($promised, 'scan', '--forget-promises',
+        $promised->docs);
+    is($status, 0, 'scan --forget-promises ends well') or diag($out);
+    my $res = $promised->client->get('/mega.bin');
+    is($res->{h}{etag}, tag_of($content{'mega.bin'}),
+        'then the tag is that of the content');
+    $held{promised}{$_} = $promised->client->get("/$_")
+        for keys %{$held{promised}};
 }
 
 # What changes has another tag and a later date.
