@@ -45,7 +45,8 @@ is($none->{out}, '', 'and lists nothing');
 
 my $record = json(run('list', '--json', "$site/b")->{out});
 is_deeply([sort keys %{$record}],
-    [qw(ctime etag indexed inode last_modified mtime path sha256 size)],
+    [qw(ctime etag indexed inode last_modified mtime path promised sha256
+        size)],
     'the objects have the fields that the manual names');
 my $jq = finished(background('sh', '-c',
     "'$tool' -i '$index' list --json | perl -MJSON::PP -ne "
