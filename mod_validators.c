@@ -115,6 +115,8 @@ static void hook_scope(void)
     /* After access control; after the fixups of mod_dir and mod_rewrite, which
      * change what the request is. */
     ap_hook_fixups(vld_scope_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
+    /* Before mod_log_config writes the note. */
+    ap_hook_log_transaction(vld_scope_log, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
 
 /* Replay: a 304 that an earlier response has prepared. */

@@ -27,3 +27,8 @@ void vld_note(request_rec *r, vld_word word, const char *why)
                   r->unparsed_uri, words[word].word,
                   why ? why : words[word].meaning);
 }
+
+bool vld_note_is_made(const request_rec *r)
+{
+    return apr_table_get(r->notes, MOD_VALIDATORS_NOTE) != NULL;
+}

@@ -4,6 +4,8 @@
 #ifndef SERVER_NOTE_H
 #define SERVER_NOTE_H
 
+#include <stdbool.h>
+
 #include <httpd.h>
 
 /* Every word that the note can hold; docs/directives.md lists them. */
@@ -20,7 +22,9 @@
       "the response is not a file's and has no validators")                    \
     X(DECLINED_FILTER, "declined-filter",                                      \
       "a filter rewrites the file's octets")                                   \
-    X(DECLINED_STATUS, "declined-status", "the response is not a 200")
+    X(DECLINED_EVALUATED, "declined-evaluated",                                \
+      "the handler has evaluated the request itself")                          \
+    X(DECLINED_STATUS, "declined-status", "an error or a redirect")
 
 typedef enum vld_word {
 #define X(name, word, meaning) VLD_WORD_##name,
@@ -31,5 +35,8 @@ typedef enum vld_word {
 /* Note the decision for the access log.  `why` explains it in the error log
  * at trace1 (NULL: the word's own meaning). */
 void vld_note(request_rec *r, vld_word word, const char *why);
+
+/* Whether a decision is noted. */
+bool vld_note_is_made(const request_rec *r);
 
 #endif /* SERVER_NOTE_H */

@@ -246,6 +246,19 @@ static vld_word word_of(const vld_request *rq, const vld_decision *decision,
     return rq->conditional ? VLD_WORD_CHANGED : VLD_WORD_OK;
 }
 
+/* Of a response that is left as it is. */
+static vld_word word_of_others(const request_rec *r)
+{
+    switch (r->status) {
+    case HTTP_OK: /* a part, with a 200 */
+    case HTTP_PARTIAL_CONTENT:
+    case HTTP_NOT_MODIFIED:
+    case HTTP_PRECONDITION_FAILED:
+    case HTTP_RANGE_NOT_SATISFIABLE: return VLD_WORD_DECLINED_EVALUATED;
+    default: return VLD_WORD_DECLINED_STATUS;
+    }
+}
+
 static const char *source_text(const vld_request *rq)
 {
     static const char *const texts[] = {
@@ -360,7 +373,7 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (!rq || is_not_ours(r, rq, bb)) {
         if (rq) {
-            vld_note(r, VLD_WORD_DECLINED_STATUS, NULL);
+            vld_note(r, word_of_others(r), NULL);
             r->no_local_copy = 0;
         }
         ap_remove_output_filter(f);

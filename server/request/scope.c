@@ -9,6 +9,7 @@
 #include <http_request.h>
 
 #include "server/config.h"
+#include "server/note.h"
 #include "server/request/replay.h"
 #include "server/request/request.h"
 #include "server/request/scope.h"
@@ -28,6 +29,20 @@ static void restore_core_evaluation(request_rec *r)
     if (r->prev && vld_request_of(r->prev)) {
         r->no_local_copy = 0;
     }
+}
+
+/* Errors and redirects may end a request before fixups. */
+int vld_scope_log(request_rec *r)
+{
+    while (r->next) {
+        r = r->next; /* mod_log_config asks the last one for its notes */
+    }
+    if (r->status >= HTTP_MULTIPLE_CHOICES && r->status != HTTP_NOT_MODIFIED
+        && in_scope(r) && vld_config_of(r)->engine == VLD_ON
+        && !vld_note_is_made(r)) {
+        vld_note(r, VLD_WORD_DECLINED_STATUS, NULL);
+    }
+    return DECLINED;
 }
 
 static ap_filter_rec_t *attach, *evaluate, *evaluate_late;

@@ -13,4 +13,8 @@ int vld_scope_fixups(request_rec *r);
 int vld_scope_handler(request_rec *r);
 void vld_scope_insert_filter(request_rec *r);
 
+/* The note of requests that ended before their response was made: errors and
+ * redirects. */
+int vld_scope_log(request_rec *r);
+
 #endif /* SERVER_REQUEST_SCOPE_H */

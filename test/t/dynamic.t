@@ -349,7 +349,7 @@ sub judges_itself
     is("$res->{status} " . ($res->{h}{'x-judged'} || ''),
         '304 by the application', "$maker: its own 304 passes");
     is(runs_of($maker) - $before, 1, "$maker: it has run once");
-    noted($id, qr/^declined-status$/, "$maker: and was left alone", $log);
+    noted($id, qr/^declined-evaluated$/, "$maker: and was left alone", $log);
     as_stock('GET', $maker, \@fields, \%more, 'its own 304', @$_)
         for ['If-None-Match' => '"own"'], ['If-None-Match' => '"own"',
             'If-Match' => '"no"'], ['If-None-Match' => '"own"',
