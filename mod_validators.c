@@ -23,6 +23,7 @@
 #include "server/request/replay.h"
 #include "server/request/scope.h"
 #include "server/shared.h"
+#include "server/warnings.h"
 
 /* --- start-up, from the first directive to the last child ----------------- */
 
@@ -89,6 +90,7 @@ static void hook_start_up(void)
 
     /* Last: all providers that are to be wrapped are registered by then. */
     ap_hook_pre_config(prepare_configuration, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_check_config(vld_warnings_log, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(prepare_server, NULL, watchdog, APR_HOOK_MIDDLE);
     ap_hook_child_init(prepare_child, NULL, watchdog, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(stop_child, NULL, NULL, APR_HOOK_MIDDLE);
