@@ -87,10 +87,25 @@ void *vld_config_create_dir(apr_pool_t *p, char *dir)
     conf->auto_max = VLD_UNSET;
     conf->auto_wait = VLD_UNSET;
     conf->depends_on_client = VLD_UNSET;
+    conf->depends_for_folder = VLD_UNSET;
+    conf->fields_depend = VLD_UNSET;
+    conf->if_asks = VLD_UNSET;
+    conf->rewrites = VLD_UNSET;
+    conf->needs_no_field = VLD_UNSET;
+    conf->edits_coding = VLD_UNSET;
+    conf->rewrite_asks = 0;
+    conf->set = NULL;
+    conf->read = NULL;
     conf->socache = VLD_UNSET;
     conf->rewriters = NULL;
     conf->tag_salt = NULL;
     return conf;
+}
+
+static apr_array_header_t *append(apr_pool_t *p, apr_array_header_t *base,
+                                  apr_array_header_t *add)
+{
+    return !add ? base : !base ? add : apr_array_append(p, base, add);
 }
 
 #define MERGE(field)                                                           \
@@ -109,12 +124,16 @@ void *vld_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     MERGE(auto_wait);
     MERGE(socache);
     conf->tag_salt = add->tag_salt ? add->tag_salt : base->tag_salt;
-    conf->rewriters = !add->rewriters    ? base->rewriters
-                      : !base->rewriters ? add->rewriters
-                                         : apr_array_append(p, base->rewriters,
-                                                            add->rewriters);
-    conf->depends_on_client = add->depends_on_client == VLD_ON
-                                  ? VLD_ON
-                                  : base->depends_on_client;
+    MERGE(depends_on_client);
+    MERGE(depends_for_folder);
+    MERGE(fields_depend);
+    MERGE(if_asks);
+    MERGE(rewrites);
+    MERGE(needs_no_field);
+    MERGE(edits_coding);
+    conf->rewrite_asks = 0;
+    conf->set = append(p, base->set, add->set);
+    conf->read = append(p, base->read, add->read);
+    conf->rewriters = append(p, base->rewriters, add->rewriters);
     return conf;
 }

@@ -34,10 +34,20 @@ typedef struct vld_dir_config {
     int auto_index;       /* VLD_OFF: files are not posted to the indexer */
     apr_int64_t auto_max; /* bytes; larger files are not; set with auto_index */
     apr_interval_time_t auto_wait; /* a first answer waits so long; the same */
-    /* VLD_ON: a directive of another module is in force that may decide
-     * otherwise for another client; inherited, and never reset */
-    int depends_on_client;
-    int socache; /* VLD_ON: mod_cache_socache keeps responses */
+    /* VLD_ON: a directive of another module is in force ...; inherited, and
+     * never reset */
+    int depends_on_client;  /* that may decide otherwise for another client */
+    int depends_for_folder; /* ... where a folder is asked for */
+    int fields_depend;      /* that may say otherwise to another client */
+    int if_asks;            /* an <If> that may hold for another client only */
+    int rewrites;           /* that may rewrite otherwise for another client */
+    int needs_no_field;     /* that asks for a field without which alone answers
+                             * are prepared */
+    int edits_coding;       /* that edits Accept-Encoding */
+    unsigned rewrite_asks;  /* vld_asks of conditions whose rule is not read */
+    apr_array_header_t *set;  /* in .htaccess: of vld_variable; or NULL */
+    apr_array_header_t *read; /* of vld_variable_read; NULL: none */
+    int socache;              /* VLD_ON: mod_cache_socache keeps responses */
     apr_array_header_t *rewriters; /* of vld_filter_provider; NULL: none */
     const char *tag_salt;          /* NULL: none */
 } vld_dir_config;
@@ -52,6 +62,8 @@ typedef struct vld_global_config {
     int any_auto_on;          /* some section has ValidatorsAutoIndex On */
     int auto_off_in_main;     /* the main server has it Off */
     int if_none_match_edited; /* mod_headers edits If-None-Match somewhere */
+    int coding_asked;         /* a rule asks for Accept-Encoding somewhere */
+    apr_array_header_t *set;  /* of vld_variable: set by these files */
     int uses_socache;         /* some section has mod_cache_socache keep
                                * responses */
     apr_array_header_t *vouched; /* of const char *: source files of modules,

@@ -234,6 +234,10 @@ static const char *vouch_for(cmd_parms *cmd, void *conf, const char *arg)
                      (void *)(apr_uintptr_t)VLD_FOREIGN_##name, where,         \
                      "see " #module),
 
+/* A section of core's, in the same way. */
+#define SECTION_ROW(name)                                                      \
+    AP_INIT_RAW_ARGS("<" #name, vld_foreign_note_if, NULL, OR_ALL, "see core"),
+
 const command_rec vld_commands[] = {
     AP_INIT_FLAG("ValidatorsEngine", set_engine, NULL, OR_FILEINFO,
                  "On to attach validators to responses and to evaluate "
@@ -268,6 +272,7 @@ const command_rec vld_commands[] = {
 
     /* clang-format off */
     VLD_FOREIGN_DIRECTIVES(FOREIGN_ROW)
+    VLD_FOREIGN_SECTIONS(SECTION_ROW)
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
     /* clang-format on */
 };

@@ -12,6 +12,7 @@
 #include "server/access/conditions.h"
 #include "server/access/filters.h"
 #include "server/access/foreign_directives.h"
+#include "server/access/notes.h"
 #include "server/config.h"
 
 /* --- what makes a response depend on the client --------------------------- */
@@ -45,40 +46,28 @@ static void note_ciphers(cmd_parms *cmd, vld_dir_config *conf, const char *args)
     }
 }
 
-/* mod_negotiation chooses a variant by the variable prefer-language, which Vary
- * does not name. */
-static void note_setenvif(cmd_parms *cmd, vld_dir_config *conf,
-                          const char *args)
-{
-    if (ap_strcasestr(args, "prefer-language")
-        && strcasecmp(ap_getword_conf(cmd->temp_pool, &args), "Request_URI")) {
-        conf->depends_on_client = VLD_ON;
-    }
-}
-
-/* RewriteRule, Alias, Redirect: the target may contain variables.  A flag that
- * sets a variable or a cookie by one counts too. */
+/* Alias, Redirect, SetHandler, AuthType: the argument may be an expression
+ * whose value is a text. */
 static void note_expression(cmd_parms *cmd, vld_dir_config *conf,
                             const char *args)
 {
-    (void)cmd;
-    if (vld_condition_asks_for_client(args, args)) {
+    vld_note_asked(cmd, conf, vld_text_asks(args), args, VLD_READ_BY_RULE);
+}
+
+/* Its cookie may be all that tells two clients apart. */
+static void note_if_on(cmd_parms *cmd, vld_dir_config *conf, const char *args)
+{
+    if (!strcasecmp(ap_getword_conf(cmd->temp_pool, &args), "on")) {
         conf->depends_on_client = VLD_ON;
     }
 }
 
-static void note_rewrite_cond(cmd_parms *cmd, vld_dir_config *conf,
-                              const char *args)
+/* mod_lua's functions may set any field. */
+static void note_fields(cmd_parms *cmd, vld_dir_config *conf, const char *args)
 {
-    const char *rest = args;
-    const char *test = ap_getword_conf(cmd->temp_pool, &rest);
-    const char *pattern = ap_getword_conf(cmd->temp_pool, &rest);
-
-    if (strcmp(test, "%{REQUEST_METHOD}")
-            ? vld_condition_asks_for_client(args, test)
-            : !vld_condition_is_same_for_get_and_head(pattern)) {
-        conf->depends_on_client = VLD_ON;
-    }
+    (void)cmd;
+    (void)args;
+    conf->fields_depend = VLD_ON;
 }
 
 /* --- what changes the conditional fields ---------------------------------- */
@@ -89,18 +78,6 @@ static void note_cache_enable(cmd_parms *cmd, vld_dir_config *conf,
     if (!strcasecmp(ap_getword_conf(cmd->temp_pool, &args), "socache")) {
         conf->socache = VLD_ON;
         vld_config_edit()->uses_socache = 1;
-    }
-}
-
-/* Many sites remove mod_deflate's suffix from If-None-Match, because httpd
- * cannot match such a tag. */
-static void note_request_header(cmd_parms *cmd, vld_dir_config *conf,
-                                const char *args)
-{
-    (void)cmd;
-    (void)conf;
-    if (ap_strcasestr(args, "If-None-Match")) {
-        vld_config_edit()->if_none_match_edited = 1;
     }
 }
 
@@ -159,6 +136,9 @@ static void note_filter_provider(cmd_parms *cmd, vld_dir_config *conf,
     const char *name = ap_getword_conf(cmd->pool, &args);
 
     add_provider(cmd, conf, harness, name, NULL);
+    args = ap_getword_conf(cmd->temp_pool, &args);
+    vld_note_asked(cmd, conf, vld_expression_asks(args), args,
+                   VLD_READ_FOR_FIELD);
 }
 
 /* --- the handler ---------------------------------------------------------- */
@@ -168,7 +148,7 @@ static const struct {
     const char *module; /* as httpd lists it */
     void (*note)(cmd_parms *cmd, vld_dir_config *conf, const char *args);
 } directives[] = {
-#define X(name, note, module, where) { #module ".c", note_##note },
+#define X(name, note, module, where) { #module ".c", note },
     VLD_FOREIGN_DIRECTIVES(X)
 #undef X
 };
@@ -186,5 +166,23 @@ const char *vld_foreign_take_note(cmd_parms *cmd, void *conf, const char *args)
                            NULL);
     }
     directives[i].note(cmd, conf, args);
+    return NULL;
+}
+
+const char *vld_foreign_note_if(cmd_parms *cmd, void *dir, const char *args)
+{
+    vld_dir_config *conf = dir;
+    const char *end = ap_strrchr_c(args, '>');
+    const char *text = apr_pstrmemdup(cmd->temp_pool, args,
+                                      end ? (apr_size_t)(end - args)
+                                          : strlen(args));
+    unsigned asks;
+
+    asks = vld_expression_asks(ap_getword_conf(cmd->temp_pool, &text));
+    vld_note_asked(cmd, conf, asks & (VLD_ASKS_CLOSED | VLD_ASKS_CODING), "",
+                   VLD_READ_BY_RULE);
+    if (asks & (VLD_ASKS_CLIENT | VLD_ASKS_VARIABLE)) {
+        conf->if_asks = VLD_ON;
+    }
     return NULL;
 }

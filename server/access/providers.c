@@ -24,14 +24,19 @@
 #include <mod_auth.h>
 #include <mod_ssl.h>
 
+#include "server/access/conditions.h"
 #include "server/access/foreign_hooks.h"
 #include "server/access/providers.h"
+#include "server/access/variables.h"
 #include "server/config.h"
 
 APLOG_USE_MODULE(validators);
 
 /* The note in a client's request for which such a rule was asked. */
 #define MARK "validators-access"
+/* ... in which a directive was in force by which the fields may depend on the
+ * client. */
+#define FIELDS_MARK "validators-fields"
 
 /* --- the wrapped providers ----------------------------------------------- */
 
@@ -51,15 +56,15 @@ static request_rec *root_of(const request_rec *r)
     return (request_rec *)r;
 }
 
-static void mark_root(const request_rec *r)
+static void mark_root(const request_rec *r, const char *mark)
 {
-    apr_table_setn(root_of(r)->notes, MARK, "1");
+    apr_table_setn(root_of(r)->notes, mark, "1");
 }
 
 static authz_status ask_original(int i, request_rec *r, const char *line,
                                  const void *parsed)
 {
-    mark_root(r);
+    mark_root(r, MARK);
     return originals[i]->check_authorization(r, line, parsed);
 }
 
@@ -171,10 +176,39 @@ bool vld_access_anonymous(request_rec *r)
  * did not apply to this client. */
 static bool is_rule_in_force(request_rec *r)
 {
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const vld_dir_config *conf = vld_config_of(r);
 
-    return core->sec_if || vld_config_of(r)->depends_on_client == VLD_ON
+    return conf->if_asks == VLD_ON || conf->depends_on_client == VLD_ON
+           || (conf->depends_for_folder == VLD_ON
+               && r->finfo.filetype == APR_DIR)
+           || (conf->edits_coding == VLD_ON
+               && vld_config_global()->coding_asked)
+           || vld_variables_depend(root_of(r), conf, VLD_READ_BY_RULE)
            || is_authn_asked(r);
+}
+
+/* A directive of the configuration in force may say otherwise to another
+ * client, in the same way. */
+static bool is_field_rule_in_force(const request_rec *r)
+{
+    const vld_dir_config *conf = vld_config_of(r);
+
+    return conf->if_asks == VLD_ON || conf->fields_depend == VLD_ON
+           || vld_variables_depend(root_of(r), conf, VLD_READ_FOR_FIELD);
+}
+
+/* The request has a field that no request has to which the quick handler
+ * answers. */
+static bool has_closing_field(const request_rec *r)
+{
+    const char *const *name;
+
+    for (name = vld_condition_closing_fields; *name; name++) {
+        if (apr_table_get(r->headers_in, *name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* DirectoryIndex, MultiViews and FallbackResource give the request the
@@ -182,10 +216,23 @@ static bool is_rule_in_force(request_rec *r)
  * at while they are its own. */
 int vld_access_take_down(request_rec *r)
 {
-    if (vld_config_global()->any_quick_on && is_rule_in_force(r)) {
-        mark_root(r);
+    const vld_dir_config *conf = vld_config_of(r);
+    bool closes = conf->needs_no_field == VLD_ON && has_closing_field(r);
+
+    vld_variables_take_down(root_of(r), conf);
+    if (closes || (vld_config_global()->any_quick_on && is_rule_in_force(r))) {
+        mark_root(r, MARK);
+    }
+    if (closes || is_field_rule_in_force(r)) {
+        mark_root(r, FIELDS_MARK);
     }
     return DECLINED;
+}
+
+bool vld_access_fields_for_all(const request_rec *r)
+{
+    return !is_field_rule_in_force(r)
+           && !apr_table_get(root_of(r)->notes, FIELDS_MARK);
 }
 
 bool vld_access_public(request_rec *r)

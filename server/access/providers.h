@@ -15,7 +15,12 @@ bool vld_access_anonymous(request_rec *r);
 /* No rule was consulted that could decide otherwise for another client. */
 bool vld_access_public(request_rec *r);
 
-/* Take down whether a rule is consulted for r that could.  It is a hook of name
+/* No directive was in force that could give another client other fields, or the
+ * content in another coding. */
+bool vld_access_fields_for_all(const request_rec *r);
+
+/* Take down whether a rule is consulted for r that could, or a directive
+ * is in force that could.  It is a hook of name
  * translation and of access control, before all others and for sub-requests
  * too; it always declines. */
 int vld_access_take_down(request_rec *r);

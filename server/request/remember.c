@@ -9,6 +9,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
+#include "server/access/kept_fields.h"
 #include "server/access/providers.h"
 #include "server/config.h"
 #include "server/request/last_modified.h"
@@ -21,53 +22,6 @@
 
 /* How often a write that meets another one is tried. */
 #define WRITES_MOST 4
-
-/* The fields of a 304 that are kept: those of RFC 9110 15.4.5, those by which
- * caches and browsers judge the stored response, and policies, which a stored
- * response takes over from a 304.  Other fields may differ from client to
- * client; a 304 without a field leaves the stored one as it is (RFC 9111
- * 3.2). */
-static const char *const kept[] = { "Cache-Control",
-                                    "Content-Location",
-                                    "Expires",
-                                    "Vary",
-                                    "CDN-Cache-Control",
-                                    "Surrogate-Control",
-                                    "TCN",
-                                    "Content-Security-Policy",
-                                    "Content-Security-Policy-Report-Only",
-                                    "Cross-Origin-Embedder-Policy",
-                                    "Cross-Origin-Opener-Policy",
-                                    "Cross-Origin-Resource-Policy",
-                                    "Permissions-Policy",
-                                    "Referrer-Policy",
-                                    "Strict-Transport-Security",
-                                    "Timing-Allow-Origin",
-                                    "X-Content-Type-Options",
-                                    "X-Frame-Options",
-                                    NULL };
-
-/* The number of fields at the head of that list without which a 304 is not
- * complete. */
-#define NEEDED 4
-#define CORS "Access-Control-"
-
-static bool is_cors(const char *name)
-{
-    return !strncasecmp(name, CORS, sizeof(CORS) - 1);
-}
-
-static bool is_kept(const char *name)
-{
-    int i;
-
-    for (i = 0; kept[i]; i++) {
-        if (!strcasecmp(name, kept[i])) {
-            return true;
-        }
-    }
-    return is_cors(name);
-}
 
 /* mod_headers' %t and %D: the time of a request in microseconds since 1970, and
  * what it took. */
@@ -128,20 +82,6 @@ static void leave_out(vld_answer *answer, const char *name)
     answer->field_count = n;
 }
 
-/* Whether a 304 must have the field: RFC 9110 15.4.5 says so, or a browser's
- * script needs it to see the response. */
-static bool is_needed(const char *name)
-{
-    int i;
-
-    for (i = 0; i < NEEDED; i++) {
-        if (!strcasecmp(name, kept[i])) {
-            return true;
-        }
-    }
-    return is_cors(name);
-}
-
 /* Remove fields that were made for one response.  False: a needed field is
  * among them. */
 static bool leave_out_of_one_response(const request_rec *r, vld_answer *answer)
@@ -153,7 +93,7 @@ static bool leave_out_of_one_response(const request_rec *r, vld_answer *answer)
             i++;
             continue;
         }
-        if (is_needed(answer->fields[i].name.ptr)) {
+        if (vld_kept_is_needed(answer->fields[i].name.ptr)) {
             return false;
         }
         leave_out(answer, answer->fields[i].name.ptr);
@@ -178,7 +118,7 @@ static bool collect_fields(vld_answer *answer, const apr_table_t *table)
                     || has_directive(e->val, "no-store")))) {
             return false;
         }
-        if (!is_kept(e->key)) {
+        if (!vld_kept_is_kept(e->key)) {
             continue;
         }
         if (answer->field_count == VLD_ANSWER_MAX_FIELDS) {
@@ -250,6 +190,11 @@ static bool collect_vary(request_rec *r, vld_answer *answer)
             return false;
         }
     }
+    /* A rule may have decided by it. */
+    if (vld_config_global()->coding_asked
+        && !add_vary(r, answer, "Accept-Encoding")) {
+        return false;
+    }
     /* The grant to another origin may differ, whether or not Vary names it. */
     return add_vary(r, answer, "Origin");
 }
@@ -283,8 +228,8 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
     apr_uint32_t flags = is_one_tag(etag) ? VLD_ANSWER_TAGGED : 0;
 
     /* An internal redirect does not lead every client of this URL to the same
-     * target. */
-    if (r->prev) {
+     * target; and some fields are not the same for every client. */
+    if (r->prev || !vld_access_fields_for_all(r)) {
         return VLD_ANSWER_DATE_ONLY;
     }
     if (rq->conf->quick == VLD_ON && vld_access_public(r)) {

@@ -291,16 +291,14 @@ static bool has_field(const request_rec *r, const char *name)
            || apr_table_get(r->err_headers_out, name);
 }
 
-/* Whether an answer may be this request's: core will send the file, no <If> can
- * have decided otherwise for this client, and no other module has set
- * Set-Cookie or Cache-Control yet. */
+/* Whether an answer may be this request's: core will send the file, the fields
+ * do not depend on this client, and no other module has set Set-Cookie or
+ * Cache-Control yet. */
 static bool may_replay_in_fixups(const request_rec *r)
 {
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-
-    return !r->prev && vld_request_is_plain_file(r) && !core->sec_if
-           && !vld_request_is_asked_by_cache(r) && !has_field(r, "Set-Cookie")
-           && !has_field(r, "Cache-Control");
+    return !r->prev && vld_request_is_plain_file(r)
+           && vld_access_fields_for_all(r) && !vld_request_is_asked_by_cache(r)
+           && !has_field(r, "Set-Cookie") && !has_field(r, "Cache-Control");
 }
 
 int vld_replay_fixups(request_rec *r, const vld_request *rq,

@@ -47,7 +47,7 @@ sub section
         ? $1 : '';
 }
 
-my @kept = strings_of('server/request/remember.c', 'kept');
+my @kept = strings_of('server/access/kept_fields.c', 'kept');
 my ($fields) = section('Prepared answers')
     =~ /^These fields .*?:\n\n(.*?)\n\n/ms;
 some(\@kept, 'fields that are kept');

@@ -42,7 +42,7 @@ my %case = (
         "max-age=99; includeSubDomains"
         Header always set X-Content-Type-Options nosniff' },
     expr => { conf => 'Header set Cache-Control
-        "expr=max-age=%{base64:%{REQUEST_METHOD}}"' },
+        "expr=max-age=%{base64:%{REQUEST_URI}}"' },
     'expr-if' => { conf => q(Header set Cache-Control max-age=3
         "expr=%{REQUEST_URI} =~ m#page#"
         Header set X-Frame-Options DENY "expr=%{REQUEST_URI} =~ m#none#"),
