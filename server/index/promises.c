@@ -53,7 +53,7 @@ void vld_promises_begin(server_rec *s)
 {
     promises.server = s;
     promises.seen = 0;
-    promises.next_us = 0;
+    promises.next_us = apr_time_now() + LOOK_US;
     vld_wanted_begin(vld_shared_promises());
 }
 

@@ -62,7 +62,25 @@ my $small = start('small', 'ValidatorsAutoIndex On 66K');
 my $alone = start('alone', 'ValidatorsAutoIndex Off');
 settle();
 
+# Processor time, in hundredths of a second, that a server's processes have used.
+sub ticks_of
+{
+    my $sum = 0;
+    for my $pid ($_[0]{pid}, children_of($_[0]{pid})) {
+        my @stat = split ' ', (slurp("/proc/$pid/stat") =~ /.*\) (.*)/s)[0];
+        $sum += $stat[11] + $stat[12];
+    }
+    return $sum;
+}
+
 # --- what can be read in time ---------------------------------------------------
+
+{
+    my $before = ticks_of($auto);
+    Time::HiRes::sleep(2);
+    cmp_ok(ticks_of($auto) - $before, '<', 20,
+        'an indexer that has nothing to do does nothing');
+}
 
 my $date = http_date($old);
 {
