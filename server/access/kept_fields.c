@@ -100,3 +100,10 @@ bool vld_kept_may_begin_with(const char *begin, size_t len)
            || does_any_begin_with(kept, begin, len)
            || does_any_begin_with(decisive, begin, len);
 }
+
+bool vld_kept_has_nonce(const char *name, const char *value)
+{
+    return !vld_kept_is_needed(name)
+           && (strcasestr(value, "'nonce-")
+               || (!strcasecmp(name, "Link") && strcasestr(value, "nonce=")));
+}

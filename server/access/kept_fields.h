@@ -16,5 +16,10 @@ bool vld_kept_is_needed(const char *name);
 bool vld_kept_matters(const char *name);
 /* Whether the name of such a field may begin with this. */
 bool vld_kept_may_begin_with(const char *begin, size_t len);
+/* Whether the field names a nonce of the content that it came with: by a source
+ * of a policy ('nonce-...'), or by an attribute of Link.  A 304 with it would
+ * put it beside the stored content, which has another.  Not for fields that a
+ * 304 must have. */
+bool vld_kept_has_nonce(const char *name, const char *value);
 
 #endif /* SERVER_ACCESS_KEPT_FIELDS_H */

@@ -54,6 +54,9 @@ static void note_formats(cmd_parms *cmd, vld_dir_config *conf,
 static void note_value(cmd_parms *cmd, vld_dir_config *conf, const char *word,
                        vld_variable_use use)
 {
+    if (use == VLD_READ_FOR_FIELD && vld_kept_has_nonce("", word)) {
+        return; /* in no 304 */
+    }
     if (!strncasecmp(word, "expr=", 5)) {
         vld_note_asked(cmd, conf, vld_text_asks(word), word, use);
     }

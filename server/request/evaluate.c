@@ -14,6 +14,7 @@
 #include <http_request.h>
 #include <util_filter.h>
 
+#include "server/access/kept_fields.h"
 #include "server/note.h"
 #include "server/request/evaluate.h"
 #include "server/request/remember.h"
@@ -71,6 +72,34 @@ static void unset_both(request_rec *r, const char *name)
     apr_table_unset(r->err_headers_out, name);
 }
 
+static const char *find_nonce(const apr_table_t *table)
+{
+    const apr_array_header_t *all = apr_table_elts(table);
+    const apr_table_entry_t *e = (const apr_table_entry_t *)all->elts;
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        if (vld_kept_has_nonce(e[i].key, e[i].val)) {
+            return e[i].key;
+        }
+    }
+    return NULL;
+}
+
+/* A client puts the fields of a 304 in the place of those that it has stored
+ * (RFC 9111 3.2), and then judges the stored content by them.  Its scripts have
+ * the nonce of the stored field: leave that as it is.  All lines of a field go,
+ * since one of them would take the place of all. */
+static void strip_nonces(request_rec *r)
+{
+    const char *name;
+
+    while ((name = find_nonce(r->headers_out))
+           || (name = find_nonce(r->err_headers_out))) {
+        unset_both(r, name);
+    }
+}
+
 /* Unset the fields that describe content: a 304 has those of RFC 9110
  * 15.4.5, and Last-Modified only as the sole validator. */
 static void strip_for_304(request_rec *r)
@@ -85,6 +114,7 @@ static void strip_for_304(request_rec *r)
     if (field_of(r, "ETag") && !apr_table_get(r->notes, "no-etag")) {
         unset_both(r, "Last-Modified");
     }
+    strip_nonces(r);
     r->content_encoding = NULL;
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Fields that were meant for one response alone: none of them is in a 304 that
-# is replayed, and the others have their own.
+# is replayed, and the others have their own; but a nonce, which is in none.
 use strict;
 use warnings;
 use Test::More;
@@ -71,6 +71,11 @@ sub each_response
             my $id = $res->{h}{'x-request'} || 'none';
             isnt($id, $_, "$what: a 304 of the full path has its own")
                 for @own;
+            if ($name eq 'each') {
+                is($res->{h}{'content-security-policy'}, undef,
+                    "$what: and no nonce");
+                next;
+            }
             like($res->{h}{'content-security-policy'} || '', qr/\Q$id\E/,
                 "$what: everywhere");
         }
@@ -97,12 +102,90 @@ sub each_must
     }
 }
 
+# --- nonces ----------------------------------------------------------------------
+
+# The page that is stored has the nonce of the field that is stored: no 304 has
+# another, nor any line of a field that has one; and no field is lost that has
+# none.
+my %nonce = (
+    policy => [q(Header set Content-Security-Policy)
+        . q( "script-src 'nonce-%{UNIQUE_ID}e'"), 'content-security-policy'],
+    always => [q(Header always set Content-Security-Policy)
+        . q( "script-src 'NONCE-%{UNIQUE_ID}e'"), 'content-security-policy'],
+    report => [q(Header set Content-Security-Policy-Report-Only)
+        . q( "style-src 'self' 'nonce-%{UNIQUE_ID}e'"),
+        'content-security-policy-report-only'],
+    other => [q(Header set X-WebKit-CSP "script-src 'nonce-%{UNIQUE_ID}e'"),
+        'x-webkit-csp'],
+    lines => [qq(Header add Content-Security-Policy "default-src 'self'")
+        . qq(\nHeader add Content-Security-Policy)
+        . qq( "script-src 'nonce-%{UNIQUE_ID}e'"), 'content-security-policy'],
+    link => ['Header set Link "</a.js>; rel=preload; nonce=%{UNIQUE_ID}e"',
+        'link'],
+    variable => [q(SetEnvIf User-Agent "(.*)" NONCE=$1
+        Header set Content-Security-Policy "script-src 'nonce-%{NONCE}e'"),
+        'content-security-policy'],
+    script => ["Options ExecCGI\nAddHandler cgi-script .css",
+        'content-security-policy'],
+);
+my $script = <<'END';
+#!/bin/sh
+cat <<HEAD
+Content-Type: text/css
+ETag: "one"
+Content-Security-Policy: script-src 'nonce-$$'
+
+HEAD
+echo "a page"
+END
+
+sub nonces
+{
+    my $c = shift;
+    for my $way (qw(full quick)) {
+        for my $name (sort keys %nonce) {
+            my $url = "/$way/n-$name/page.css";
+            my $field = $nonce{$name}[1];
+            my $full = $c->get($url, 'User-Agent' => 'one');
+            like($full->{h}{$field} || '', qr/nonce/i, "$way $name: a nonce");
+            my @notes = $name eq 'script' ? ('304') x 3
+                : ($way eq 'full' ? 'replay' : 'quick', '304', '304');
+            for my $ask ('', '?1', '?2') {
+                my $note = shift @notes;
+                my $res = conditional($c, "$url$ask", $note,
+                    [validators_of($full, 'tag')], 'User-Agent' => 'two');
+                is($res->{status}, 304, "$way $name: not modified ($note)");
+                is($res->{h}{$field}, undef, "$way $name: no nonce ($note)");
+                is($res->{h}{'x-frame-options'}, 'DENY',
+                    "$way $name: and the other fields ($note)");
+            }
+        }
+        my $url = "/$way/hash/page.css";
+        my $full = $c->get($url);
+        for my $ask ('', '?1') {
+            my $res = $c->get("$url$ask", validators_of($full, 'tag'));
+            is("$res->{status} $res->{h}{'content-security-policy'}",
+                "304 $full->{h}{'content-security-policy'}", "$way: a policy"
+                . " without a nonce is in the 304 $ask");
+        }
+    }
+}
+
 my $server = start_fields(name => 'fields-each', folders => { each => $each,
+    hash => q(Header set Content-Security-Policy "script-src 'sha256-bm9uY2U='"),
+    (map { ("n-$_" => "Header set X-Frame-Options DENY\n$nonce{$_}[0]") }
+        keys %nonce),
     'each-id' => $each_id, 'each-must' => $each_must,
-    'each-looks' => $each_looks });
+    'each-looks' => $each_looks,
+}, files => sub {
+    my $s = shift;
+    chmod 0755, spew($s->docs($_, 'n-script', 'page.css'), $script)
+        for qw(full quick);
+});
 my $c = $server->client;
 each_must($c);
 each_response($c, $_) for qw(each each-id);
+nonces($c);
 is($c->{lost}, 0, 'no connection was lost');
 stop_idle($server);
 check_notes($server);
