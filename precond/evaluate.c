@@ -13,29 +13,46 @@ static bool is_present(vld_span field)
     return field.ptr != NULL;
 }
 
+/* The tag, and then those of the other codings. */
+static vld_list_match find_tag(vld_span field, const vld_etag *tag,
+                               const vld_span *coded, bool strong)
+{
+    vld_list_match match = vld_etag_list_find(field, tag, strong);
+    vld_etag other;
+
+    for (; match == VLD_LIST_NO_MATCH && coded && coded->ptr; coded++) {
+        if (vld_etag_parse(*coded, &other)) {
+            match = vld_etag_list_find(field, &other, strong);
+        }
+    }
+    return match;
+}
+
 /* 13.1.1.  A malformed field names no tag, so the condition is false. */
-static truth if_match(vld_span field, const vld_etag *tag)
+static truth if_match(vld_span field, const vld_etag *tag,
+                      const vld_span *coded)
 {
     vld_list_match match;
 
     if (!is_present(field)) {
         return MUTE;
     }
-    match = vld_etag_list_find(field, tag, true);
+    match = find_tag(field, tag, coded, true);
     return match == VLD_LIST_MATCH || match == VLD_LIST_ANY ? IS_TRUE
                                                             : IS_FALSE;
 }
 
 /* 13.1.2.  A malformed field names no tag, so the condition is true.  It still
  * silences If-Modified-Since, because the field is present. */
-static truth if_none_match(vld_span field, const vld_etag *tag)
+static truth if_none_match(vld_span field, const vld_etag *tag,
+                           const vld_span *coded)
 {
     vld_list_match match;
 
     if (!is_present(field)) {
         return MUTE;
     }
-    match = vld_etag_list_find(field, tag, false);
+    match = find_tag(field, tag, coded, false);
     return match == VLD_LIST_MATCH || match == VLD_LIST_ANY ? IS_FALSE
                                                             : IS_TRUE;
 }
@@ -86,7 +103,7 @@ static bool is_state_refused(const vld_preconditions *request,
                              const vld_validators *current, const vld_etag *tag,
                              int64_t now_s, vld_rule *rule)
 {
-    truth result = if_match(request->if_match, tag);
+    truth result = if_match(request->if_match, tag, current->coded);
 
     if (result != MUTE) {
         *rule = VLD_RULE_IF_MATCH;
@@ -104,7 +121,7 @@ static bool is_copy_current(const vld_preconditions *request,
                             const vld_validators *current, const vld_etag *tag,
                             int64_t now_s, vld_rule *rule)
 {
-    truth result = if_none_match(request->if_none_match, tag);
+    truth result = if_none_match(request->if_none_match, tag, current->coded);
 
     if (result != MUTE) {
         *rule = VLD_RULE_IF_NONE_MATCH;

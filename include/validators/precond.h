@@ -88,6 +88,10 @@ typedef struct vld_validators {
     bool date_is_strong;   /* 8.8.2.2: known not to have changed twice in
                             * the second that last_modified names */
     int64_t last_modified; /* seconds since 1970 */
+    /* Further entity tags that name this state: those of its other codings,
+     * where the condition is on the state and not on a copy.  Field values, the
+     * last has ptr NULL; NULL: none. */
+    const vld_span *coded;
 } vld_validators;
 
 typedef enum vld_outcome {

@@ -83,7 +83,7 @@ static bool says_304(const request_rec *r, const vld_fields *fields,
                      const vld_answer *answer, bool quick)
 {
     vld_validators known = { answer->etag, answer->date_sent, answer->date_sent,
-                             answer->last_modified };
+                             answer->last_modified, NULL };
 
     if (says_just_the_tag(&fields->asked, answer)) {
         return true;

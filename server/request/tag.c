@@ -4,6 +4,8 @@
  * configuration where there are such.  Never looks at a request's fields. */
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "server/config.h"
 #include "server/request/tag.h"
 
@@ -56,4 +58,19 @@ bool vld_tag_of_choice(const vld_dir_config *conf, const vld_choice *choice,
     }
     out[0] = '\0';
     return false;
+}
+
+const vld_span *vld_tag_of_codings(apr_pool_t *p, const char *etag)
+{
+    static const char *const suffixes[] = { "-gzip\"", "-br\"" };
+    enum { COUNT = sizeof(suffixes) / sizeof(*suffixes) };
+    vld_span *tags = apr_pcalloc(p, (COUNT + 1) * sizeof(*tags));
+    size_t i, len = strlen(etag);
+
+    for (i = 0; len && i < COUNT; i++) {
+        tags[i].ptr = apr_pstrcat(p, apr_pstrmemdup(p, etag, len - 1),
+                                  suffixes[i], NULL);
+        tags[i].len = strlen(tags[i].ptr);
+    }
+    return tags;
 }

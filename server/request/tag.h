@@ -24,6 +24,10 @@ bool vld_tag_of_identity(const vld_dir_config *conf,
                          const vld_identity *identity,
                          char out[VLD_WEAK_ETAG_SIZE]);
 
+/* The tags that mod_deflate and mod_brotli make of this one: they name the same
+ * content.  Field values in the pool; the last has ptr NULL. */
+const vld_span *vld_tag_of_codings(apr_pool_t *p, const char *etag);
+
 /* Have the response say the tag. */
 void vld_tag_set(request_rec *r, const char *etag);
 

@@ -193,6 +193,32 @@ sub props
         'also in the If field');
 }
 
+# A client that got the content compressed holds the tag of that coding.
+for my $coding (qw(gzip br)) {
+    my $url = file("coded/$coding.txt", "$coding: $text");
+    my $tag = sub { tag_in($c->get($url, 'Accept-Encoding' => $coding)) };
+    my $first = $tag->();
+    like($first, qr/-$coding"$/, "GET under $coding: a tag of its own");
+    is(put($url, "one $text", 'If-Match' => $first)->{status}, 204,
+        "a PUT with the tag of $coding is done");
+    is(content($url), "one $text", 'and the content is there');
+    for my $fields (['If-Match' => $first], ['If-Match' => '"x-gzip"'],
+        ['If-Match' => 'W/' . $tag->()], ['If-None-Match' => $tag->()],
+        [If => "([$first])"], [If => '(Not [' . $tag->() . '])'])
+    {
+        is(put($url, 'no', @$fields)->{status}, 412, "a PUT with $fields->[0]:"
+            . " $fields->[1] is refused");
+        is(status('DELETE', $url, @$fields), 412, 'and so is DELETE');
+    }
+    is(content($url), "one $text", 'and nothing was changed');
+    is(put($url, "two $text", If => '([' . $tag->() . '])')->{status}, 204,
+        "the field If names the tag of $coding, too");
+    is(put($url, "two $text", If => "([$first]) (Not [$first])")->{status}, 204,
+        'and not that of a content before');
+    is(status('DELETE', $url, 'If-Match' => $tag->()), 204,
+        "DELETE with the tag of $coding is done");
+}
+
 # A lost update that size and mtime do not show.
 {
     my $url = file('same/doc.txt', 'content A');

@@ -638,6 +638,47 @@ static void if_match_fails_where_it_names_nothing_of_ours(void **state)
     }
 }
 
+static void the_tag_of_another_coding_names_the_same_state(void **state)
+{
+    static const char *const hits[] = { "\"" OPAQUE "\"", "\"" OPAQUE "-gzip\"",
+                                        "\"x\", \"" OPAQUE "-br\"" };
+    static const char *const misses[] = { "\"" OPAQUE "-zip\"", "\"x-gzip\"",
+                                          "\"" OPAQUE "-gzip\", foo",
+                                          "\"-gzip\"" };
+    const vld_span coded[] = { text("\"" OPAQUE "-gzip\""),
+                               text("\"" OPAQUE "-br\""),
+                               { NULL, 0 } };
+    vld_validators current = ours();
+    vld_preconditions request = request_by(VLD_METHOD_OTHER);
+    size_t i;
+
+    (void)state;
+    current.coded = coded;
+    for (i = 0; i < sizeof hits / sizeof *hits; i++) {
+        request.if_match = text(hits[i]);
+        request.if_none_match = text("\"other\"");
+        assert_decision(&request, &current, VLD_PERFORM,
+                        VLD_RULE_IF_NONE_MATCH);
+        request.if_none_match = text(hits[i]);
+        assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                        VLD_RULE_IF_NONE_MATCH);
+    }
+    /* One tag in one field, another in the other: both name the state. */
+    request.if_match = text(hits[1]);
+    request.if_none_match = text(hits[0]);
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                    VLD_RULE_IF_NONE_MATCH);
+    request = request_by(VLD_METHOD_OTHER);
+    for (i = 0; i < sizeof misses / sizeof *misses; i++) {
+        request.if_match = text(misses[i]);
+        assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                        VLD_RULE_IF_MATCH);
+    }
+    request.if_match = text("W/\"" OPAQUE "-gzip\"");
+    assert_decision(&request, &current, VLD_PRECONDITION_FAILED,
+                    VLD_RULE_IF_MATCH);
+}
+
 static void a_representation_without_tag_still_satisfies_a_star(void **state)
 {
     vld_preconditions request = request_by(VLD_METHOD_GET);
@@ -895,6 +936,7 @@ int main(void)
         cmocka_unit_test(
             a_malformed_if_none_match_is_not_saved_by_a_good_member),
         cmocka_unit_test(if_match_fails_where_it_names_nothing_of_ours),
+        cmocka_unit_test(the_tag_of_another_coding_names_the_same_state),
         cmocka_unit_test(a_representation_without_tag_still_satisfies_a_star),
         cmocka_unit_test(a_malformed_tag_of_our_own_counts_as_none),
         cmocka_unit_test(without_a_date_dates_are_ignored_whatever_they_say),
