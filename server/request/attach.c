@@ -21,6 +21,7 @@
 #include "server/index/lookup.h"
 #include "server/request/attach.h"
 #include "server/request/checked_bucket.h"
+#include "server/request/evaluate.h"
 #include "server/request/held_tag.h"
 #include "server/request/last_modified.h"
 #include "server/request/learn.h"
@@ -376,7 +377,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     facts.auto_max = vld_config_auto_max(rq->conf);
     facts.past = &rq->memory.past;
     facts.now_us = rq->seen_us;
-    facts.is_response = true;
+    facts.is_response = r->method_number == M_GET;
     vld_facts_see(&facts, &of->identity, vld_config_compare(rq->conf));
     if (vld_choose_reads(&facts, !rq->conditional && !r->header_only)) {
         attach_small(r, rq, of, &facts);
@@ -423,6 +424,14 @@ static void drop_core_validators(request_rec *r)
     }
 }
 
+/* A 412 has no content. */
+static void drop_content(apr_bucket_brigade *bb)
+{
+    while (!APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(bb))) {
+        apr_bucket_delete(APR_BRIGADE_FIRST(bb));
+    }
+}
+
 apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
@@ -460,6 +469,9 @@ apr_status_t vld_attach_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     else {
         attach_file(r, rq, &of);
+    }
+    if (r->method_number != M_GET && vld_evaluate_refuses(r, rq)) {
+        drop_content(bb);
     }
     return ap_pass_brigade(next, bb);
 }

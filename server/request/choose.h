@@ -32,8 +32,8 @@ typedef struct vld_facts {
     int64_t auto_max; /* size of the largest file to be indexed; -1: none is */
     const vld_past *past; /* of the URL */
     int64_t now_us;       /* time of the request, microseconds since 1970 */
-    bool is_response;     /* the file is sent, and its validators with it: not
-                       * where mod_dav describes it */
+    bool is_response;     /* to a GET or HEAD, which may be remembered: not to
+                           * POST, nor where mod_dav describes the file */
 
     /* Needed without a fresh record only. */
     bool is_settled;           /* identity: was so before anything was read */

@@ -19,6 +19,7 @@
 #include "server/request/evaluate.h"
 #include "server/request/remember.h"
 #include "server/request/request.h"
+#include "server/request/tag.h"
 #include "server/request/want.h"
 
 APLOG_USE_MODULE(validators);
@@ -304,19 +305,17 @@ static void note_outcome(request_rec *r, const vld_request *rq,
                          const vld_validators *current)
 {
     static const char *const outcomes[] = { "200", "200 or 206", "304", "412" };
-    const char *why = NULL;
+    const char *said, *why = NULL;
 
     if (APLOGrtrace1(r)) {
+        said = current->has_last_modified ? field_of(r, "Last-Modified") : NULL;
         why = apr_psprintf(r->pool,
                            "%s by %s; ETag %s, Last-Modified %s, "
                            "from %s",
                            outcomes[decision->outcome],
                            vld_rule_name(decision->rule),
                            current->etag.ptr ? current->etag.ptr : "none",
-                           current->has_last_modified
-                               ? field_of(r, "Last-Modified")
-                               : "none",
-                           source_text(rq));
+                           said ? said : "none", source_text(rq));
     }
     vld_note(r, word_of(rq, decision, current), why);
 }
@@ -387,13 +386,70 @@ static vld_decision decide_outcome(const request_rec *r, const vld_request *rq,
     return decision;
 }
 
+/* The date that counts for a condition on the state, also where no response has
+ * said it: so it is not ignored. */
+static void take_unsaid_date(const vld_request *rq, vld_validators *current)
+{
+    if (!current->has_last_modified && vld_choice_is_of_content(&rq->chosen)) {
+        current->has_last_modified = true;
+        current->last_modified = rq->chosen.date.seconds;
+    }
+}
+
+bool vld_evaluate_refuses(request_rec *r, vld_request *rq)
+{
+    vld_validators current = { { NULL, 0 }, false, false, 0, NULL };
+    vld_fields fields;
+    vld_decision decision;
+
+    rq->is_judged = true;
+    vld_fields_read(r, &fields);
+    validators_of(r, rq, &current);
+    take_unsaid_date(rq, &current);
+    if (current.etag.ptr) {
+        current.coded = vld_tag_of_codings(r->pool, current.etag.ptr);
+    }
+    decision = vld_precond_evaluate(&fields.asked, &current,
+                                    apr_time_sec(r->request_time));
+    if (decision.outcome != VLD_PRECONDITION_FAILED) {
+        return false;
+    }
+    note_outcome(r, rq, &decision, &current);
+    strip_for_412(r);
+    r->status = HTTP_PRECONDITION_FAILED;
+    return true;
+}
+
+/* What the response says is final: remember it, and judge the request by it. */
+static vld_decision judge_response(request_rec *r, vld_request *rq)
+{
+    vld_fields fields;
+    vld_validators current = { { NULL, 0 }, false, false, 0, NULL };
+    vld_decision decision = { VLD_PERFORM, VLD_RULE_NONE };
+
+    if (r->method_number == M_GET) {
+        vld_remember(r, rq);
+    }
+    vld_want_file(r, rq);
+    vld_fields_read(r, &fields);
+    if (rq->client_fields) {
+        fields = *rq->client_fields;
+    }
+    if (fields.any || !rq->is_core_file || APLOGrtrace1(r)) {
+        validators_of(r, rq, &current);
+        if (!rq->is_judged) {
+            decision = decide_outcome(r, rq, &fields, &current);
+        }
+    }
+    note_outcome(r, rq, &decision, &current);
+    return decision;
+}
+
 apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
     vld_request *rq = vld_request_of(r);
-    vld_fields fields;
-    vld_validators current = { { NULL, 0 }, false, false, 0 };
-    vld_decision decision = { VLD_PERFORM, VLD_RULE_NONE };
+    vld_decision decision;
 
     if (APR_BRIGADE_EMPTY(bb)) {
         return APR_SUCCESS;
@@ -403,23 +459,15 @@ apr_status_t vld_evaluate_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (!rq || is_not_ours(r, rq, bb)) {
         if (rq) {
-            vld_note(r, word_of_others(r), NULL);
+            if (!rq->is_judged) {
+                vld_note(r, word_of_others(r), NULL);
+            }
             r->no_local_copy = 0;
         }
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }
-    vld_remember(r, rq);
-    vld_want_file(r, rq);
-    vld_fields_read(r, &fields);
-    if (rq->client_fields) {
-        fields = *rq->client_fields;
-    }
-    if (fields.any || !rq->is_core_file || APLOGrtrace1(r)) {
-        validators_of(r, rq, &current);
-        decision = decide_outcome(r, rq, &fields, &current);
-    }
-    note_outcome(r, rq, &decision, &current);
+    decision = judge_response(r, rq);
     /* If mod_cache asked on its own behalf, it still has to evaluate its
      * client's preconditions. */
     r->no_local_copy = 0;

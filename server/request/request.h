@@ -40,6 +40,7 @@ typedef struct vld_request {
     vld_memory memory; /* remember.c too: once more, when it has written */
 
     /* evaluate.c */
+    bool is_judged;    /* before the content went to the other filters */
     bool is_answered;  /* the 304 or 412 is out: the rest is dropped */
     apr_off_t drained; /* octets of it so far */
 } vld_request;

@@ -15,11 +15,19 @@
 #include "server/request/scope.h"
 #include "server/shared.h"
 
-/* GET and HEAD that a client asked for itself, of a resource of this server: a
- * forward proxy's responses belong to another origin. */
+/* Core answers POST to a file as it answers GET.  What another handler does
+ * with it is that handler's. */
+static bool is_method_in_scope(const request_rec *r)
+{
+    return r->method_number == M_GET
+           || (r->method_number == M_POST && vld_request_is_plain_file(r));
+}
+
+/* What a client asked for itself, of a resource of this server: a forward
+ * proxy's responses belong to another origin. */
 static bool in_scope(const request_rec *r)
 {
-    return r->method_number == M_GET && !r->main && !r->assbackwards
+    return is_method_in_scope(r) && !r->main && !r->assbackwards
            && r->proxyreq != PROXYREQ_PROXY;
 }
 
@@ -94,10 +102,7 @@ int vld_scope_fixups(request_rec *r)
     vld_fields fields;
     int rv;
 
-    if (!in_scope(r)) {
-        return DECLINED;
-    }
-    if (conf->engine != VLD_ON) {
+    if (!in_scope(r) || conf->engine != VLD_ON) {
         restore_core_evaluation(r);
         return DECLINED;
     }
@@ -106,11 +111,13 @@ int vld_scope_fixups(request_rec *r)
         return DECLINED;
     }
     rq = make_request(r, conf, &fields);
-    rv = vld_replay_fixups(r, rq, &fields);
-    if (rv != DECLINED) {
-        return rv;
+    if (r->method_number == M_GET) {
+        rv = vld_replay_fixups(r, rq, &fields);
+        if (rv != DECLINED) {
+            return rv;
+        }
+        rq->unedited_fields = find_unedited_fields(r);
     }
-    rq->unedited_fields = find_unedited_fields(r);
     ap_set_module_config(r->request_config, &validators_module, rq);
     attach_to_plain_file(r);
     return DECLINED;
