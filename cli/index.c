@@ -80,6 +80,9 @@ bool cli_open_index(cli *c)
         cli_index_error(c, rv);
         return false;
     }
+    if (choose_mode(c->command) == VLD_STORE_CREATE) {
+        cli_warn_of_group(c);
+    }
     return true;
 }
 

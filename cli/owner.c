@@ -19,6 +19,7 @@
 
 #include "cli/cli.h"
 #include "cli/message.h"
+#include "cli/path.h"
 #include "validators/index.h"
 
 static bool switch_user(uid_t uid, gid_t folder_gid)
@@ -97,4 +98,36 @@ bool cli_become_owner(const cli *c)
         return false;
     default: refuse(c, &place); return false;
     }
+}
+
+/* --- the group ----------------------------------------------------------- */
+
+static const char *name_group(const cli *c, gid_t gid)
+{
+    const struct group *group = getgrgid(gid);
+
+    return group ? apr_pstrdup(c->pool, group->gr_name)
+                 : apr_psprintf(c->pool, "%ld", (long)gid);
+}
+
+/* The owner of a folder may give files to its group as a member only; the
+ * folder's setgid bit gives them in any case.  Root has done it by itself. */
+void cli_warn_of_group(const cli *c)
+{
+    const char *index = cli_real(c->pool, c->index);
+    const char *folder = index ? cli_folder_of(c->pool, index) : NULL;
+    struct stat file, above;
+
+    if (!folder || stat(index, &file) || stat(folder, &above)
+        || above.st_uid == 0 || file.st_gid == above.st_gid
+        || !(above.st_mode & S_IXGRP) || file.st_mode & S_IROTH) {
+        return;
+    }
+    index = cli_shown(c->pool, index);
+    cli_error("warning: %s belongs to group %s, its folder to group %s, which "
+              "cannot read it; as root, run `chgrp %s \"%s\" \"%s-lock\" && "
+              "chmod g+s \"%s\"`",
+              index, name_group(c, file.st_gid), name_group(c, above.st_gid),
+              name_group(c, above.st_gid), index, index,
+              cli_shown(c->pool, folder));
 }

@@ -10,4 +10,8 @@
  * after a message. */
 bool cli_become_owner(const cli *c);
 
+/* Warn where the index, which this user can write, is not of its folder's
+ * group: httpd, which is in that group, may not be able to read it. */
+void cli_warn_of_group(const cli *c);
+
 #endif /* VALIDATORS_CLI_OWNER_H */

@@ -8,107 +8,31 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
+use CliHttpd;
 use CliTest;
-use Cwd qw(abs_path);
-use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $module = abs_path($ENV{MODULE} || '.libs/mod_validators.so')
-    or die "no module\n";
-my ($httpd) = grep { -x } map { ("$_/apache2", "$_/httpd") }
-    split(/:/, $ENV{PATH}), '/usr/sbin';
-die "no httpd\n" unless $httpd;
-chomp(my $libexec = `apxs -q LIBEXECDIR`);
 my $folder = "$work/cache";
 my $made = "$folder/validators.mdb";
 my $user = $> == 0 ? 65534 : $>;
-my $pid;
 
 make_files('big.txt' => 'a large file ' x 20_000, 'other.txt' => 'b' x 200_000);
 chmod 0755, $work, $site;
 
-sub start
+sub serve
 {
-    my $port = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
-        ->sockport;
-    my $run = "$work/httpd";
-    mkdir $run;
-    my $as = $> == 0 ? "User #$user\nGroup #$user\n" : '';
-    my $load = join '', map { -e "$libexec/mod_$_.so"
-        ? "LoadModule ${_}_module $libexec/mod_$_.so\n" : '' }
-        qw(mpm_event authz_core unixd);
-    spew("$run/httpd.conf", <<"END");
-ServerRoot $run
-ServerName 127.0.0.1
-Listen 127.0.0.1:$port
-PidFile $run/pid
-ErrorLog $run/error.log
-LogLevel info
-${as}${load}LoadModule validators_module $module
-ValidatorsIndex $made
-DocumentRoot $site
-<Directory $site>
-    Require all granted
-    ValidatorsEngine On
-</Directory>
-END
-    unlink "$run/error.log";
-    $pid = fork;
-    die "fork: $!" unless defined $pid;
-    if (!$pid) {
-        open STDERR, '>', "$run/err";
-        exec $httpd, '-f', "$run/httpd.conf", '-DFOREGROUND'
-            or POSIX::_exit(127);
-    }
-    # It listens before it has read its configuration to the end.
-    wait_for(20, sub { log_of() =~ /resuming normal operations/ })
-        or diag(slurp("$run/err"));
-    return $port;
-}
-
-sub stop
-{
-    return unless $pid;
-    sleep 0.3;
-    kill 'TERM', $pid;
-    waitpid $pid, 0;
-    undef $pid;
-}
-
-END {
-    local $?;
-    stop();
-}
-
-sub etag
-{
-    my ($port, $name) = @_;
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
-        or return '';
-    print {$s} "GET /$name HTTP/1.0\r\n\r\n";
-    local $/;
-    my $text = <$s>;
-    return defined $text && $text =~ /^ETag: (\S+)/m ? $1 : '';
-}
-
-sub facts
-{
-    return join ' ', map { my @s = stat $_;
-        @s ? sprintf('%o:%d:%d', $s[2] & 07777, @s[4, 5]) : 'none' } @_;
-}
-
-sub log_of
-{
-    my $log = "$work/httpd/error.log";
-    return -e $log ? slurp($log) : '';
+    return start(user => "#$user", group => "#$user",
+        main => "ValidatorsIndex $made\n");
 }
 
 # --- the server's
-my $port = start();
-like(etag($port, 'big.txt'), qr/^W\/"/, 'a large file has a weak tag at first');
-ok(wait_for(15, sub { etag($port, 'big.txt') =~ /^"/ }),
-    'and that of its content when the server has indexed it');
+my $port = serve();
+my $tag = etag($port, 'big.txt');
+like($tag, qr/^"/, 'a large file has a strong tag in its first answer');
+ok(wait_for(15, sub { records('-i', $made) == 1 }),
+    'it has a record when the server has indexed it');
+is(etag($port, 'big.txt'), $tag, 'and the tag stays');
 my $group = $> == 0 ? $user : (stat $folder)[5];
 is(facts($folder), "750:$user:$group",
     'the folder is the server\'s, and nobody else\'s');
@@ -131,7 +55,7 @@ if ($> == 0) {
     is(run('-i', $made, 'scan', '--quiet', "$site/other.txt")->{exit}, 0,
         'root makes an index of its own');
     my $before = facts($made, "$made-lock");
-    $port = start();
+    $port = serve();
     like(etag($port, 'other.txt'), qr/^"/, 'the server reads it');
     like(etag($port, 'big.txt'), qr/^W\/"/, 'what is not in it has a weak tag');
     ok(wait_for(15, sub { log_of()
@@ -150,7 +74,7 @@ if ($> == 0) {
     mkdir "$work/theirs", 0755;
     chown 65533, 65533, "$work/theirs";
     $made = "$work/theirs/cache/validators.mdb";
-    $port = start();
+    $port = serve();
     ok(!-e "$work/theirs/cache", 'no folder is made below another user\'s');
     like(log_of(), qr{validators:warn.*/theirs/cache: not made.*/theirs; make},
         'the log says why');
@@ -158,10 +82,10 @@ if ($> == 0) {
 
     # In the server's own it is made with the server's rights.
     chown $user, $user, "$work/theirs";
-    $port = start();
+    $port = serve();
     unlike(log_of(), qr{not made}, 'below the server\'s own none is missed');
     etag($port, 'big.txt');
-    ok(wait_for(15, sub { etag($port, 'big.txt') =~ /^"/ }),
+    ok(wait_for(15, sub { records('-i', $made) == 1 }),
         'where the children index');
     is(facts("$work/theirs/cache", $made), "750:$user:$user 640:$user:$user",
         'as theirs');
