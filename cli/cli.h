@@ -20,7 +20,9 @@
 typedef enum cli_exit {
     CLI_DONE = 0,  /* done, nothing found wrong */
     CLI_FOUND = 1, /* done, and something is as it should not be */
-    CLI_ERROR = 2  /* usage or environment: not done, or not wholly */
+    CLI_ERROR = 2, /* usage or environment: not done, or not wholly */
+    CLI_ENDED = 3  /* watch: had begun, and could not go on; to start it again
+                    * may help */
 } cli_exit;
 
 /* How a command wants the index opened. */

@@ -178,7 +178,11 @@ static cli_exit follow_folders(cli *c, vld_watch *watch)
     following f = { c, watch };
     apr_status_t rv = cli_retry_replaced(c, CLI_RETRY_ALWAYS, follow_index, &f);
 
-    return rv == APR_SUCCESS ? CLI_DONE : cli_index_error(c, rv);
+    if (rv == APR_SUCCESS) {
+        return CLI_DONE;
+    }
+    cli_index_error(c, rv);
+    return CLI_ENDED;
 }
 
 static cli_exit report_not_open(apr_status_t rv)

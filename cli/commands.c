@@ -78,7 +78,9 @@ void cli_print_help(FILE *out)
     print_options(out, cli_global_options);
     print_default(out);
     fputs("\nExit status: 0 done; 1 something was found that is not as it "
-          "should be;\n2 usage or environment error.\n",
+          "should be;\n2 usage or environment error; 3 watch had begun and "
+          "could not "
+          "go on.\n",
           out);
 }
 

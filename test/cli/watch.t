@@ -355,7 +355,7 @@ my $bad = watching();
 truncate $index, 8192 or die;
 $result = finished($bad);
 $bad->{ended} = 1;
-is($result->{exit}, 2, 'a damaged index ends it with 2');
+is($result->{exit}, 3, 'a damaged index ends it with 3');
 like($result->{err}, qr/is damaged.*move .* away/, 'and what to do');
 unlink $index or die;
 
@@ -370,7 +370,7 @@ SKIP: {
     push @watchers, $full;
     $result = finished($full);
     $full->{ended} = 1;
-    is($result->{exit}, 2, 'a full disk ends it with 2');
+    is($result->{exit}, 3, 'a full disk ends it with 3');
     like($result->{err}, qr/No space left.*free space where/s,
         'and what to do');
 }

@@ -115,9 +115,11 @@ like(stopped()->{err}, qr/NOTIFY_SOCKET is neither/, 'but it is told');
 # --- the unit ----------------------------------------------------------------
 
 my (%unit, $section);
-for my $line (lines(slurp("$ENV{srcdir}/packaging/systemd/"
-                . 'htvalidators-watch.service'))) {
-    next if $line =~ /^(?:#.*)?$/;
+my $built = "$ENV{builddir}/packaging/systemd/htvalidators-watch.service";
+unlike(slurp($built), qr/^[^#\n]*@(?!system-service$)/m,
+    'every name in the unit has its value');
+for my $line (lines(slurp($built))) {
+    next if $line =~ /^(?:[#;].*)?$/;
     if ($line =~ /^\[(\w+)\]$/) {
         $section = $1;
     }
@@ -137,7 +139,8 @@ my ($folder) = run('help')->{out} =~ m{^  (/\S+)/[^/\n]+$}m;
 is_deeply($service->{ReadWritePaths}, ["-$folder"], 'but the default index')
     if $folder =~ m{^/var/cache/apache2/};
 is("-/var/cache/$service->{CacheDirectory}[0]", $service->{ReadWritePaths}[0],
-    'whose folder is made');
+    'whose folder is made') if $service->{CacheDirectory};
+is("-$folder", $service->{ReadWritePaths}[0], 'which is that of the build');
 isnt($service->{User}[0], 'root', 'as a user who is not root');
 is_deeply($service->{Restart}, ['on-failure'], 'and is started again');
 is_deeply($service->{TimeoutStartSec}, ['infinity'],
@@ -148,7 +151,10 @@ like($service->{EnvironmentFile}[0], qr{^-/etc/}, 'which a file may change');
 
 # Its very command, with these settings.
 my @exec = split ' ', $service->{ExecStart}[0];
-is($exec[0], '/usr/local/sbin/htvalidators', 'it runs what is installed');
+like($exec[0], qr{^/.*/htvalidators$}, 'it runs what is installed');
+my ($sbindir) = slurp("$ENV{builddir}/config.status")
+    =~ /^S\["prefix"\]="(.*)"$/m;
+like($exec[0], qr/^\Q$sbindir\E\//, 'below the prefix of the build');
 $exec[0] = $tool;
 my %value = ('$OPTIONS' => ['-i', $index], '$PATHS' => [$site, "$site/b"]);
 @exec = map { $value{$_} ? @{$value{$_}} : $_ } @exec;
@@ -161,5 +167,45 @@ heard($manager, qr/^STATUS=/, 'which is heeded');
 $result = stopped();
 is($result->{exit}, 0, 'to stop it is no failure');
 is($result->{out} . $result->{err}, '', 'and it has written nothing');
+
+# What no other start mends is not tried again.
+my %final = map { $_ => 1 } split ' ', $service->{RestartPreventExitStatus}[0];
+my @example = ((grep { /PATHS=/ } lines(slurp($built)))[0] =~ m{"(.*)"});
+ok(@example, 'the unit has an example');
+$result = run('--quiet', 'watch', map { "$work/not-there$_" } split ' ',
+    $example[0]);
+ok($final{$result->{exit}}, "folders that are not there end it for good")
+    or diag "exit status $result->{exit}";
+ok($final{run('watch', '--no-such-option', $site)->{exit}},
+    'so does a wrong option');
+ok($final{203}, 'so does a program that is not there');
+ok(!$final{3}, 'a full disk does not');
+cmp_ok($unit{Unit}{StartLimitBurst}[0], '>', 0,
+    'and there is an end to what fails again and again');
+
+# As systemd itself reads it; the program must be there.
+SKIP: {
+    my $text = slurp($built);
+    $text =~ s/^(ExecStart=)\S+/$1$tool/m;
+    spew("$work/unit/htvalidators-watch.service", $text);
+    my @verify = ('systemd-analyze', '--man=no', 'verify',
+        "$work/unit/htvalidators-watch.service");
+    spew("$work/unit/known-good.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+    skip 'no systemd-analyze that works here', 2
+        unless can_do(@verify[0 .. 2], "$work/unit/known-good.service");
+    $result = finished(background(@verify));
+    is($result->{exit}, 0, 'systemd finds no fault with the unit');
+    is($result->{err}, '', 'and has nothing to say')
+        or diag $result->{out};
+}
+
+# It is installed, in an image of the system.
+my $make = finished(background('make', '-s', '-C', $ENV{builddir},
+    "DESTDIR=$work/dest", "systemdsystemunitdir=/units",
+    'install-systemdsystemunitDATA'));
+is($make->{exit}, 0, 'the unit can be installed') or diag $make->{err};
+is(slurp("$work/dest/units/htvalidators-watch.service"), slurp($built),
+    'as it was built');
 
 done_testing;
