@@ -184,11 +184,12 @@ bool vld_condition_next_variable(const char **at, const char **name,
 
     while ((begin = strstr(*at, "%{")) && (end = strchr(begin, '}'))) {
         begin += 2;
-        *at = end;
+        *at = begin; /* it may be a function of another variable */
         prefix = prefix_of(of_variable, begin, (size_t)(end - begin));
         if (prefix) {
             *name = begin + prefix;
             *len = (size_t)(end - *name);
+            *at = end;
             return true;
         }
     }

@@ -102,7 +102,8 @@ static void fields_that_close_the_quick_path(void **state)
 
 static void variables_of_the_environment(void **state)
 {
-    const char *at = "%{ENV:one}%{HTTP_HOST}-%{reqenv:two}%{env:}%{ENV:three";
+    const char *at =
+        "%{ENV:one}%{HTTP_HOST}-%{md5:%{reqenv:two}}%{env:}%{ENV:three";
     const char *name;
     size_t len;
 
