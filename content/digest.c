@@ -194,6 +194,32 @@ apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size)
     return vld_digest_file(fd, UINT64_MAX, NULL, out, size);
 }
 
+apr_status_t vld_digest_start(int fd, uint64_t len, vld_digest *out)
+{
+    hasher *h = this_reader();
+    uint64_t at = 0;
+    ssize_t n;
+
+    if (!h || !EVP_DigestInit_ex(h->ctx, sha256, NULL)) {
+        return APR_EGENERAL;
+    }
+    while (at < len) {
+        n = read_at(fd, h->buffer, at);
+        if (n <= 0) {
+            return n < 0 ? vld_error_os() : APR_EOF;
+        }
+        if ((uint64_t)n > len - at) {
+            n = (ssize_t)(len - at);
+        }
+        if (!EVP_DigestUpdate(h->ctx, h->buffer, (size_t)n)) {
+            return APR_EGENERAL;
+        }
+        at += (uint64_t)n;
+    }
+    return EVP_DigestFinal_ex(h->ctx, out->bytes, NULL) ? APR_SUCCESS
+                                                        : APR_EGENERAL;
+}
+
 /* --- texts----------------------------------------------------------------- */
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

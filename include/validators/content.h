@@ -112,6 +112,9 @@ apr_status_t vld_digest_bytes(const void *bytes, size_t len, vld_digest *out);
  * not moved); *size gets the octets read. errno's status on a read error. */
 apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size);
 
+/* The same of the first len octets.  APR_EOF: there are not so many. */
+apr_status_t vld_digest_start(int fd, uint64_t len, vld_digest *out);
+
 /* `"` + base64url of the first 128 bits + `"` + NUL. */
 #define VLD_ETAG_SIZE 25
 void vld_digest_etag(const vld_digest *digest, char out[VLD_ETAG_SIZE]);

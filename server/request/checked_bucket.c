@@ -28,7 +28,8 @@ typedef struct checked {
     apr_bucket_refcount refcount;
     apr_file_t *fd;
     conn_rec *c;
-    vld_identity identity;
+    vld_identity identity; /* as it was last seen to have the content */
+    apr_uint64_t size;     /* of the content */
     bool has_digest;
     vld_digest digest;
 } checked;
@@ -64,6 +65,7 @@ apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
     g->fd = fd;
     g->c = r->connection;
     g->identity = *identity;
+    g->size = identity->size;
     g->has_digest = digest != NULL;
     if (digest) {
         g->digest = *digest;
@@ -73,18 +75,16 @@ apr_bucket *vld_checked_bucket_create(request_rec *r, apr_file_t *fd,
 
 /* --- has it changed? ----------------------------------------------------- */
 
+/* A file that has grown, as logs do, has had the content; it begins with it. */
 static bool has_same_content(checked *g, int fd, const vld_identity *now)
 {
     vld_digest digest;
-    apr_uint64_t size;
 
-    if (now->size != g->identity.size) {
-        return false;
+    if (g->size > REHASH_MOST || !g->has_digest) {
+        return now->size == g->size && now->mtime_ns == g->identity.mtime_ns;
     }
-    if (now->size > REHASH_MOST || !g->has_digest) {
-        return now->mtime_ns == g->identity.mtime_ns;
-    }
-    return vld_digest_fd(fd, &digest, &size) == APR_SUCCESS && size == now->size
+    return now->size >= g->size
+           && vld_digest_start(fd, g->size, &digest) == APR_SUCCESS
            && !memcmp(&digest, &g->digest, sizeof(digest));
 }
 

@@ -104,6 +104,32 @@ static void stops(void **state)
     close(fd);
 }
 
+/* The first octets are hashed as if there were no others. */
+static void start_of_file(void **state)
+{
+    place *t = *state;
+    const char *path = below(t->root, "start");
+    static char text[300000];
+    vld_digest whole, start;
+    uint64_t size;
+    int fd;
+
+    memset(text, 'x', sizeof(text) - 1);
+    write_text(path, text);
+    fd = open(path, O_RDONLY);
+    for (size_t len = 0; len < sizeof(text); len += 99999) {
+        assert_int_equal(vld_digest_bytes(text, len, &whole), APR_SUCCESS);
+        assert_int_equal(vld_digest_start(fd, len, &start), APR_SUCCESS);
+        assert_memory_equal(&whole, &start, sizeof(whole));
+    }
+    assert_int_equal(vld_digest_fd(fd, &whole, &size), APR_SUCCESS);
+    assert_int_equal(vld_digest_start(fd, size, &start), APR_SUCCESS);
+    assert_memory_equal(&whole, &start, sizeof(whole));
+    assert_int_equal(vld_digest_start(fd, size + 1, &start), APR_EOF);
+    close(fd);
+    assert_int_equal(vld_digest_start(-1, 1, &start), APR_FROM_OS_ERROR(EBADF));
+}
+
 static void read_error(void **state)
 {
     place *t = *state;
@@ -224,6 +250,7 @@ int main(void)
         TEST(other_size_shows, "a file that has grown is not read to its "
                                "end"),
         TEST(stops, "hashing stops when it is told"),
+        TEST(start_of_file, "the first octets of a file, or too few"),
         TEST(read_error, "a read error is errno's status"),
         TEST(many_threads, "threads hash at the same time"),
         TEST(tag, "a tag is base64url in quotes"),
