@@ -205,7 +205,7 @@ my %begin = (
     },
     'Add a directive of another module, of which note is taken' => sub {
         edit('server/access/foreign_directives.h', qr/^( *)X\(Deny, /m,
-            sub { "$1X(ForeignHello, always, mod_hello, OR_LIMIT) \\\n"
+            sub { "$1X(ForeignHello, note_always, mod_hello, OR_LIMIT) \\\n"
                 . "$1X(Deny, " });
         collect_complaints('directives.t');
     },

@@ -237,6 +237,7 @@ for my $hook (@inline) {
         more => sub { load_modules('lua') . $hook });
     ask_in_turns('/full/lua/page.css', 'cookie', '304');
     stop_idle($server);
+    check_notes($server);
 }
 unlink $script;
 done_testing();

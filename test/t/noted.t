@@ -134,4 +134,35 @@ for my $way (qw(full quick)) {
 }
 stop_idle($server);
 check_notes($server);
+
+# --- where a rule asks for Accept-Encoding ------------------------------------------
+
+# It is part of the key then, as the client sends it: a directive that edits it
+# comes too late for the quick handler.  `early` is before it.
+my %edited = (none => 'quick', unset => 'replay', ours => 'quick');
+$server = start_fields(name => 'noted-coding', folders => {
+    asks => "RewriteEngine On\nRewriteCond %{HTTP:Accept-Encoding} gzip\n"
+        . 'RewriteRule nothing - [F]',
+    unset => 'RequestHeader unset Accept-Encoding',
+    none => '', ours => 'RequestHeader set Accept-Language de',
+}, more => sub { <<'END' });
+RequestHeader edit Origin https://a.test https://b.test early
+RequestHeader set Accept-Language %{REMOTE_ADDR}e early
+END
+$c = $server->client;
+for my $name (sort keys %edited) {
+    my $url = "/quick/$name/page.css";
+    my @coding = ('Accept-Encoding' => 'gzip');
+    my $full = $c->get($url, @coding);
+    for my $n (1, 2) {
+        my $res = conditional($c, $url, $edited{$name},
+            [validators_of($full, 'tag')], @coding);
+        is($res->{status}, 304, "Accept-Encoding, $name: not modified ($n)");
+    }
+    my $res = conditional($c, $url, $name eq 'unset' ? 'replay' : '304',
+        [validators_of($full, 'tag')], 'Accept-Encoding' => 'br');
+    is($res->{status}, 304, "Accept-Encoding, $name: by who accepts another");
+}
+stop_idle($server);
+check_notes($server);
 done_testing();

@@ -231,6 +231,9 @@ my %decides = (
         Header set Cache-Control max-age=2 "expr=%{HTTP:Upgrade} == \'none\'"
         RequestHeader unset Upgrade', Upgrade => 'none',
         Connection => 'upgrade'],
+    # Not one that closes it, but part of the key.
+    origin => ['RewriteCond %{HTTP:Origin} evil
+        RewriteRule ^page\.css$ - [F]', Origin => 'https://evil.test'],
     if => ['<If "%{HTTP:Authorization} != \'\'">
         Header set Cache-Control no-cache
         </If>', Authorization => 'Basic dXNlcjp3b3Jk'],

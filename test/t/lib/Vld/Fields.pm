@@ -133,7 +133,8 @@ sub conditional
     return $c->get($url, @$held, @fields, 'X-Id' => $id);
 }
 
-# The notes of all conditional requests, after the server has stopped.
+# The notes of all conditional requests since the last time, after the server has
+# stopped.
 sub check_notes
 {
     my $server = shift;
@@ -147,6 +148,7 @@ sub check_notes
     }
     all_right(scalar(@notes) . ' requests went the ways that they were meant to'
         . ' go', @wrong);
+    @notes = ();
 }
 
 1;
