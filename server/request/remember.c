@@ -230,9 +230,9 @@ static apr_uint32_t flags_of(request_rec *r, const vld_request *rq,
     /* An internal redirect does not lead every client of this URL to the same
      * target; and some fields are not the same for every client. */
     if (r->prev || !vld_access_fields_for_all(r)) {
-        return VLD_ANSWER_DATE_ONLY;
+        flags |= VLD_ANSWER_DATE_ONLY;
     }
-    if (rq->conf->quick == VLD_ON && vld_access_public(r)) {
+    else if (rq->conf->quick == VLD_ON && vld_access_public(r)) {
         flags |= VLD_ANSWER_QUICK;
     }
     if (rq->chosen.source == VLD_SOURCE_RECORD) {
