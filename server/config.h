@@ -62,6 +62,9 @@ typedef struct vld_global_config {
     int any_auto_on;          /* some section has ValidatorsAutoIndex On */
     int auto_off_in_main;     /* the main server has it Off */
     int if_none_match_edited; /* mod_headers edits If-None-Match somewhere */
+    int security_injects;     /* ModSecurity may add to a content somewhere */
+    int security_streams;     /* ... and may edit it */
+    int sendfile_named;       /* a field for mod_xsendfile is set somewhere */
     int coding_asked;         /* a rule asks for Accept-Encoding somewhere */
     apr_array_header_t *set;  /* of vld_variable: set by these files */
     int uses_socache;         /* some section has mod_cache_socache keep

@@ -37,6 +37,12 @@ static const char *const harmless[] = {
     "buffer",
     "logio_ttfb_out",
     "proxy-html", /* removes itself unless the request is proxied */
+    "qos-out-filter",
+    "qos-out-filter-min",
+    "qos-out-filter-delay",
+    "qos-out-filter-body",
+    "qos-out-filter-brokencon",
+    "qos-out-err-filter",
     "old_write",
     VLD_EVALUATE_FILTER,
     VLD_EVALUATE_LATE_FILTER,
@@ -48,6 +54,15 @@ static const char *const harmless[] = {
  * that holds. */
 static const char *const deterministic[] = { "substitute", "sed", "includes",
                                              NULL };
+
+/* Filters of other modules that leave the bytes as they are, unless a directive
+ * says otherwise.  ModSecurity adds to a content by SecContentInjection, and
+ * then removes what validators it finds; with SecStreamOutBodyInspection it
+ * edits the content too, by rules that may ask for the client, and leaves them.
+ * mod_xsendfile looks for a field, which of a file only mod_headers can set. */
+enum { SECURITY_FILTER, SENDFILE_FILTER };
+static const char *const usually_harmless[] = { "modsecurity_out", "xsendfile",
+                                                NULL };
 
 static bool is_among(const char *const *names, const char *name)
 {
@@ -77,14 +92,28 @@ static void resolve_name(const char *name)
     }
 }
 
+static bool follows_from_file(const char *name)
+{
+    return is_among(deterministic, name)
+           || (!strcasecmp(name, usually_harmless[SECURITY_FILTER])
+               && !vld_config_global()->security_streams);
+}
+
 void vld_filters_resolve(apr_pool_t *pconf)
 {
-    const apr_array_header_t *vouched = vld_config_global()->vouched;
+    const vld_global_config *global = vld_config_global();
+    const apr_array_header_t *vouched = global->vouched;
     int i;
 
     resolved = apr_array_make(pconf, 16, sizeof(ap_filter_rec_t *));
     for (i = 0; harmless[i]; i++) {
         resolve_name(harmless[i]);
+    }
+    if (!global->security_injects) {
+        resolve_name(usually_harmless[SECURITY_FILTER]);
+    }
+    if (!global->sendfile_named) {
+        resolve_name(usually_harmless[SENDFILE_FILTER]);
     }
     for (i = 0; vouched && i < vouched->nelts; i++) {
         resolve_name(APR_ARRAY_IDX(vouched, i, const char *));
@@ -137,7 +166,7 @@ static bool has_type(const request_rec *r, const char *const *types)
 /* Of several, name one that is not deterministic, if there is one. */
 static void add_rewriting(vld_rewriting *found, const char *name)
 {
-    bool follows = is_among(deterministic, name);
+    bool follows = follows_from_file(name);
 
     if (!found->name || !follows) {
         found->name = name;

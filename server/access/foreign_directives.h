@@ -41,6 +41,13 @@
     X(Lua_____ByteCodeHack, note_fields, mod_lua, OR_ALL)                      \
     X(RewriteRule, vld_note_rewrite_rule, mod_rewrite, OR_FILEINFO)            \
     X(RewriteCond, vld_note_rewrite_cond, mod_rewrite, OR_FILEINFO)            \
+    X(SecAction, vld_note_sec_rule, mod_security2, OR_ALL)                     \
+    X(SecContentInjection, vld_note_sec_injects, mod_security2, OR_ALL)        \
+    X(SecDefaultAction, vld_note_sec_rule, mod_security2, OR_ALL)              \
+    X(SecRemoteRules, note_fields, mod_security2, OR_ALL)                      \
+    X(SecRule, vld_note_sec_rule, mod_security2, OR_ALL)                       \
+    X(SecRuleScript, vld_note_sec_rule, mod_security2, OR_ALL)                 \
+    X(SecStreamOutBodyInspection, vld_note_sec_streams, mod_security2, OR_ALL) \
     X(Session, note_if_on, mod_session, RSRC_CONF | OR_AUTHCFG)                \
     X(SetEnvIf, vld_note_setenvif, mod_setenvif, OR_FILEINFO)                  \
     X(SetEnvIfNoCase, vld_note_setenvif, mod_setenvif, OR_FILEINFO)            \

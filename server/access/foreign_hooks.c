@@ -1,8 +1,12 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Access hooks of modules that are not known: such a hook may let one client
- * pass and refuse another, and leaves no trace in the request.  This file reads
- * the lists of hooks once, at start; it sets no hook. */
+/* Hooks of modules that are not known, of a phase that the quick handler skips:
+ * such a hook may let one client pass and refuse another, or lead it elsewhere,
+ * and leaves no trace in the request.  This file reads the lists of hooks once,
+ * at start; it sets no hook.
+ *
+ * Hooks of post_read_request are left alone: httpd runs them before the quick
+ * handler, so whom they refuse is refused. */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
@@ -14,14 +18,22 @@
 APLOG_USE_MODULE(validators);
 
 /* httpd's own modules: providers.c and foreign_directives.c account for all
- * that their hooks decide by. */
+ * that their hooks decide by.  Not mod_lua, whose hooks are scripts. */
+/* clang-format off */
 static const char *const known[] = {
-    "core.c",           "mod_access_compat.c", "mod_allowmethods.c",
-    "mod_auth_basic.c", "mod_auth_digest.c",   "mod_auth_form.c",
-    "mod_authn_core.c", "mod_authnz_fcgi.c",   "mod_authz_core.c",
-    "mod_log_debug.c",  "mod_lua.c",           "mod_setenvif.c",
-    "mod_ssl.c",        "mod_validators.c",    NULL
+    "core.c", "http_core.c", "mod_access_compat.c", "mod_alias.c",
+    "mod_allowhandlers.c", "mod_allowmethods.c", "mod_auth_basic.c",
+    "mod_auth_digest.c", "mod_auth_form.c", "mod_authn_core.c",
+    "mod_authnz_fcgi.c", "mod_authnz_ldap.c", "mod_authz_core.c",
+    "mod_cern_meta.c", "mod_charset_lite.c", "mod_dav.c", "mod_dav_fs.c",
+    "mod_dir.c", "mod_env.c", "mod_file_cache.c", "mod_headers.c",
+    "mod_http2.c", "mod_include.c", "mod_log_debug.c", "mod_mime.c",
+    "mod_mime_magic.c", "mod_negotiation.c", "mod_proxy.c",
+    "mod_proxy_express.c", "mod_rewrite.c", "mod_session.c", "mod_setenvif.c",
+    "mod_speling.c", "mod_ssl.c", "mod_userdir.c", "mod_usertrack.c",
+    "mod_validators.c", "mod_vhost_alias.c", NULL
 };
+/* clang-format on */
 
 static bool unknown_found;
 
@@ -78,8 +90,9 @@ static void check_hook(server_rec *s, apr_array_header_t *logged,
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                 "%s has an access hook that is not known to say the same to "
-                 "every client: ValidatorsQuickHandler answers nothing, unless "
+                 "%s has a hook of access control, fixups or URI mapping that "
+                 "is not known to decide alike for every client: "
+                 "ValidatorsQuickHandler answers nothing, unless "
                  "\"ValidatorsVouchFor %s\" says that it does",
                  name, name);
 }
@@ -109,6 +122,11 @@ void vld_foreign_hooks_check(server_rec *s, apr_pool_t *ptemp)
     CHECK_ALL(check_user_id);
     CHECK_ALL(auth_checker);
     CHECK_ALL(header_parser);
+    CHECK_ALL(pre_translate_name);
+    CHECK_ALL(translate_name);
+    CHECK_ALL(map_to_storage);
+    CHECK_ALL(type_checker);
+    CHECK_ALL(fixups);
 }
 
 bool vld_foreign_hooks_all_known(void)

@@ -1,6 +1,6 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Access hooks of modules that are not known. */
+/* Hooks of modules that are not known. */
 #ifndef SERVER_ACCESS_FOREIGN_HOOKS_H
 #define SERVER_ACCESS_FOREIGN_HOOKS_H
 

@@ -132,12 +132,16 @@ void vld_note_header(cmd_parms *cmd, vld_dir_config *conf, const char *args)
         action = ap_getword_conf(cmd->temp_pool, &args);
     }
     if (!strcasecmp(action, "echo")) {
+        vld_config_edit()->sendfile_named = 1; /* it might be among them */
         if (may_echo(ap_getword_conf(cmd->temp_pool, &args))) {
             conf->fields_depend = VLD_ON;
         }
         return;
     }
     name = read_field_name(cmd, &args);
+    if (!strncasecmp(name, "X-Sendfile", 10)) {
+        vld_config_edit()->sendfile_named = 1;
+    }
     if (strcasecmp(action, "note") && vld_kept_matters(name)) {
         note_words(cmd, conf, action, args, VLD_READ_FOR_FIELD);
     }

@@ -30,5 +30,11 @@ void vld_note_rewrite_cond(cmd_parms *cmd, vld_dir_config *conf,
                            const char *args);
 void vld_note_rewrite_rule(cmd_parms *cmd, vld_dir_config *conf,
                            const char *args);
+/* mod_security2 */
+void vld_note_sec_rule(cmd_parms *cmd, vld_dir_config *conf, const char *args);
+void vld_note_sec_injects(cmd_parms *cmd, vld_dir_config *conf,
+                          const char *args);
+void vld_note_sec_streams(cmd_parms *cmd, vld_dir_config *conf,
+                          const char *args);
 
 #endif /* SERVER_ACCESS_NOTES_H */

@@ -136,11 +136,9 @@ void vld_access_wrap_providers(apr_pool_t *pconf)
 /* --- other traces -------------------------------------------------------- */
 
 static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) * ssl_var;
-static bool lua_loaded;
 
 void vld_access_find_modules(void)
 {
-    lua_loaded = ap_find_linked_module("mod_lua.c") != NULL;
     ssl_var = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
 }
 
@@ -237,7 +235,6 @@ bool vld_access_fields_for_all(const request_rec *r)
 
 bool vld_access_public(request_rec *r)
 {
-    /* mod_lua's hooks leave no trace. */
-    return !some_unwrapped && !lua_loaded && vld_foreign_hooks_all_known()
+    return !some_unwrapped && vld_foreign_hooks_all_known()
            && !is_rule_in_force(r) && !apr_table_get(root_of(r)->notes, MARK);
 }

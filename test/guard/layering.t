@@ -153,6 +153,7 @@ none(names(qr{^server/index/}, qr/request_rec|vld_request/),
 none(names(qr{^server/access/}, qr/vld_request/),
     'server/access never sees what the module made of a request');
 none(names(qr{^(?!test/|server/(config\.[ch]|directives\.c)$
-        |server/access/(foreign_directives|note_fields|notes|variables)\.c$).*\.[ch]$}x, qr/vld_config_edit/),
+        |server/access/(foreign_directives|note_(?:fields|security)|notes
+            |variables)\.c$).*\.[ch]$}x, qr/vld_config_edit/),
     'only directives edit the configuration');
 done_testing();

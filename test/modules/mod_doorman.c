@@ -5,6 +5,7 @@
  * trace in those that it lets pass.  For the tests; never installed. */
 #include <httpd.h>
 #include <http_config.h>
+#include <http_protocol.h>
 #include <http_request.h>
 
 /* Which of the hooks of access control: all have one form. */

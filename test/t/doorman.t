@@ -110,7 +110,9 @@ is($server->error_log =~ /access hook/ ? 'named' : 'none named', 'none named',
 
 my %hook = (checker => undef, checker_ex => 'ap_hook_access_checker_ex',
     user_id => 'ap_hook_check_user_id', auth => 'ap_hook_auth_checker',
-    access => 'ap_hook_access_checker', parser => 'ap_hook_header_parser');
+    access => 'ap_hook_access_checker', parser => 'ap_hook_header_parser',
+    fixups => 'ap_hook_fixups', translate => 'ap_hook_translate_name',
+    storage => 'ap_hook_map_to_storage', type => 'ap_hook_type_checker');
 for my $name (sort keys %hook) {
     my $load = build($name, $hook{$name});
     my $from = length $server->error_log;
@@ -122,8 +124,19 @@ for my $name (sort keys %hook) {
         . " ($name)");
     like(notes_after(), qr/^(?:304|replay)(?: (?:304|replay)){3} replay$/,
         "with it nothing is answered by the quick handler ($name)");
-    next if $name !~ /checker|parser/;
+    next if $name !~ /checker|parser|fixups|translate|storage/;
     is(refused(), '403 403 403', "and whom it refuses is refused ($name)");
+}
+
+# httpd runs these before the quick handler, and whom they refuse is refused.
+{
+    my $load = build('early', 'ap_hook_post_read_request');
+    my $from = length $server->error_log;
+    ok(becomes($load), 'a server with the module can be started (early)');
+    is(scalar(said_of('mod_doorman.c', $from)), 0, 'a hook that comes before'
+        . ' the quick handler is not named');
+    like(notes_after(), qr/quick$/, 'with it the quick handler answers');
+    is(refused(), '403 403 403', 'and whom it refuses is refused (early)');
 }
 
 my $load = build('last');
