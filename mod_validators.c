@@ -59,7 +59,7 @@ static int prepare_server(apr_pool_t *pconf, apr_pool_t *plog,
     vld_foreign_hooks_check(s, ptemp);
     /* While this process is root.  The folder comes last: only an indexer that
      * mod_watchdog will call needs it. */
-    vld_index_grant_to_group(s, ptemp);
+    vld_index_grant_to_group(s);
     vld_indexer_enlist(s, pconf);
     vld_index_make_folder(s, ptemp, vld_indexer_runs());
     return vld_dav_post_config(pconf, s);

@@ -20,8 +20,6 @@ static void put_json(const cli *c, const vld_store_info *info)
     cli_json_number(object, "used_bytes", info->used_bytes);
     cli_json_number(object, "map_bytes", info->map_bytes);
     cli_json_number(object, "transaction", info->txn);
-    cli_json_number(object, "readers", info->readers);
-    cli_json_number(object, "max_readers", info->max_readers);
     cli_json_number(object, "format", info->format);
     json_object_set_new(object, "created",
                         json_string(cli_time(info->created_ns, created)));
@@ -48,8 +46,6 @@ static void put_text(const cli *c, const vld_store_info *info)
     put_size("in use", info->used_bytes);
     put_size("may grow to", info->map_bytes);
     printf("transaction  %" PRIu64 "\n", info->txn);
-    printf("readers      %" PRIu32 " of %" PRIu32 "\n", info->readers,
-           info->max_readers);
     printf("format       %" PRIu32 "\n", info->format);
     printf("created      %s by %s\n", cli_time(info->created_ns, created),
            info->tool);

@@ -183,7 +183,9 @@ static vld_item_next check_task(void *baton, vld_pool *pool, vld_item *item)
     if (t->found == FINDING_NONE) {
         return VLD_ITEM_DROP;
     }
-    rv = vld_store_get(v->c->store, t->path, t->len, &now);
+    do {
+        rv = vld_store_get(v->c->store, t->path, t->len, &now);
+    } while (rv == VLD_E_UNKNOWN);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         return VLD_ITEM_DROP;
     }

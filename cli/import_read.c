@@ -273,6 +273,10 @@ static apr_status_t judge_by_index(importing *im, import_item *it)
         }
         return APR_SUCCESS;
     }
+    if (rv == VLD_E_UNKNOWN) {
+        it->outcome = IMPORT_READ;
+        return APR_SUCCESS;
+    }
     if (rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != VLD_E_DAMAGED
         && !APR_STATUS_IS_EINVAL(rv)) {
         return rv;

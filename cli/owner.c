@@ -125,9 +125,8 @@ void cli_warn_of_group(const cli *c)
     }
     index = cli_shown(c->pool, index);
     cli_error("warning: %s belongs to group %s, its folder to group %s, which "
-              "cannot read it; as root, run `chgrp %s \"%s\" \"%s-lock\" && "
-              "chmod g+s \"%s\"`",
+              "cannot read it; as root, run `chgrp %s \"%s\" && chmod g+s "
+              "\"%s\"`",
               index, name_group(c, file.st_gid), name_group(c, above.st_gid),
-              name_group(c, above.st_gid), index, index,
-              cli_shown(c->pool, folder));
+              name_group(c, above.st_gid), index, cli_shown(c->pool, folder));
 }

@@ -50,36 +50,15 @@ static void begin_txn(void *data)
     }
 }
 
-static void set_writing(vld_store *store, int writing)
-{
-    __atomic_store_n(&store->writing, writing, __ATOMIC_SEQ_CST);
-}
-
-/* As a reader does, but a writer waits until the map has moved. */
-static void claim_map(vld_store *store)
-{
-    for (;;) {
-        set_writing(store, 1);
-        if (!__atomic_load_n(&store->growing, __ATOMIC_SEQ_CST)) {
-            return;
-        }
-        set_writing(store, 0);
-        pthread_mutex_lock(&store->grow_mutex);
-        pthread_mutex_unlock(&store->grow_mutex);
-    }
-}
-
 /* Once, and before the writer's lock is taken: it takes as long as reading the
  * file. */
 static apr_status_t check_pages(vld_store *store)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (!__atomic_load_n(&store->checked, __ATOMIC_RELAXED)) {
+    if (!store->checked) {
         rv = vld_store_check(store);
-        if (rv == APR_SUCCESS) {
-            __atomic_store_n(&store->checked, 1, __ATOMIC_RELAXED);
-        }
+        store->checked = rv == APR_SUCCESS;
     }
     return rv;
 }
@@ -93,11 +72,7 @@ static apr_status_t begin_guarded(vld_store *store, batch_call *call)
     }
     for (int i = 0;; i++) {
         call->resized = false;
-        claim_map(store);
         rv = vld_store_run(store, begin_txn, call);
-        if (rv != APR_SUCCESS) {
-            set_writing(store, 0);
-        }
         if (!call->resized || i || !vld_store_grow(store)) {
             return rv;
         }
@@ -230,7 +205,6 @@ apr_status_t vld_batch_commit(vld_batch *batch)
     batch_call call = { VLD_E_DAMAGED, batch, NULL, 0, false, false };
     apr_status_t rv = vld_store_run(store, commit_txn, &call);
 
-    set_writing(store, 0);
     free_batch(batch);
     return rv;
 }
@@ -253,6 +227,5 @@ void vld_batch_abort(vld_batch *batch)
         && !vld_fault_run(abort_write_txn, batch->txn)) {
         vld_store_mark_dead(batch->store);
     }
-    set_writing(batch->store, 0);
     free_batch(batch);
 }

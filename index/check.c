@@ -15,44 +15,8 @@
 #include "index/error.h"
 #include "index/grow.h"
 #include "index/guarded.h"
+#include "index/layout.h"
 #include "index/record.h"
-
-_Static_assert(MDB_VERSION_MAJOR == 0 && MDB_VERSION_MINOR == 9,
-               "the pages below are those of LMDB 0.9");
-
-/* Pages of LMDB 0.9 where words have 64 bits; numbers are the machine's own:
- *
- *  OFFSET  SIZE  DESCRIPTION
- *       0     8  the page's number
- *      10     2  what it is: branch 1, leaf 2, overflow 4, meta 8
- *      12     2  end of the offsets of nodes (overflow: 4, number of pages)
- *      14     2  begin of the nodes, which end with the page
- *      16   2 n  the offset of each node
- *
- *  a node: 2 + 2 size of the data, low and high (branch: + 2, number of the
- *  page below), 2 flags, 2 size of the key, the key, the data
- *
- *  a database: 4, 2 flags, 2 depth, 3 * 8, 8 entries, 8 root
- *  a meta page: at 40 and 88 the two databases, at 136 the last page, at 144
- *  the transaction
- */
-enum {
-    PAGE_HEAD = 16,
-    NODE_HEAD = 8,
-    DB_SIZE = 48,
-    DB_FLAGS = 4,
-    DB_DEPTH = 6,
-    DB_ROOT = 40,
-    META_FREE = 40,
-    META_MAIN = 88,
-    META_LAST = 136,
-    META_TXN = 144
-};
-enum { IS_BRANCH = 1, IS_LEAF = 2, IS_OVERFLOW = 4 };
-enum { NODE_BIG = 1, NODE_DATABASE = 2 };
-/* How a database orders its keys, and whether they repeat: LMDB trusts it. */
-enum { ORDER_FLAGS = 0x7e, NUMBERS_AS_KEYS = 8 };
-enum { MOST_DEPTH = 32, LEAST_PAGE = 512, MOST_PAGE = 65536 };
 
 typedef struct check {
     apr_status_t rv;
@@ -102,7 +66,7 @@ static bool read_as(const check *c, uint64_t number, unsigned kind,
                     unsigned char *page)
 {
     return read_page(c, number, page) && vld_get64_native(page) == number
-           && vld_get16_native(page + 10) == kind;
+           && vld_get16_native(page + VLD_PAGE_KIND) == kind;
 }
 
 /* --- nodes --------------------------------------------------------------- */
@@ -121,23 +85,25 @@ static bool take_octets(check *c, size_t at, size_t len)
 static bool read_node(check *c, const unsigned char *page, unsigned i,
                       node *out)
 {
-    size_t at = vld_get16_native(page + PAGE_HEAD + 2 * i), len;
+    size_t at = vld_get16_native(page + VLD_PAGE_HEAD + 2 * i), len;
     const unsigned char *p = page + at;
 
-    if (at < vld_get16_native(page + 14) || at + NODE_HEAD > c->page_size) {
+    if (at < vld_get16_native(page + VLD_PAGE_UPPER)
+        || at + VLD_NODE_HEAD > c->page_size) {
         return false;
     }
     out->number = vld_get16_native(p) | (uint64_t)vld_get16_native(p + 2) << 16;
-    out->flags = vld_get16_native(p + 4);
-    out->key_len = vld_get16_native(p + 6);
-    out->key = p + NODE_HEAD;
+    out->flags = vld_get16_native(p + VLD_NODE_FLAGS);
+    out->key_len = vld_get16_native(p + VLD_NODE_KEY_SIZE);
+    out->key = p + VLD_NODE_HEAD;
     out->data = out->key + out->key_len;
-    len = NODE_HEAD + out->key_len;
-    if (vld_get16_native(page + 10) == IS_BRANCH) {
+    len = VLD_NODE_HEAD + out->key_len;
+    if (vld_get16_native(page + VLD_PAGE_KIND) == VLD_IS_BRANCH) {
         out->number |= (uint64_t)out->flags << 32;
         return take_octets(c, at, len);
     }
-    return take_octets(c, at, len + (out->flags == NODE_BIG ? 8 : out->number));
+    return take_octets(c, at,
+                       len + (out->flags == VLD_NODE_BIG ? 8 : out->number));
 }
 
 static int compare_key(const check *c, const node *n)
@@ -180,13 +146,13 @@ static bool take_key(check *c, const node *n)
 /* Data on pages of its own; it begins behind the head of the first one. */
 static bool take_big(check *c, uint64_t first, uint64_t len)
 {
-    unsigned char *page = c->pages + MOST_DEPTH * c->page_size;
-    uint64_t count = (PAGE_HEAD - 1 + len) / c->page_size + 1;
+    unsigned char *page = c->pages + VLD_MOST_DEPTH * c->page_size;
+    uint64_t count = (VLD_PAGE_HEAD - 1 + len) / c->page_size + 1;
 
     if (first > c->last || count > c->last
-        || !read_as(c, first, IS_OVERFLOW, page)
-        || (vld_get16_native(page + 12)
-            | (uint64_t)vld_get16_native(page + 14) << 16)
+        || !read_as(c, first, VLD_IS_OVERFLOW, page)
+        || (vld_get16_native(page + VLD_PAGE_LOWER)
+            | (uint64_t)vld_get16_native(page + VLD_PAGE_UPPER) << 16)
                != count) {
         return false;
     }
@@ -235,16 +201,16 @@ static bool take_data(check *c, const node *n)
 {
     uint64_t first;
 
-    if (n->flags == 0 || n->flags == NODE_DATABASE) {
+    if (n->flags == 0 || n->flags == VLD_NODE_DATABASE) {
         return !c->is_free || take_list(c, 0, n->data, n->number);
     }
-    if (n->flags != NODE_BIG) {
+    if (n->flags != VLD_NODE_BIG) {
         return false;
     }
     first = vld_get64_native(n->data);
     return take_big(c, first, n->number)
            && (!c->is_free
-               || take_list(c, first * c->page_size + PAGE_HEAD, NULL,
+               || take_list(c, first * c->page_size + VLD_PAGE_HEAD, NULL,
                             n->number));
 }
 
@@ -260,16 +226,16 @@ static bool take_leaf(check *c, const node *n, bool holds)
     if (!take_key(c, n) || !take_data(c, n)) {
         return false;
     }
-    if (n->flags != NODE_DATABASE) {
+    if (n->flags != VLD_NODE_DATABASE) {
         return true;
     }
-    if (!holds || n->number != DB_SIZE) {
+    if (!holds || n->number != VLD_DB_SIZE) {
         return false;
     }
     /* A database inside the main one shares the set of pages; keys and buffers
      * are its own. */
     inner = *c;
-    inner.pages = malloc((MOST_DEPTH + 1) * c->page_size);
+    inner.pages = malloc((VLD_MOST_DEPTH + 1) * c->page_size);
     inner.used = malloc(c->page_size / 2);
     good = inner.pages && inner.used && take_tree(&inner, n->data, false);
     free(inner.pages);
@@ -302,22 +268,22 @@ static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
     node n;
 
     if (!take_page(c, number)
-        || !read_as(c, number, depth > 1 ? IS_BRANCH : IS_LEAF, page)) {
+        || !read_as(c, number, depth > 1 ? VLD_IS_BRANCH : VLD_IS_LEAF, page)) {
         return false;
     }
-    lower = vld_get16_native(page + 12);
-    upper = vld_get16_native(page + 14);
-    if (lower <= PAGE_HEAD || lower % 2 || lower > upper
+    lower = vld_get16_native(page + VLD_PAGE_LOWER);
+    upper = vld_get16_native(page + VLD_PAGE_UPPER);
+    if (lower <= VLD_PAGE_HEAD || lower % 2 || lower > upper
         || upper > c->page_size) {
         return false;
     }
     memset(c->used, 0, c->page_size / 2);
-    for (i = 0; i < (lower - PAGE_HEAD) / 2; i++) {
+    for (i = 0; i < (lower - VLD_PAGE_HEAD) / 2; i++) {
         if (!read_node(c, page, i, &n) || n.key_len > VLD_KEY_MAX) {
             return false;
         }
     }
-    for (i = 0; i < (lower - PAGE_HEAD) / 2; i++) {
+    for (i = 0; i < (lower - VLD_PAGE_HEAD) / 2; i++) {
         memset(c->used, 0, c->page_size / 2);
         read_node(c, page, i, &n);
         if (depth > 1 ? !take_below(c, &n, i, depth, holds)
@@ -330,19 +296,19 @@ static bool take_page_of_tree(check *c, uint64_t number, unsigned depth,
 
 static bool take_tree(check *c, const unsigned char *db, bool holds)
 {
-    unsigned depth = vld_get16_native(db + DB_DEPTH);
-    uint64_t root = vld_get64_native(db + DB_ROOT);
+    unsigned depth = vld_get16_native(db + VLD_DB_DEPTH);
+    uint64_t root = vld_get64_native(db + VLD_DB_ROOT);
 
     c->key_len = 0;
     c->is_bound = false;
-    if ((vld_get16_native(db + DB_FLAGS) & ORDER_FLAGS)
-        != (c->is_free ? NUMBERS_AS_KEYS : 0)) {
+    if ((vld_get16_native(db + VLD_DB_FLAGS) & VLD_ORDER_FLAGS)
+        != (c->is_free ? VLD_NUMBERS_AS_KEYS : 0)) {
         return false;
     }
     if (depth == 0 || root == UINT64_MAX) {
         return depth == 0 && root == UINT64_MAX;
     }
-    return depth <= MOST_DEPTH && take_page_of_tree(c, root, depth, holds);
+    return depth <= VLD_MOST_DEPTH && take_page_of_tree(c, root, depth, holds);
 }
 
 /* --- the file ------------------------------------------------------------ */
@@ -351,7 +317,7 @@ static bool take_tree(check *c, const unsigned char *db, bool holds)
 static bool read_meta(const check *c, uint64_t txn, unsigned char *meta)
 {
     return read_page(c, txn & 1, meta)
-           && vld_get64_native(meta + META_TXN) == txn;
+           && vld_get64_native(meta + VLD_HEAD_TXN) == txn;
 }
 
 /* *gone: two commits have overwritten the snapshot's meta page. */
@@ -363,16 +329,16 @@ static bool take_all(check *c, uint64_t txn, bool *gone)
 
     *gone = meta && !read_meta(c, txn, meta);
     if (meta && !*gone) {
-        c->last = vld_get64_native(meta + META_LAST);
+        c->last = vld_get64_native(meta + VLD_HEAD_LAST);
         pages = (size_t)c->last / 8 + 1;
         c->seen = c->last < (uint64_t)1 << 40 ? calloc(pages, 1) : NULL;
-        c->pages = malloc((MOST_DEPTH + 1) * c->page_size);
+        c->pages = malloc((VLD_MOST_DEPTH + 1) * c->page_size);
         c->used = malloc(c->page_size / 2);
         c->is_free = true;
         good = c->seen && c->pages && c->used
-               && take_tree(c, meta + META_FREE, false);
+               && take_tree(c, meta + VLD_HEAD_FREE, false);
         c->is_free = false;
-        good = good && take_tree(c, meta + META_MAIN, true);
+        good = good && take_tree(c, meta + VLD_HEAD_MAIN, true);
     }
     free(meta);
     free(c->seen);
@@ -383,41 +349,39 @@ static bool take_all(check *c, uint64_t txn, bool *gone)
 
 #define TRIES 5
 
+/* Writers have a lock file, so this snapshot can be held. */
+static int begin_reading(vld_store *store, MDB_txn **txn)
+{
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn);
+
+    return rc == MDB_MAP_RESIZED && vld_store_grow(store)
+               ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn)
+               : rc;
+}
+
 static void check_snapshot(void *data)
 {
     check *c = data;
-    MDB_stat st;
     MDB_txn *txn;
     bool gone = true;
-    int rc = mdb_env_stat(c->store->env, &st);
 
-    if (!rc) {
-        rc = mdb_env_get_fd(c->store->env, &c->fd);
-    }
-    c->rv = vld_error_mdb(rc);
-    c->page_size = st.ms_psize;
-    if (!rc && (c->page_size < LEAST_PAGE || c->page_size > MOST_PAGE)) {
-        c->rv = VLD_E_DAMAGED;
-    }
     for (int i = 0; c->rv == APR_SUCCESS && gone && i < TRIES; i++) {
-        c->rv = vld_error_mdb(vld_store_enter(c->store, &txn));
+        c->rv = vld_error_mdb(begin_reading(c->store, &txn));
         if (c->rv == APR_SUCCESS) {
             c->rv = take_all(c, mdb_txn_id(txn), &gone)
                             || (gone && i < TRIES - 1)
                         ? APR_SUCCESS
                         : VLD_E_DAMAGED;
-            vld_store_leave(c->store);
+            mdb_txn_abort(txn);
         }
     }
 }
 
 apr_status_t vld_store_check(vld_store *store)
 {
-    check c = { 0 };
+    check c = { .store = store,
+                .fd = store->fd,
+                .page_size = store->page_size };
 
-    if (sizeof(size_t) != sizeof(uint64_t)) {
-        return APR_SUCCESS;
-    }
-    c.store = store;
     return vld_store_run(store, check_snapshot, &c);
 }

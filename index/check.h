@@ -10,8 +10,7 @@
  * damaged one makes a reader fault, which is caught, but makes a writer corrupt
  * its own memory, which ends the process later.  So the first batch of a store
  * calls this before it begins.  VLD_E_DAMAGED: LMDB did not write these pages;
- * statuses of reading.  Takes as long as reading the file once.  Checks nothing
- * where words do not have 64 bits. */
+ * statuses of reading.  Takes as long as reading the file once. */
 apr_status_t vld_store_check(vld_store *store);
 
 #endif /* VALIDATORS_INDEX_CHECK_H */

@@ -76,21 +76,9 @@ static void copy_pages(void *data)
 static apr_status_t put_in_place(compact_call *call)
 {
     const char *path = call->store->path;
-    char lock[PATH_MAX];
-    struct stat st;
-    apr_status_t rv = vld_index_files_lock_path(path, lock);
-    bool known = rv == APR_SUCCESS && !stat(lock, &st);
 
-    if (rv != APR_SUCCESS || rename(call->name, path)) {
-        return rv != APR_SUCCESS ? rv : vld_error_os();
-    }
-    rv = vld_index_files_renew_lock(path);
-    if (rv == APR_SUCCESS && known
-        && (lchown(lock, st.st_uid, st.st_gid)
-            || chmod(lock, st.st_mode & 07777))) {
-        rv = vld_error_os();
-    }
-    return rv;
+    return rename(call->name, path) ? vld_error_os()
+                                    : vld_index_files_renew_lock(path);
 }
 
 static apr_status_t replace_file(compact_call *call)

@@ -8,8 +8,7 @@
 
 #include "index/files.h"
 
-/* LMDB makes the name from the index's.  There is no lock file where the file
- * system is read-only. */
+/* LMDB makes the name from the index's. */
 static bool stat_lock(const vld_store *store, struct stat *st)
 {
     char name[PATH_MAX];
@@ -50,10 +49,15 @@ static bool has_same_files(const vld_store *store, const struct stat *st)
            && has_same_lock(store);
 }
 
+/* Only the lock file has locks, and LMDB opens it beside an index: both count
+ * as they always have. */
 bool vld_store_is_in_place(const vld_store *store)
 {
     struct stat st;
 
+    if (!store->env) {
+        return false;
+    }
     return (!stat(store->given, &st) && vld_store_is_own(store, &st))
            || (stat_lock(store, &st) && vld_store_is_own(store, &st));
 }

@@ -11,6 +11,7 @@
 #include "index/error.h"
 #include "index/fault.h"
 #include "index/record.h"
+#include "index/tree.h"
 #include "mod_validators.h"
 
 /* --- opening and making -------------------------------------------------- */
@@ -53,36 +54,12 @@ static int put_meta(vld_store *store, MDB_txn *txn, const char *name,
     return mdb_put(txn, store->meta, &key, &val, 0);
 }
 
-int vld_databases_get_meta(const vld_store *store, MDB_txn *txn,
-                           const char *name, MDB_val *val)
-{
-    MDB_val key = make_text_val(name);
-
-    return mdb_get(txn, store->meta, &key, val);
-}
-
-static apr_status_t check_format(vld_store *store, MDB_txn *txn)
-{
-    MDB_val val;
-    int rc = vld_databases_get_meta(store, txn, "format", &val);
-
-    if (rc == MDB_NOTFOUND || (!rc && val.mv_size != 4)) {
-        return VLD_E_NOT_INDEX;
-    }
-    if (rc) {
-        return vld_error_mdb(rc);
-    }
-    return vld_get32(val.mv_data) >= VLD_FORMAT_FIRST
-                   && vld_get32(val.mv_data) <= VLD_FORMAT_PROMISES
-               ? APR_SUCCESS
-               : VLD_E_VERSION;
-}
-
 int vld_databases_allow_promises(vld_store *store, MDB_txn *txn)
 {
     unsigned char number[4];
+    MDB_val key = make_text_val("format");
     MDB_val val;
-    int rc = vld_databases_get_meta(store, txn, "format", &val);
+    int rc = mdb_get(txn, store->meta, &key, &val);
 
     if (rc
         || (val.mv_size == 4
@@ -120,7 +97,7 @@ static apr_status_t fill_empty(vld_store *store, MDB_txn *txn)
     int rc = open_databases(store, txn, 0);
 
     if (!rc) {
-        return check_format(store, txn);
+        return APR_SUCCESS;
     }
     if (rc == MDB_NOTFOUND) {
         rc = mdb_dbi_open(txn, NULL, 0, &main_db);
@@ -156,114 +133,147 @@ apr_status_t vld_databases_make(vld_store *store)
     return vld_error_mdb_write(mdb_txn_commit(txn), store->env);
 }
 
+static apr_status_t keep_databases(vld_store *store, MDB_txn *txn)
+{
+    int rc = open_databases(store, txn, 0);
+
+    return rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? VLD_E_NOT_INDEX
+                                                        : vld_error_mdb(rc);
+}
+
+/* Committed, because that is what keeps the handles. */
+apr_status_t vld_databases_open(vld_store *store, MDB_txn *txn)
+{
+    apr_status_t rv = keep_databases(store, txn);
+
+    if (rv != APR_SUCCESS) {
+        mdb_txn_abort(txn);
+        return rv;
+    }
+    return vld_error_mdb(mdb_txn_commit(txn));
+}
+
 /* --- inspecting ----------------------------------------------------------- */
 
-/* How the file's length and its last page agree. */
-typedef enum extent {
-    EXTENT_WHOLE,
-    EXTENT_SHORT, /* the last pages are not there */
-    EXTENT_TORN   /* it ends within one of them */
-} extent;
-
-static extent measure_file(vld_store *store, off_t *size)
+apr_status_t vld_databases_get_meta(const vld_view *view, const char *name,
+                                    vld_octets *value)
 {
-    MDB_envinfo info;
-    MDB_stat st;
-    struct stat file;
-    mdb_filehandle_t fd;
+    const unsigned char *meta;
+    apr_status_t rv = vld_tree_database(view, "meta", &meta);
 
-    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &st)
-        || mdb_env_get_fd(store->env, &fd) || fstat(fd, &file)) {
-        return EXTENT_TORN;
-    }
-    *size = file.st_size;
-    /* Part of a page may follow the last one: of a writer that is at work, or
-     * that was killed. */
-    if ((uint64_t)file.st_size / st.ms_psize > info.me_last_pgno) {
-        return EXTENT_WHOLE;
-    }
-    return (uint64_t)file.st_size % st.ms_psize ? EXTENT_TORN : EXTENT_SHORT;
+    return rv == APR_SUCCESS
+               ? vld_tree_get(view, meta, name, strlen(name), value)
+               : VLD_E_DAMAGED;
 }
 
-/* Read every page that the database uses. */
-static int touch_database(MDB_txn *txn, MDB_dbi dbi,
-                          bool (*is_good)(const MDB_val *, const MDB_val *))
+static apr_status_t check_format(const vld_view *view)
 {
-    MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
-    int rc = mdb_cursor_open(txn, dbi, &cursor);
+    vld_octets value;
+    apr_status_t rv = vld_databases_get_meta(view, "format", &value);
 
-    if (rc) {
-        return rc;
+    if (rv == APR_NOTFOUND || (rv == APR_SUCCESS && value.size != 4)) {
+        return VLD_E_NOT_INDEX;
     }
-    while (!(rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))) {
-        if (!is_good(&key, &val)) {
-            rc = MDB_CORRUPTED;
-            break;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return vld_get32(value.data) >= VLD_FORMAT_FIRST
+                   && vld_get32(value.data) <= VLD_FORMAT_PROMISES
+               ? APR_SUCCESS
+               : VLD_E_VERSION;
+}
+
+static bool is_no_database(apr_status_t rv)
+{
+    return rv == APR_NOTFOUND || rv == VLD_E_NOT_INDEX;
+}
+
+/* *data: the number of the last page. */
+static apr_status_t inspect_view(const vld_view *view, void *data)
+{
+    const unsigned char *db;
+    apr_status_t rv = vld_tree_database(view, "meta", &db);
+
+    *(uint64_t *)data = view->last;
+    if (rv == APR_SUCCESS) {
+        rv = vld_tree_database(view, "files", &db);
+    }
+    if (is_no_database(rv)) {
+        return VLD_E_NOT_INDEX;
+    }
+    return rv == APR_SUCCESS ? check_format(view) : rv;
+}
+
+static apr_status_t refuse_damaged(void *baton, const char *path, size_t len,
+                                   const vld_record *record)
+{
+    (void)baton;
+    (void)path;
+    (void)len;
+    return record ? APR_SUCCESS : VLD_E_DAMAGED;
+}
+
+static void touch(const volatile unsigned char *octet)
+{
+    (void)*octet;
+}
+
+/* The lists of free pages, which no look-up reads. */
+static apr_status_t touch_free(const vld_view *view, void *unused)
+{
+    vld_cursor cursor;
+    vld_octets key;
+    vld_octets value;
+    apr_status_t rv = vld_cursor_seek(&cursor, view, view->head + VLD_HEAD_FREE,
+                                      "", 0);
+
+    (void)unused;
+    while (rv == APR_SUCCESS) {
+        rv = vld_cursor_read(&cursor, &key, &value);
+        if (rv == APR_SUCCESS && value.size) {
+            touch(value.data + value.size - 1);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = vld_cursor_next(&cursor);
         }
     }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
 }
 
-static bool is_readable(const MDB_val *key, const MDB_val *val)
+/* While writers are too fast for a look at the lists, they are there. */
+static apr_status_t touch_all(vld_store *store)
 {
-    const volatile unsigned char *octets = val->mv_data;
+    apr_status_t rv = vld_view_read(store, touch_free, NULL);
 
-    (void)key;
-    if (val->mv_size) {
-        (void)octets[val->mv_size - 1];
-    }
-    return true;
+    return rv == APR_SUCCESS || rv == VLD_E_UNKNOWN
+               ? vld_store_each(store, "", refuse_damaged, NULL)
+               : rv;
 }
-
-static bool is_record(const MDB_val *key, const MDB_val *val)
-{
-    vld_record record;
-    const char *path;
-    size_t len;
-
-    return vld_record_path(key->mv_data, key->mv_size, val->mv_data,
-                           val->mv_size, &path, &len)
-           && !vld_record_decode(val->mv_data, val->mv_size, path, len,
-                                 &record);
-}
-
-#define FREE_DATABASE 0 /* LMDB's own, of free pages */
 
 /* LMDB does not write pages that one transaction both took and gave back, so
  * a good file may end before its last page.  Reading all that is in use shows
- * whether it is good. */
-static int touch_all(vld_store *store, MDB_txn *txn)
+ * whether it is good.  Part of a page may follow the last one: of a writer that
+ * is at work, or that was killed. */
+static apr_status_t check_length(vld_store *store, uint64_t last)
 {
-    int rc = touch_database(txn, FREE_DATABASE, is_readable);
+    struct stat file;
+    uint64_t size;
 
-    if (!rc) {
-        rc = touch_database(txn, store->meta, is_readable);
+    if (fstat(store->fd, &file)) {
+        return vld_error_os();
     }
-    return rc ? rc : touch_database(txn, store->files, is_record);
+    store->least_size = file.st_size;
+    size = (uint64_t)file.st_size;
+    if (size / store->page_size > last) {
+        return APR_SUCCESS;
+    }
+    return size % store->page_size ? VLD_E_DAMAGED : touch_all(store);
 }
 
-apr_status_t vld_databases_inspect(vld_store *store, MDB_txn *txn)
+apr_status_t vld_databases_inspect(vld_store *store)
 {
-    extent e = measure_file(store, &store->least_size);
-    int rc;
-    apr_status_t rv;
+    uint64_t last = 0;
+    apr_status_t rv = vld_view_read(store, inspect_view, &last);
 
-    if (e == EXTENT_TORN) {
-        return VLD_E_DAMAGED;
-    }
-    rc = open_databases(store, txn, 0);
-    if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
-        return VLD_E_NOT_INDEX;
-    }
-    if (rc) {
-        return vld_error_mdb(rc);
-    }
-    rv = check_format(store, txn);
-    if (rv == APR_SUCCESS && e == EXTENT_SHORT && touch_all(store, txn)) {
-        rv = VLD_E_DAMAGED;
-    }
-    return rv;
+    return rv == APR_SUCCESS ? check_length(store, last) : rv;
 }

@@ -1,13 +1,11 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* A walk over records.  No callback is called inside a transaction. */
+/* A walk over records.  No callback is called while pages are read. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/error.h"
-#include "index/grow.h"
-#include "index/guarded.h"
 #include "index/record.h"
+#include "index/tree.h"
 
 #define CHUNK_RECORDS 256
 #define CHUNK_OCTETS 262144
@@ -27,16 +25,24 @@ typedef struct entry {
     vld_record record;
 } entry;
 
-/* A chunk of the index is copied, so that the transaction can end before the
- * callback is called. */
-typedef struct walk {
-    apr_status_t rv;
-    vld_store *store;
-    char *prefix; /* without trailing slash: "" is all; then '/' */
-    size_t prefix_len;
+/* Where a walk is. */
+typedef struct position {
     key_range range;
     unsigned char last[VLD_KEY_MAX]; /* the key that was seen last */
     size_t last_len;                 /* 0: none in this range */
+} position;
+
+/* A chunk of the index is copied, and the callback is called when it is known
+ * that no page was overwritten meanwhile.  If one was, the chunk is copied
+ * again, half as long: so it gets done under any writer. */
+typedef struct walk {
+    vld_store *store;
+    char *prefix; /* without trailing slash: "" is all; then '/' */
+    size_t prefix_len;
+    position before; /* the end of the last chunk */
+    position now;    /* how far this one has come */
+    size_t most;     /* records of it */
+    unsigned tries;  /* of it */
     entry entries[CHUNK_RECORDS];
     size_t count;
     char *text;
@@ -54,47 +60,49 @@ static bool is_below(const walk *w, const char *path, size_t len)
     return !w->prefix_len || len == w->prefix_len || path[w->prefix_len] == '/';
 }
 
-static bool is_in_range(const walk *w, const MDB_val *key)
+static bool is_in_range(const walk *w, const vld_octets *key)
 {
-    const char *k = key->mv_data;
-
-    switch (w->range) {
-    case RANGE_HASHED: return k[0] == '\0';
+    switch (w->now.range) {
+    case RANGE_HASHED: return key->data[0] == '\0';
     case RANGE_ITSELF:
-        return key->mv_size == w->prefix_len
-               && !memcmp(k, w->prefix, w->prefix_len);
+        return key->size == w->prefix_len
+               && !memcmp(key->data, w->prefix, w->prefix_len);
     default:
-        return key->mv_size > w->prefix_len
-               && !memcmp(k, w->prefix, w->prefix_len + 1);
+        return key->size > w->prefix_len
+               && !memcmp(key->data, w->prefix, w->prefix_len + 1);
     }
 }
 
-static void start_range(const walk *w, MDB_val *key)
+static apr_status_t start_range(const walk *w, vld_cursor *cursor,
+                                const vld_view *view, const unsigned char *db)
 {
-    key->mv_data = w->range == RANGE_HASHED ? (char *)(uintptr_t) ""
-                                            : w->prefix;
-    key->mv_size = w->range == RANGE_ITSELF ? w->prefix_len : w->prefix_len + 1;
-    if (w->range == RANGE_HASHED) {
-        key->mv_size = 1;
+    switch (w->now.range) {
+    case RANGE_HASHED: return vld_cursor_seek(cursor, view, db, "", 1);
+    case RANGE_ITSELF:
+        return vld_cursor_seek(cursor, view, db, w->prefix, w->prefix_len);
+    default:
+        return vld_cursor_seek(cursor, view, db, w->prefix, w->prefix_len + 1);
     }
 }
 
-static int find_next(walk *w, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+static apr_status_t find_next(const walk *w, vld_cursor *cursor,
+                              const vld_view *view, const unsigned char *db)
 {
-    int rc;
+    vld_octets key;
+    vld_octets value;
+    apr_status_t rv;
 
-    if (!w->last_len) {
-        start_range(w, key);
-        return mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+    if (!w->now.last_len) {
+        return start_range(w, cursor, view, db);
     }
-    key->mv_data = w->last;
-    key->mv_size = w->last_len;
-    rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-    if (!rc && key->mv_size == w->last_len
-        && !memcmp(key->mv_data, w->last, w->last_len)) {
-        rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+    rv = vld_cursor_seek(cursor, view, db, w->now.last, w->now.last_len);
+    if (rv == APR_SUCCESS) {
+        rv = vld_cursor_read(cursor, &key, &value);
     }
-    return rc;
+    return rv == APR_SUCCESS && key.size == w->now.last_len
+                   && !memcmp(key.data, w->now.last, key.size)
+               ? vld_cursor_next(cursor)
+               : rv;
 }
 
 static bool make_room(walk *w, size_t len)
@@ -115,19 +123,20 @@ static bool make_room(walk *w, size_t len)
     return true;
 }
 
-static apr_status_t copy_record(walk *w, const MDB_val *key, const MDB_val *val)
+static apr_status_t copy_record(walk *w, const vld_octets *key,
+                                const vld_octets *val)
 {
     entry *e = &w->entries[w->count];
     const char *path;
     size_t len;
-    bool known = vld_record_path(key->mv_data, key->mv_size, val->mv_data,
-                                 val->mv_size, &path, &len);
+    bool known = vld_record_path(key->data, key->size, val->data, val->size,
+                                 &path, &len);
 
     if (!known) {
-        path = key->mv_data;
-        len = key->mv_size;
+        path = (const char *)key->data;
+        len = key->size;
     }
-    if (w->range == RANGE_HASHED && !is_below(w, path, len)) {
+    if (w->now.range == RANGE_HASHED && !is_below(w, path, len)) {
         return APR_SUCCESS;
     }
     if (!make_room(w, len)) {
@@ -139,25 +148,25 @@ static apr_status_t copy_record(walk *w, const MDB_val *key, const MDB_val *val)
     w->text[e->at + len] = '\0';
     w->text_len += len + 1;
     e->good = known
-              && !vld_record_decode(val->mv_data, val->mv_size, w->text + e->at,
-                                    len, &e->record);
+              && !vld_record_decode(val->data, val->size, w->text + e->at, len,
+                                    &e->record);
     w->count++;
     return APR_SUCCESS;
 }
 
 static bool has_room(const walk *w)
 {
-    return w->count < CHUNK_RECORDS && w->text_len < CHUNK_OCTETS;
+    return w->count < w->most && w->text_len < CHUNK_OCTETS;
 }
 
 /* A prefix that is too long for a key has records under hashed keys alone. */
 static key_range choose_next_range(const walk *w)
 {
-    if (w->range == RANGE_HASHED && w->prefix_len > 0
+    if (w->now.range == RANGE_HASHED && w->prefix_len > 0
         && w->prefix_len <= VLD_KEY_MAX) {
         return RANGE_ITSELF;
     }
-    if (w->range < RANGE_BELOW && w->prefix_len < VLD_KEY_MAX) {
+    if (w->now.range < RANGE_BELOW && w->prefix_len < VLD_KEY_MAX) {
         return RANGE_BELOW;
     }
     return RANGE_NONE;
@@ -165,68 +174,85 @@ static key_range choose_next_range(const walk *w)
 
 /* In a damaged page keys may have any length and any order; a walk that trusted
  * them might never end. */
-static bool is_after_last(const walk *w, const MDB_val *key)
+static bool is_after_last(const walk *w, const vld_octets *key)
 {
-    size_t least = key->mv_size < w->last_len ? key->mv_size : w->last_len;
+    size_t least = key->size < w->now.last_len ? key->size : w->now.last_len;
     int order;
 
-    if (!key->mv_size || key->mv_size > VLD_KEY_MAX) {
+    if (!key->size || key->size > VLD_KEY_MAX) {
         return false;
     }
-    order = memcmp(key->mv_data, w->last, least);
-    return !w->last_len || order > 0
-           || (order == 0 && key->mv_size > w->last_len);
+    order = memcmp(key->data, w->now.last, least);
+    return !w->now.last_len || order > 0
+           || (order == 0 && key->size > w->now.last_len);
 }
 
-static apr_status_t read_range(walk *w, MDB_cursor *cursor)
+static apr_status_t take_record(walk *w, const vld_octets *key,
+                                const vld_octets *value)
 {
-    MDB_val key;
-    MDB_val val;
-    apr_status_t rv = APR_SUCCESS;
-    int rc = find_next(w, cursor, &key, &val);
+    apr_status_t rv = is_after_last(w, key) ? copy_record(w, key, value)
+                                            : VLD_E_DAMAGED;
 
-    while (!rc && is_in_range(w, &key)) {
-        rv = is_after_last(w, &key) ? copy_record(w, &key, &val)
-                                    : VLD_E_DAMAGED;
-        if (rv != APR_SUCCESS) {
+    if (rv == APR_SUCCESS) {
+        memcpy(w->now.last, key->data, key->size);
+        w->now.last_len = key->size;
+    }
+    return rv;
+}
+
+static apr_status_t read_range(walk *w, const vld_view *view,
+                               const unsigned char *db)
+{
+    vld_cursor cursor;
+    vld_octets key;
+    vld_octets value;
+    apr_status_t rv = find_next(w, &cursor, view, db);
+
+    while (rv == APR_SUCCESS) {
+        rv = vld_cursor_read(&cursor, &key, &value);
+        if (rv == APR_SUCCESS && key.size && !is_in_range(w, &key)) {
+            break;
+        }
+        if (rv == APR_SUCCESS) {
+            rv = take_record(w, &key, &value);
+        }
+        if (rv != APR_SUCCESS || !has_room(w)) {
             return rv;
         }
-        memcpy(w->last, key.mv_data, key.mv_size);
-        w->last_len = key.mv_size;
-        if (!has_room(w)) {
-            return APR_SUCCESS;
-        }
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rv = vld_cursor_next(&cursor);
     }
-    if (rc && rc != MDB_NOTFOUND) {
-        return vld_error_mdb(rc);
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
+        w->now.range = choose_next_range(w);
+        w->now.last_len = 0;
+        rv = APR_SUCCESS;
     }
-    w->range = choose_next_range(w);
-    w->last_len = 0;
-    return APR_SUCCESS;
+    return rv;
 }
 
-static void read_chunk(void *data)
+static void begin_chunk(walk *w)
+{
+    if (w->tries++ && w->most > 1) {
+        w->most /= 2;
+    }
+    w->now = w->before;
+    w->count = 0;
+    w->text_len = 0;
+}
+
+static apr_status_t read_chunk(const vld_view *view, void *data)
 {
     walk *w = data;
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    int rc = vld_store_enter(w->store, &txn);
+    const unsigned char *files;
+    apr_status_t rv = APR_SUCCESS;
 
-    w->rv = vld_error_mdb(rc);
-    if (rc) {
-        return;
+    begin_chunk(w);
+    if (vld_tree_database(view, "files", &files)) {
+        return VLD_E_DAMAGED;
     }
-    rc = mdb_cursor_open(txn, w->store->files, &cursor);
-    w->rv = vld_error_mdb(rc);
-    if (!rc) {
-        w->rv = APR_SUCCESS;
-        while (w->rv == APR_SUCCESS && w->range != RANGE_NONE && has_room(w)) {
-            w->rv = read_range(w, cursor);
-        }
-        mdb_cursor_close(cursor);
+    while (rv == APR_SUCCESS && w->now.range != RANGE_NONE && has_room(w)) {
+        rv = read_range(w, view, files);
     }
-    vld_store_leave(w->store);
+    return rv;
 }
 
 /* --- the walk ------------------------------------------------------------ */
@@ -255,6 +281,7 @@ static walk *begin_walk(vld_store *store, const char *prefix)
         len--;
     }
     w->store = store;
+    w->most = CHUNK_RECORDS;
     w->prefix_len = len;
     w->prefix = malloc(len + 2);
     if (!w->prefix) {
@@ -275,11 +302,12 @@ apr_status_t vld_store_each(vld_store *store, const char *prefix,
     if (!w) {
         return APR_ENOMEM;
     }
-    while (rv == APR_SUCCESS && w->range != RANGE_NONE) {
-        w->count = 0;
-        w->text_len = 0;
-        rv = vld_store_run(store, read_chunk, w);
+    while (rv == APR_SUCCESS && w->before.range != RANGE_NONE) {
+        w->tries = 0;
+        rv = vld_view_read(store, read_chunk, w);
         if (rv == APR_SUCCESS) {
+            w->before = w->now;
+            w->most = w->most < CHUNK_RECORDS / 2 ? 2 * w->most : CHUNK_RECORDS;
             rv = call_back(w, cb, baton);
         }
     }

@@ -28,7 +28,6 @@ apr_status_t vld_error_mdb(int rc)
     case MDB_PANIC: return VLD_E_DAMAGED;
     case MDB_MAP_FULL:
     case MDB_MAP_RESIZED: return VLD_E_FULL;
-    case MDB_READERS_FULL: return VLD_E_READERS;
     case MDB_TXN_FULL: return APR_ENOMEM;
     case MDB_BAD_VALSIZE: return APR_EINVAL;
     default: return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
@@ -59,9 +58,9 @@ static const char *find_sentence(apr_status_t rv)
         return "the index is damaged: it is cut short, or its pages or "
                "records do not check";
     case VLD_E_FULL: return "the index has grown to the most that it may";
-    case VLD_E_READERS: return "all slots for readers of the index are taken";
-    case VLD_E_LOCKED:
-        return "the index's lock file is missing or may not be written";
+    case VLD_E_UNKNOWN:
+        return "the index changes too fast to be read at this moment";
+    case VLD_E_LOCKED: return "the index's lock file is not this user's alone";
     case VLD_E_OWNER:
         return "the index belongs to a user who is not trusted here, or it or "
                "its folder may be written by everybody";
@@ -104,24 +103,22 @@ static const char *find_cure(apr_status_t rv)
         return "see what it holds with `htvalidators -i \"@\" stat` and drop "
                "what is not served with `htvalidators -i \"@\" forget "
                "FOLDER`; where `ulimit -v` limits memory, raise that";
-    case VLD_E_READERS:
-        return "too many processes and threads read \"@\" at once; "
-               "`htvalidators -i \"@\" stat` clears the slots of those that "
-               "have ended and counts the rest";
+    case VLD_E_UNKNOWN:
+        return "do it again: \"@\" was written to all the time; "
+               "`fuser -v \"@\"` names who has it open";
     case VLD_E_LOCKED:
-        return "readers must be able to write \"@-lock\": run "
-               "`chgrp " VLD_SERVER_GROUP
-               " \"@-lock\" && chmod 0660 \"@-lock\"`, or, "
-               "where it is missing, `htvalidators -i \"@\" scan FOLDER` as "
-               "the owner of the index";
+        return "who writes to \"@\" must own \"@-lock\", a regular file of "
+               "mode 0600: write as the owner of the index, or, while nothing "
+               "writes to it, remove \"@-lock\", which the next `htvalidators "
+               "-i \"@\" scan FOLDER` makes again";
     case VLD_E_OWNER:
         return "\"@\" must belong to root, to the user who opens it or to "
                "the owner of its folder, and neither it nor its folder may "
                "be writable for everybody: see `ls -la` there, then `chown` "
                "or `chmod o-w`, or name another file";
     case VLD_E_STALE:
-        return "as the owner of the index, run `htvalidators -i \"@\" stat`, "
-               "which makes a new lock file, or remove \"@-lock\"";
+        return "while nothing writes to \"@\", remove \"@-lock\"; the next "
+               "`htvalidators -i \"@\" scan FOLDER` makes it again";
     case VLD_E_REPLACED:
         return "do it again: another file stands at \"@\" now, or none";
     default: return NULL;
@@ -137,8 +134,9 @@ static const char *find_os_cure(apr_status_t rv)
     if (APR_STATUS_IS_EACCES(rv)) {
         return "\"@\" and the folders above it must be accessible: run "
                "`chgrp " VLD_SERVER_GROUP
-               " \"@\" \"@-lock\"` and look at the modes of "
-               "the folders, or run the command as root";
+               " \"@\" && chmod g+r \"@\"` and look at the modes of the "
+               "folders, or run the command as root or as the owner of the "
+               "index";
     }
     if (APR_STATUS_IS_ENOSPC(rv)) {
         return "free space where \"@\" is kept and run `htvalidators -i "

@@ -21,10 +21,8 @@
 #include "index/place.h"
 
 #define DATA_MODE 0640
-#define LOCK_MODE 0660 /* readers write themselves into it */
-#define DATA_BITS 4    /* of those that one who reads the index needs */
-#define LOCK_BITS 6
-#define NEW "-new" /* of a lock file that is not in its place yet */
+#define LOCK_MODE 0600 /* it is LMDB's memory, mutexes with pointers in it */
+#define NEW "-new"     /* of a lock file that is not in its place yet */
 #define FOLDER_MODE 0750
 #define ABOVE_MODE 0755
 
@@ -225,23 +223,28 @@ static apr_status_t look_at_folder(const char *path, struct stat *st)
     return st->st_mode & S_IWOTH ? VLD_E_OWNER : APR_SUCCESS;
 }
 
-static apr_status_t make_files(const char *path, bool data)
+static apr_status_t make_data(const char *path)
+{
+    struct stat folder;
+    apr_status_t rv = look_at_folder(path, &folder);
+
+    return rv == APR_SUCCESS ? make_file(path, DATA_MODE, choose_group(&folder))
+                             : rv;
+}
+
+static apr_status_t make_lock(const char *path)
 {
     char lock[PATH_MAX];
     struct stat folder;
     apr_status_t rv = look_at_folder(path, &folder);
 
-    if (rv == APR_SUCCESS && data) {
-        rv = make_file(path, DATA_MODE, choose_group(&folder));
-    }
     if (rv == APR_SUCCESS) {
         rv = vld_index_files_lock_path(path, lock);
     }
-    return rv == APR_SUCCESS ? make_file(lock, LOCK_MODE, choose_group(&folder))
-                             : rv;
+    return rv == APR_SUCCESS ? make_file(lock, LOCK_MODE, no_group) : rv;
 }
 
-/* By rename: there always is a lock file, which readers could not make. */
+/* By rename: there always is a lock file. */
 apr_status_t vld_index_files_renew_lock(const char *path)
 {
     char lock[PATH_MAX];
@@ -259,7 +262,7 @@ apr_status_t vld_index_files_renew_lock(const char *path)
     if (unlink(made) && errno != ENOENT) {
         return vld_error_os();
     }
-    rv = make_file(made, LOCK_MODE, choose_group(&folder));
+    rv = make_file(made, LOCK_MODE, no_group);
     return rv == APR_SUCCESS && rename(made, lock) ? vld_error_os() : rv;
 }
 
@@ -331,32 +334,39 @@ static apr_status_t check_data(const char *path, vld_store_mode mode,
     return check_owner(path, st);
 }
 
-/* LMDB reads without a lock file on a read-only file system, where nobody
- * writes. */
-static bool is_read_only(const char *path)
+/* Not by name, which could be a link by now. */
+static bool tighten(int fd)
 {
-    char folder[PATH_MAX];
+    char name[64];
 
-    return split_folder(path, folder) == APR_SUCCESS
-           && faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS) && errno == EROFS;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    return !chmod(name, LOCK_MODE);
 }
 
-/* Without opening the file: closing it would release all locks that this
- * process has on it. */
-static apr_status_t check_lock(const char *path)
+/* What stands in the lock file is followed as pointers: nobody else may write
+ * there.  That of an older version has the mode 0660.  It is opened by O_PATH,
+ * because closing it in any other way would release all locks that this process
+ * has on it. */
+static apr_status_t claim_lock(const char *path)
 {
     char lock[PATH_MAX];
     struct stat st;
+    bool good;
+    int fd;
     apr_status_t rv = vld_index_files_lock_path(path, lock);
 
-    if (rv != APR_SUCCESS || is_read_only(path)) {
+    if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (lstat(lock, &st) || !S_ISREG(st.st_mode)
-        || faccessat(AT_FDCWD, lock, R_OK | W_OK, AT_EACCESS)) {
-        return VLD_E_LOCKED;
+    fd = open(lock, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? VLD_E_LOCKED : vld_error_os();
     }
-    return APR_SUCCESS;
+    good = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid()
+           && (!(st.st_mode & 077) || tighten(fd))
+           && !faccessat(AT_FDCWD, lock, R_OK | W_OK, AT_EACCESS);
+    close(fd);
+    return good ? APR_SUCCESS : VLD_E_LOCKED;
 }
 
 apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
@@ -366,89 +376,19 @@ apr_status_t vld_index_files_prepare(const char *path, vld_store_mode mode,
 
     if (mode == VLD_STORE_CREATE && APR_STATUS_IS_ENOENT(rv)) {
         rv = vld_index_files_make_folder(path);
-        rv = rv == APR_SUCCESS ? make_files(path, true) : rv;
+        rv = rv == APR_SUCCESS ? make_data(path) : rv;
         if (rv == APR_SUCCESS) {
             rv = check_data(path, mode, st);
         }
     }
-    if (rv == APR_SUCCESS && mode != VLD_STORE_READ) {
-        rv = make_files(path, false);
+    if (rv != APR_SUCCESS || mode == VLD_STORE_READ) {
+        return rv;
     }
-    return rv == APR_SUCCESS ? check_lock(path) : rv;
-}
-
-/* --- lending to the server ----------------------------------------------- */
-
-static bool may_use(const vld_index_owner *user, const struct stat *st,
-                    mode_t bits)
-{
-    if (st->st_uid == user->uid) {
-        bits <<= 6;
+    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS)) {
+        return vld_error_os();
     }
-    else if (st->st_gid == user->gid) {
-        bits <<= 3;
-    }
-    return (st->st_mode & bits) == bits;
-}
-
-/* By a descriptor, so that the file that is changed is the one that was
- * checked. */
-static bool lend_file(int at, const char *name, const vld_index_owner *user,
-                      mode_t bits)
-{
-    int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    bool lent;
-
-    if (fd < 0) {
-        return false;
-    }
-    lent = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1
-           && (st.st_uid == 0 || st.st_uid == user->uid)
-           && !may_use(user, &st, bits) && !fchown(fd, no_user, user->gid)
-           && !fchmod(fd, (st.st_mode & 07777) | bits << 3);
-    close(fd);
-    return lent;
-}
-
-/* Another user may have put any file into a folder of their own. */
-static int open_roots_folder(const char *path, char name[NAME_MAX + 1])
-{
-    const char *slash = strrchr(path, '/');
-    vld_index_place place;
-    int at;
-
-    if (geteuid() != 0 || !slash || slash == path) {
-        return -1;
-    }
-    at = vld_index_place_open(path, &place);
-    if (place.verdict != VLD_PLACE_ROOTS || place.linked) {
-        vld_index_files_release(at);
-        return -1;
-    }
-    strcpy(name, place.name);
-    return at;
-}
-
-unsigned vld_index_files_lend(const char *path, const vld_index_owner *user)
-{
-    char name[NAME_MAX + 1];
-    char lock[PATH_MAX];
-    unsigned lent = 0;
-    int at = open_roots_folder(path, name);
-
-    if (at < 0) {
-        return 0;
-    }
-    if (name[0] && lend_file(at, name, user, DATA_BITS)) {
-        lent |= VLD_LENT_DATA;
-    }
-    if (name[0] && vld_index_files_lock_path(name, lock) == APR_SUCCESS
-        && lend_file(at, lock, user, LOCK_BITS)) {
-        lent |= VLD_LENT_LOCK;
-    }
-    vld_index_files_release(at);
-    return lent;
+    rv = make_lock(path);
+    return rv == APR_SUCCESS ? claim_lock(path) : rv;
 }
 
 /* --- holding the folder -------------------------------------------------- */

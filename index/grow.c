@@ -1,18 +1,14 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Enlarges the map of a process, where it was given less address space than the
- * index needs by now: only while no thread of the process reads or writes.  It
- * never waits long: a look-up that cannot wait misses. */
+/* Enlarges the map of a writer, where it was given less address space than the
+ * index needs by now.  Look-ups have maps of their own. */
 #include "index/grow.h"
 
 #include <sys/stat.h>
-#include <time.h>
 
 #include "index/fault.h"
 #include "index/guarded.h"
 
-#define WAIT_NS INT64_C(200000000)
-#define NAP_NS INT64_C(200000)
 #define SPARE ((uint64_t)64 << 20)
 /* The last pages may be missing from the file, up to this size: those that one
  * transaction took and gave back. */
@@ -22,22 +18,6 @@ typedef struct grow_call {
     vld_store *store;
     int rc;
 } grow_call;
-
-static bool wait_for_quiet(vld_store *store)
-{
-    const struct timespec nap = { 0, NAP_NS };
-    int64_t left = WAIT_NS;
-
-    while (vld_store_is_busy(store)
-           || __atomic_load_n(&store->writing, __ATOMIC_SEQ_CST)) {
-        if (left <= 0) {
-            return false;
-        }
-        nanosleep(&nap, NULL);
-        left -= NAP_NS;
-    }
-    return true;
-}
 
 /* The size that the meta page claims; 0: the file's length contradicts it, so
  * the page is damaged. */
@@ -85,19 +65,10 @@ static void enlarge_map(void *data)
 bool vld_store_grow(vld_store *store)
 {
     grow_call call = { store, 0 };
-    bool grown = false;
+    bool grown = vld_fault_run(enlarge_map, &call) && !call.rc;
 
-    if (pthread_mutex_trylock(&store->grow_mutex)) {
-        return false;
+    if (!grown) {
+        vld_store_mark_dead(store);
     }
-    __atomic_store_n(&store->growing, 1, __ATOMIC_SEQ_CST);
-    if (wait_for_quiet(store)) {
-        grown = vld_fault_run(enlarge_map, &call) && !call.rc;
-        if (!grown) {
-            vld_store_mark_dead(store);
-        }
-    }
-    __atomic_store_n(&store->growing, 0, __ATOMIC_SEQ_CST);
-    pthread_mutex_unlock(&store->grow_mutex);
     return grown;
 }

@@ -4,21 +4,11 @@
 #include "index/lookup.h"
 
 #include "index/error.h"
-#include "index/grow.h"
-#include "index/guarded.h"
 #include "index/record.h"
+#include "index/tree.h"
 
-typedef struct get_call {
-    apr_status_t rv;
-    vld_store *store;
-    const char *path;
-    size_t len;
-    vld_record *out;
-} get_call;
-
-static inline apr_status_t look_up(const vld_store *store, MDB_txn *txn,
-                                   const char *path, size_t len,
-                                   vld_record *out)
+apr_status_t vld_lookup_in(const vld_store *store, MDB_txn *txn,
+                           const char *path, size_t len, vld_record *out)
 {
     vld_store_key key;
     MDB_val name;
@@ -36,30 +26,41 @@ static inline apr_status_t look_up(const vld_store *store, MDB_txn *txn,
               : vld_record_decode(val.mv_data, val.mv_size, path, len, out);
 }
 
-apr_status_t vld_lookup_in(const vld_store *store, MDB_txn *txn,
-                           const char *path, size_t len, vld_record *out)
-{
-    return look_up(store, txn, path, len, out);
-}
+typedef struct get_call {
+    apr_status_t rv; /* of the record, where the pages are well */
+    const vld_store_key *key;
+    const char *path;
+    size_t len;
+    vld_record *out;
+} get_call;
 
-static void get_as_reader(void *data)
+static apr_status_t get_record(const vld_view *view, void *data)
 {
     get_call *call = data;
-    MDB_txn *txn;
-    int rc = vld_store_enter(call->store, &txn);
+    const unsigned char *files;
+    vld_octets value;
+    apr_status_t rv = vld_tree_database(view, "files", &files);
 
-    if (rc) {
-        call->rv = vld_error_mdb(rc);
-        return;
+    if (rv != APR_SUCCESS) {
+        return VLD_E_DAMAGED;
     }
-    call->rv = look_up(call->store, txn, call->path, call->len, call->out);
-    vld_store_leave(call->store);
+    rv = vld_tree_get(view, files, call->key->data, call->key->size, &value);
+    call->rv = rv == APR_SUCCESS
+                   ? vld_record_decode(value.data, value.size, call->path,
+                                       call->len, call->out)
+                   : rv;
+    return rv;
 }
 
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out)
 {
-    get_call call = { APR_SUCCESS, store, path, len, out };
+    vld_store_key key;
+    get_call call = { APR_SUCCESS, &key, path, len, out };
+    apr_status_t rv = vld_store_key_of(path, len, &key);
 
-    return vld_store_run(store, get_as_reader, &call);
+    if (rv == APR_SUCCESS) {
+        rv = vld_view_read(store, get_record, &call);
+    }
+    return rv == APR_SUCCESS ? call.rv : rv;
 }

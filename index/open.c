@@ -7,13 +7,11 @@
 #endif
 #include "index/store.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "index/current.h"
 #include "index/databases.h"
@@ -22,14 +20,11 @@
 #include "index/files.h"
 #include "index/guarded.h"
 #include "index/heads.h"
-#include "index/readers.h"
+#include "index/map.h"
 
-/* One size for all processes, so that no map has to grow under a reader.  It is
- * address space, not memory. */
-#define MAP_MOST                                                               \
-    (sizeof(size_t) > 4 ? (size_t)((uint64_t)16 << 30) : (size_t)1 << 30)
-#define MAP_LEAST ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
-#define MAX_READERS 4096
+/* How far writers let an index grow.  It is address space, not memory. */
+#define MAP_MOST ((size_t)16 << 30)
+#define MAP_LEAST ((size_t)1 << 30)
 #define MAX_DATABASES 8
 #define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS)
 
@@ -44,9 +39,6 @@ static int create_env(MDB_env **out, size_t map_size)
         return rc;
     }
     rc = mdb_env_set_mapsize(env, map_size);
-    if (!rc) {
-        rc = mdb_env_set_maxreaders(env, MAX_READERS);
-    }
     if (!rc) {
         rc = mdb_env_set_maxdbs(env, MAX_DATABASES);
     }
@@ -70,16 +62,12 @@ typedef struct open_call {
 static void open_env_of_size(open_call *call, size_t map_size)
 {
     vld_store *store = call->store;
-    unsigned flags = ENV_FLAGS;
 
-    if (store->mode == VLD_STORE_READ) {
-        flags |= MDB_RDONLY;
-    }
     call->rc = create_env(&store->env, map_size);
     if (call->rc) {
         return;
     }
-    call->rc = mdb_env_open(store->env, store->path, flags, 0640);
+    call->rc = mdb_env_open(store->env, store->path, ENV_FLAGS, 0600);
     if (call->rc) {
         mdb_env_close(store->env);
         store->env = NULL;
@@ -114,8 +102,13 @@ static int64_t read_birth_ns(int fd)
     return 0;
 }
 
+static bool is_same_file(const struct stat *st, const struct stat *other)
+{
+    return st->st_dev == other->st_dev && st->st_ino == other->st_ino;
+}
+
 /* LMDB opened the file by its name: it must be the one that was checked. */
-static apr_status_t note_file(vld_store *store, const struct stat *seen)
+static apr_status_t check_file(const vld_store *store, const struct stat *seen)
 {
     struct stat st;
     mdb_filehandle_t fd;
@@ -127,22 +120,13 @@ static apr_status_t note_file(vld_store *store, const struct stat *seen)
     if (fstat(fd, &st)) {
         return vld_error_os();
     }
-    if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino) {
-        return VLD_E_NOT_INDEX;
-    }
-    store->dev = st.st_dev;
-    store->ino = st.st_ino;
-    store->born_ns = read_birth_ns(fd);
-    store->least_size = st.st_size;
-    return APR_SUCCESS;
+    return is_same_file(&st, seen) ? APR_SUCCESS : VLD_E_REPLACED;
 }
 
-/* --- what is inside ------------------------------------------------------ */
-
-/* A lock file has the number of its index's last transaction.  That of another
- * index would give readers a snapshot that never was: keys would be missing.
- * (A transaction may be committed between two of these questions, and its
- * number is in the file before it is in the lock file.) */
+/* A lock file has the number of its index's last transaction.  With that of
+ * another index a writer would overwrite pages in use.  (A transaction may be
+ * committed between two of these questions, and its number is in the file
+ * before it is in the lock file.) */
 static apr_status_t check_lock_fits(vld_store *store, uint64_t before,
                                     MDB_txn *txn)
 {
@@ -168,21 +152,18 @@ static void inspect_env(void *data)
     mdb_reader_check(store->env, &dead);
     call->rv = vld_error_mdb(mdb_env_info(store->env, &info));
     if (call->rv == APR_SUCCESS) {
-        call->rv = vld_error_mdb(vld_store_begin_reading(store, &txn));
+        call->rv = vld_error_mdb(
+            mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn));
     }
     if (call->rv != APR_SUCCESS) {
         return;
     }
     call->rv = check_lock_fits(store, info.me_last_txnid, txn);
-    if (call->rv == APR_SUCCESS) {
-        call->rv = vld_databases_inspect(store, txn);
-    }
-    if (call->rv == APR_SUCCESS) {
-        /* Committed, because that is what keeps the handles. */
-        call->rv = vld_error_mdb(mdb_txn_commit(txn));
+    if (call->rv != APR_SUCCESS) {
+        mdb_txn_abort(txn);
         return;
     }
-    mdb_txn_abort(txn);
+    call->rv = vld_databases_open(store, txn);
     if (call->rv == VLD_E_NOT_INDEX && store->mode == VLD_STORE_CREATE) {
         call->rv = vld_databases_make(store);
     }
@@ -193,28 +174,29 @@ static void close_env(void *env)
     mdb_env_close(env);
 }
 
-static void drop_env(vld_store *store)
+static void drop_files(vld_store *store)
 {
     if (store->env) {
         vld_fault_run(close_env, store->env);
         store->env = NULL;
     }
+    vld_map_close(store);
+    if (store->fd >= 0) {
+        close(store->fd);
+        store->fd = -1;
+    }
 }
 
-static apr_status_t open_files(vld_store *store)
+static apr_status_t open_to_write(vld_store *store, const struct stat *seen)
 {
     open_call call = { APR_SUCCESS, store, 0 };
-    struct stat st;
-    apr_status_t rv = vld_index_files_prepare(store->path, store->mode, &st);
+    apr_status_t rv = vld_heads_check(store->path);
 
-    if (rv == APR_SUCCESS) {
-        rv = vld_heads_check(store->path);
-    }
     if (rv == APR_SUCCESS) {
         rv = vld_store_run(store, open_env, &call);
     }
     if (rv == APR_SUCCESS) {
-        rv = note_file(store, &st);
+        rv = check_file(store, seen);
     }
     if (rv == APR_SUCCESS) {
         vld_store_note_lock(store);
@@ -223,27 +205,78 @@ static apr_status_t open_files(vld_store *store)
     return rv;
 }
 
-#define HOLD_MS 2000
-#define READER_HOLD_MS 200
+static apr_status_t open_file(vld_store *store, const struct stat *seen)
+{
+    struct stat st;
 
-/* A reader that may not hold the folder, or not now, opens all the same:
- * check_lock_fits shows whether it got two files that belong together. */
+    store->fd = open(store->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (store->fd < 0 || fstat(store->fd, &st)) {
+        return vld_error_os();
+    }
+    if (!is_same_file(&st, seen)) {
+        return VLD_E_REPLACED;
+    }
+    store->dev = st.st_dev;
+    store->ino = st.st_ino;
+    store->born_ns = read_birth_ns(store->fd);
+    return APR_SUCCESS;
+}
+
+static apr_status_t open_to_read(vld_store *store, const struct stat *seen)
+{
+    apr_status_t rv = open_file(store, seen);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_heads_read(store->fd, &store->page_size);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = vld_map_open(store);
+    }
+    return rv == APR_SUCCESS ? vld_databases_inspect(store) : rv;
+}
+
+static apr_status_t open_files(vld_store *store)
+{
+    struct stat st;
+    apr_status_t rv = vld_index_files_prepare(store->path, store->mode, &st);
+
+    if (rv == APR_SUCCESS && store->mode != VLD_STORE_READ) {
+        rv = open_to_write(store, &st);
+    }
+    return rv == APR_SUCCESS ? open_to_read(store, &st) : rv;
+}
+
+#define REPLACED_MOST 16
+
+/* Who only reads holds nothing: the file may be replaced between its check and
+ * its opening. */
+static apr_status_t open_one_of(vld_store *store)
+{
+    apr_status_t rv = open_files(store);
+
+    for (int i = 0; i < REPLACED_MOST && rv == VLD_E_REPLACED; i++) {
+        drop_files(store);
+        rv = open_files(store);
+    }
+    return rv;
+}
+
+#define HOLD_MS 2000
+
+/* alone: a lock file that belongs to another index is replaced. */
 static apr_status_t open_holding(vld_store *store, bool alone)
 {
-    bool reads = store->mode == VLD_STORE_READ;
     int held;
-    apr_status_t rv = vld_index_files_hold(store->path, alone,
-                                           reads ? READER_HOLD_MS : HOLD_MS,
-                                           &held);
+    apr_status_t rv = vld_index_files_hold(store->path, alone, HOLD_MS, &held);
 
-    if (rv != APR_SUCCESS && (!reads || alone)) {
+    if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = open_files(store);
+    rv = open_one_of(store);
     if (rv == VLD_E_STALE && alone) {
-        drop_env(store);
+        drop_files(store);
         rv = vld_index_files_renew_lock(store->path);
-        rv = rv == APR_SUCCESS ? open_files(store) : VLD_E_STALE;
+        rv = rv == APR_SUCCESS ? open_one_of(store) : VLD_E_STALE;
     }
     vld_index_files_release(held);
     return rv;
@@ -255,11 +288,14 @@ static apr_status_t open_store(vld_store *store)
     apr_status_t rv = makes ? vld_index_files_make_folder(store->path)
                             : APR_SUCCESS;
 
+    if (store->mode == VLD_STORE_READ) {
+        return open_one_of(store);
+    }
     if (rv == APR_SUCCESS) {
         rv = open_holding(store, makes);
     }
     if (rv == VLD_E_STALE) {
-        drop_env(store);
+        drop_files(store);
         rv = open_holding(store, true);
     }
     return rv;
@@ -292,7 +328,7 @@ static vld_store *allocate_store(const char *path, vld_store_mode mode)
     store->given = strdup(path);
     store->path = resolve_link(path);
     store->mode = mode;
-    pthread_mutex_init(&store->grow_mutex, NULL);
+    store->fd = -1;
     if (!store->given || !store->path) {
         vld_store_close(store);
         return NULL;
@@ -322,9 +358,7 @@ apr_status_t vld_store_open(vld_store **out, const char *path,
 
 void vld_store_close(vld_store *store)
 {
-    vld_store_drop_readers(store);
-    drop_env(store);
-    pthread_mutex_destroy(&store->grow_mutex);
+    drop_files(store);
     free(store->given);
     free(store->path);
     free(store);

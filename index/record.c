@@ -210,6 +210,7 @@ apr_status_t vld_record_decode(const void *data, size_t size, const char *path,
     if (size < VLD_RECORD_SIZE || !is_made_for(value, size, path, len)) {
         return VLD_E_DAMAGED;
     }
+    memset(&r, 0, sizeof(r)); /* equal records have equal octets */
     memcpy(r.digest.bytes, value + AT_DIGEST, sizeof(r.digest));
     r.identity.size = vld_get64(value + AT_SIZE);
     r.identity.mtime_ns = (int64_t)vld_get64(value + AT_MTIME);

@@ -7,119 +7,79 @@
 #include "validators/bytes.h"
 #include "index/databases.h"
 #include "index/error.h"
-#include "index/grow.h"
-#include "index/guarded.h"
+#include "index/tree.h"
 
-typedef struct stat_call {
-    apr_status_t rv;
-    vld_store *store;
-    vld_store_info *out;
-} stat_call;
-
-static int count_line(const char *line, void *baton)
+static uint64_t count_pages(const unsigned char *db)
 {
-    unsigned *lines = baton;
+    uint64_t pages = 0;
 
-    (void)line;
-    ++*lines;
-    return 0;
-}
-
-/* me_numreaders is a high-water mark, so count the lines of mdb_reader_list:
- * one heading and one per slot, or a single line when there is none. */
-static uint32_t count_readers(MDB_env *env)
-{
-    unsigned lines = 0;
-
-    if (mdb_reader_list(env, count_line, &lines) < 0 || !lines) {
-        return 0;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        pages += vld_get64_native(db + VLD_DB_PAGES + 8 * kind);
     }
-    return lines - 1;
+    return pages;
 }
 
-static uint64_t count_pages(MDB_txn *txn, MDB_dbi dbi, uint64_t *entries)
+static apr_status_t read_meta_figures(const vld_view *view, vld_store_info *out)
 {
-    MDB_stat st;
-
-    if (mdb_stat(txn, dbi, &st)) {
-        return 0;
-    }
-    *entries = st.ms_entries;
-    return st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
-}
-
-static void read_meta_figures(vld_store *store, MDB_txn *txn,
-                              vld_store_info *out)
-{
-    MDB_val val;
+    vld_octets value;
     size_t len;
+    apr_status_t rv = vld_databases_get_meta(view, "format", &value);
 
-    if (!vld_databases_get_meta(store, txn, "format", &val)
-        && val.mv_size == 4) {
-        out->format = vld_get32(val.mv_data);
+    if (rv == APR_SUCCESS && value.size == 4) {
+        out->format = vld_get32(value.data);
     }
-    if (!vld_databases_get_meta(store, txn, "created", &val)
-        && val.mv_size == 8) {
-        out->created_ns = (int64_t)vld_get64(val.mv_data);
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
+        rv = vld_databases_get_meta(view, "created", &value);
     }
-    if (!vld_databases_get_meta(store, txn, "tool", &val)) {
-        len = val.mv_size < sizeof(out->tool) ? val.mv_size
-                                              : sizeof(out->tool) - 1;
-        memcpy(out->tool, val.mv_data, len);
+    if (rv == APR_SUCCESS && value.size == 8) {
+        out->created_ns = (int64_t)vld_get64(value.data);
     }
+    if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
+        rv = vld_databases_get_meta(view, "tool", &value);
+    }
+    if (rv == APR_SUCCESS) {
+        len = value.size < sizeof(out->tool) ? value.size
+                                             : sizeof(out->tool) - 1;
+        memcpy(out->tool, value.data, len);
+    }
+    return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
 }
 
-static void read_figures(vld_store *store, MDB_txn *txn, vld_store_info *out)
+static apr_status_t read_figures(const vld_view *view, void *data)
 {
-    enum { FREE_PAGES, MAIN }; /* LMDB's own databases */
-    uint64_t pages = 2;        /* its two heads */
-    uint64_t others;
-    MDB_stat st;
+    enum { HEADS = 2 };
+    vld_store_info *out = data;
+    const unsigned char *files, *meta;
+    uint64_t pages = HEADS;
 
-    pages += count_pages(txn, store->files, &out->files);
-    pages += count_pages(txn, store->meta, &others);
-    pages += count_pages(txn, FREE_PAGES, &others);
-    pages += count_pages(txn, MAIN, &others);
-    if (!mdb_env_stat(store->env, &st)) {
-        out->used_bytes = pages * st.ms_psize;
+    memset(out, 0, sizeof(*out));
+    if (vld_tree_database(view, "files", &files)
+        || vld_tree_database(view, "meta", &meta)) {
+        return VLD_E_DAMAGED;
     }
-    read_meta_figures(store, txn, out);
-}
-
-static void read_stat(void *data)
-{
-    stat_call *call = data;
-    vld_store *store = call->store;
-    MDB_envinfo info;
-    MDB_txn *txn;
-    int dead;
-    int rc = vld_store_enter(store, &txn);
-
-    if (!rc) {
-        read_figures(store, txn, call->out);
-        vld_store_leave(store);
-        mdb_reader_check(store->env, &dead);
-        rc = mdb_env_info(store->env, &info);
-    }
-    call->rv = vld_error_mdb(rc);
-    if (rc) {
-        return;
-    }
-    call->out->map_bytes = info.me_mapsize;
-    call->out->txn = info.me_last_txnid;
-    call->out->max_readers = info.me_maxreaders;
-    call->out->readers = count_readers(store->env);
+    pages += count_pages(files);
+    pages += count_pages(meta);
+    pages += count_pages(view->head + VLD_HEAD_FREE);
+    pages += count_pages(view->head + VLD_HEAD_MAIN);
+    out->files = vld_get64_native(files + VLD_DB_ENTRIES);
+    out->used_bytes = pages * view->page_size;
+    out->map_bytes = vld_get64_native(view->head + VLD_HEAD_MAP_SIZE);
+    out->txn = view->txn;
+    return read_meta_figures(view, out);
 }
 
 apr_status_t vld_store_stat(vld_store *store, vld_store_info *out)
 {
-    stat_call call = { APR_SUCCESS, store, out };
     struct stat st;
+    apr_status_t rv;
 
-    memset(out, 0, sizeof(*out));
     if (stat(store->path, &st)) {
         return vld_error_os();
     }
+    rv = vld_view_read(store, read_figures, out);
+    if (rv != APR_SUCCESS) {
+        memset(out, 0, sizeof(*out));
+    }
     out->file_bytes = (uint64_t)st.st_size;
-    return vld_store_run(store, read_stat, &call);
+    return rv;
 }

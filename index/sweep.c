@@ -150,7 +150,7 @@ apr_status_t vld_sweep_add(vld_sweep *sweep, const char *path, size_t len)
     if (APR_STATUS_IS_NOTFOUND(rv) || APR_STATUS_IS_EINVAL(rv)) {
         return APR_SUCCESS;
     }
-    return rv == APR_SUCCESS || rv == VLD_E_DAMAGED
+    return rv == APR_SUCCESS || rv == VLD_E_DAMAGED || rv == VLD_E_UNKNOWN
                ? append_path(sweep, path, len)
                : rv;
 }

@@ -84,9 +84,9 @@ static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
                && vld_identity_equal(&id, &record->identity,
                                      VLD_COMPARE_STRICT);
     }
-    /* One record that does not check is made again; a store that does not
-     * work is another matter. */
-    if (!APR_STATUS_IS_NOTFOUND(rv)
+    /* One record that does not check is made again, and so is one of which
+     * nobody knows; a store that does not work is another matter. */
+    if (!APR_STATUS_IS_NOTFOUND(rv) && rv != VLD_E_UNKNOWN
         && (rv != VLD_E_DAMAGED || vld_store_is_dead(w->run->store))) {
         vld_pool_end(w->pool, rv);
         return true;

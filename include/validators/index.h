@@ -6,6 +6,7 @@
 #define VALIDATORS_INDEX_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <apr_errno.h>
@@ -20,9 +21,11 @@
 #define VLD_E_VERSION (VLD_E_FIRST + 1)   /* another format version */
 #define VLD_E_DAMAGED (VLD_E_FIRST + 2)   /* pages or a record do not check */
 #define VLD_E_FULL (VLD_E_FIRST + 3)      /* the map's size is used up */
-#define VLD_E_READERS (VLD_E_FIRST + 4)   /* no free reader slot */
-#define VLD_E_LOCKED (VLD_E_FIRST + 5)    /* the lock file is not usable */
-#define VLD_E_OWNER (VLD_E_FIRST + 6)     /* strangers could have written it */
+#define VLD_E_UNKNOWN                                                          \
+    (VLD_E_FIRST + 4) /* writers were too fast for a look: not found or found,
+                       * nobody knows */
+#define VLD_E_LOCKED (VLD_E_FIRST + 5) /* the lock file is another's too */
+#define VLD_E_OWNER (VLD_E_FIRST + 6)  /* strangers could have written it */
 #define VLD_E_REPLACED                                                         \
     (VLD_E_FIRST + 7) /* another file is at the path now:
                        * close the store, open it again,
@@ -91,46 +94,46 @@ void vld_index_files_make_above(const char *path);
 bool vld_index_files_make_folder_for(const char *path,
                                      const vld_index_owner *owner);
 
-/* As root, let a user read the index at path and write its lock file, where the
- * user could not: change the group of the files to the user's, and add the
- * group's permissions.  Only for regular files with one name that belong to
- * root or to the user, in a folder that is VLD_PLACE_ROOTS.  Returns the set of
- * the files that were changed; 0: none, or the caller is not root. */
-enum { VLD_LENT_DATA = 1, VLD_LENT_LOCK = 2 };
-unsigned vld_index_files_lend(const char *path, const vld_index_owner *user);
+/* As root, let a user read the index at path, where the user could not: change
+ * the group of the file to the user's, and add the group's permission.  Only
+ * for a regular file with one name that belongs to root or to the user, in a
+ * folder that is VLD_PLACE_ROOTS.  False: nothing was changed. */
+bool vld_index_files_lend(const char *path, const vld_index_owner *user);
 
 /* --- store -----------------------------------------------------------------
- * One vld_store a process and file; opened after fork.  A store may be used
- * by all threads of the process: each thread has a reader of its own behind
- * vld_store_get; batches are made by one thread at a time. */
+ * A store may be used by all threads of the process, and be read by children
+ * that are forked later.  Batches are made by one thread at a time, in the
+ * process that has opened it; one process has one store open for writing. */
 typedef struct vld_store vld_store;
 
 typedef enum vld_store_mode {
-    VLD_STORE_READ,  /* must exist */
+    VLD_STORE_READ,  /* must exist; needs no more than the right to read */
     VLD_STORE_WRITE, /* must exist */
     VLD_STORE_CREATE /* made when absent, with its folder (one level) */
 } vld_store_mode;
 
 /* Open the index at path.  *out lives until vld_store_close.  READ mode changes
- * nothing on disk but the lock file: it enters itself in the reader table, or
- * replaces a lock file that belongs to another index.  Stale readers are
- * cleared.  The folder is held (flock) during the call, so that index and lock
- * file are not replaced between the two opens; APR_EAGAIN: another process has
- * held it for 2 s.  A symbolic link at the end of path is followed.
+ * nothing on disk, takes no lock, and keeps no writer from a page.  The others
+ * open the lock file, too, which they make, or replace where it belongs to
+ * another index, and whose mode they set to 0600.  They hold the folder (flock)
+ * during the call, so that index and lock file are not replaced between the two
+ * opens; APR_EAGAIN: another process has held it for 2 s.  A symbolic link at
+ * the end of path is followed.
  *
  * Refused:
  * - a file that is empty, not regular, or not an index (VLD_E_NOT_INDEX;
  *   CREATE mode fills an empty file);
  * - another format (VLD_E_VERSION);
  * - a file that is cut short or inconsistent (VLD_E_DAMAGED);
- * - a lock file that cannot be written or is a symbolic link (VLD_E_LOCKED), or
- *   that belongs to another index and cannot be replaced (VLD_E_STALE);
+ * - for writing: a lock file that is not the caller's own, not regular, or that
+ *   others may open and that cannot be tightened (VLD_E_LOCKED), or that
+ *   belongs to another index and cannot be replaced (VLD_E_STALE);
  * - a file whose owner is neither root, nor the caller, nor the owner of its
  *   folder; a file or folder that everybody may write to (VLD_E_OWNER);
  * - a file that does not exist (APR_STATUS_IS_ENOENT).
  *
- * New files get the modes 0640 and 0660 (lock file) and the group of their
- * folder.  Where root makes them in a folder of root's group, they get the
+ * New files get the modes 0640 and 0600 (lock file), the index the group of
+ * its folder.  Where root makes it in a folder of root's group, it gets the
  * group of httpd's children (configure --with-server-group).
  *
  * The first call of a process installs handlers for SIGBUS and SIGSEGV.  After
@@ -138,14 +141,14 @@ typedef enum vld_store_mode {
  * VLD_E_DAMAGED for ever.  Signals that do not come from a call to a store go
  * to the handlers that were installed before.
  *
- * LMDB and POSIX locks: a process that opens a file again (it was replaced, or
- * is damaged) closes the old store before, when no thread is in it, or never.
- * Closing it afterwards would release the locks of the new store. */
+ * LMDB and POSIX locks: a process that opens a file again for writing (it was
+ * replaced, or is damaged) closes the old store before, when no thread is in
+ * it, or never.  Closing it afterwards would release the locks of the new
+ * store. */
 apr_status_t vld_store_open(vld_store **out, const char *path,
                             vld_store_mode mode);
 
-/* Close; no other thread may be in the store.  (httpd's children do not call
- * it: their readers' slots are cleared by the next opener.) */
+/* Close; no other thread may be in the store. */
 void vld_store_close(vld_store *store);
 
 /* The number of the last committed transaction, as look-ups that begin after
@@ -160,29 +163,33 @@ uint64_t vld_store_txn(vld_store *store);
 uint64_t vld_store_file_number(const vld_store *store);
 
 /* Whether the files at the store's path are still those that are open (device
- * and inode, of the lock file too), the index is not shorter than it was, and
- * no fault was met.  Costs two stats. */
+ * and inode, of a writer's lock file too), the index is not shorter than it
+ * was, and no fault was met.  Costs one stat or two. */
 bool vld_store_is_current(const vld_store *store);
 
 /* Whether a stat is that of the store's file or of its lock file.  A process
  * must not open and close these: that would release LMDB's locks. */
 bool vld_store_is_own(const vld_store *store, const struct stat *st);
 
-/* Whether the store's file is at its path, or its lock file at that of the
- * lock: a store that is opened there now would have one of them open too. */
+/* Whether the file of a store that is open for writing is at its path, or its
+ * lock file at that of the lock: a store that is opened there now would have
+ * one of them open too.  False where it is open to be read only: it has no
+ * locks. */
 bool vld_store_is_in_place(const vld_store *store);
 
 /* Look a path up (absolute, real, no trailing slash; any octets but NUL, up
  * to 65,535 of them).  APR_SUCCESS; APR_NOTFOUND; APR_EINVAL: the path is not
- * absolute or too long; VLD_E_DAMAGED: the record does not check, or a fault
- * was met (vld_store_is_dead tells which); others. */
+ * absolute or too long; VLD_E_DAMAGED: the record does not check, or the pages
+ * do not (then vld_store_is_dead); VLD_E_UNKNOWN: writers were too fast, there
+ * may be a record or none; others. */
 apr_status_t vld_store_get(vld_store *store, const char *path, size_t len,
                            vld_record *out);
 
 /* Whether a path may have a record: absolute, without NUL, not too long. */
 bool vld_path_is_valid(const char *path, size_t len);
 
-/* Whether a fault was met: then every call returns VLD_E_DAMAGED. */
+/* Whether a fault or an impossible page was met: then every call returns
+ * VLD_E_DAMAGED. */
 bool vld_store_is_dead(const vld_store *store);
 
 /* --- writing ----------------------------------------------------------------
@@ -247,8 +254,8 @@ apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
  * record that does not check is passed as record == NULL; where its path is
  * lost, path is its key (it begins with NUL), which vld_batch_delete accepts.
  * A status of the callback other than APR_SUCCESS ends the walk and is
- * returned.  No transaction is open during the callback: it may use the store
- * and write to it, and a long walk never pins old pages.  Records that are
+ * returned.  The callback may use the store and write to it, and a long walk
+ * keeps no old pages.  Records that are
  * committed during the walk may or may not be met. */
 typedef apr_status_t (*vld_record_cb)(void *baton, const char *path, size_t len,
                                       const vld_record *record);
@@ -315,10 +322,8 @@ typedef struct vld_store_info {
     uint64_t files;      /* records */
     uint64_t file_bytes; /* octets of the index file */
     uint64_t used_bytes; /* octets of it in use */
-    uint64_t map_bytes;  /* its maximum size */
+    uint64_t map_bytes;  /* how long its last writer lets it become */
     uint64_t txn;
-    uint32_t readers; /* slots in use */
-    uint32_t max_readers;
     uint32_t format; /* version */
     int64_t created_ns;
     char tool[64]; /* version of the tool that made it */

@@ -104,6 +104,9 @@ static void look_at_open(request_rec *r, const char *path, int fd,
         facts.record = &found.record;
         facts.link_s = found.link_mtime_s;
     }
+    if (found.is_unknown) {
+        return;
+    }
     if (key) {
         vld_answer_memory(r, key, &memory);
         facts.may_be_remembered = key->len && vld_access_anonymous(r);

@@ -7,6 +7,7 @@
 #endif
 #include "server/index/handle.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -44,15 +45,21 @@ static struct {
 
 /* --- what the server's user may do ---------------------------------------- */
 
-/* Whether the server's user has access (R_OK, W_OK, F_OK) to the file at the
- * index's path with a suffix. */
-static bool may_access(const char *suffix, int what)
+/* The index's path with a suffix; false: too long. */
+static bool name_file(const char *suffix, char name[PATH_MAX])
 {
     const char *path = vld_config_global()->index_path;
+
+    return (apr_size_t)apr_snprintf(name, PATH_MAX, "%s%s", path, suffix)
+           < PATH_MAX - 1;
+}
+
+/* Whether the server's user has access (R_OK, W_OK, F_OK) to the index. */
+static bool may_access(int what)
+{
     char name[PATH_MAX];
 
-    return (apr_size_t)apr_snprintf(name, sizeof(name), "%s%s", path, suffix)
-               < sizeof(name) - 1
+    return name_file("", name)
            && faccessat(AT_FDCWD, name, what, AT_EACCESS) == 0;
 }
 
@@ -73,7 +80,7 @@ static bool is_being_made(apr_status_t rv)
 {
     struct stat st;
 
-    return (rv == VLD_E_NOT_INDEX || rv == VLD_E_LOCKED)
+    return rv == VLD_E_NOT_INDEX
            && stat(vld_config_global()->index_path, &st) == 0
            && st.st_uid == geteuid()
            && apr_time_sec(apr_time_now()) - st.st_mtime < MAKING_MOST_S;
@@ -86,12 +93,24 @@ static bool will_be_made(apr_status_t rv)
            && may_make_files();
 }
 
+/* A lock file that is not there yet is made. */
+static bool may_lock(void)
+{
+    char name[PATH_MAX];
+    struct stat st;
+
+    if (!name_file("-lock", name)) {
+        return false;
+    }
+    return lstat(name, &st) == 0 ? st.st_uid == geteuid() : errno == ENOENT;
+}
+
 /* A process has one store, which is opened for every use: for writing, if the
  * children index files and the server's user may write. */
 static vld_store_mode mode_to_open(void)
 {
-    return handle.indexes && may_access("", R_OK | W_OK)
-                   && may_access("-lock", R_OK | W_OK) && may_make_files()
+    return handle.indexes && may_access(R_OK | W_OK) && may_lock()
+                   && may_make_files()
                ? VLD_STORE_WRITE
                : VLD_STORE_READ;
 }
@@ -99,7 +118,7 @@ static vld_store_mode mode_to_open(void)
 bool vld_index_may_write(void)
 {
     return mode_to_open() == VLD_STORE_WRITE
-           || (handle.indexes && !may_access("", F_OK) && may_make_files());
+           || (handle.indexes && !may_access(F_OK) && may_make_files());
 }
 
 /* --- who uses which store ------------------------------------------------- */
@@ -151,9 +170,9 @@ static vld_open_store *close_replaced(void)
     return free_one;
 }
 
-/* Closing a file drops every lock that this process has on it, LMDB's and its
- * readers' too.  So a store with the files that are in place now is closed
- * before another one is opened there.  False: a thread still uses it. */
+/* Closing a file drops every lock that this process has on it, LMDB's too.  So
+ * a store with the files that are in place now is closed before another one is
+ * opened there.  False: a thread still uses it. */
 static bool close_in_place(void)
 {
     apr_int64_t left = RELEASE_MOST_US;
@@ -186,6 +205,21 @@ static void look_again_soon(void)
                      __ATOMIC_RELAXED);
 }
 
+/* Reading needs less than writing: no lock file. */
+static apr_status_t open_store(vld_store **out, const char *path,
+                               vld_store_mode *mode)
+{
+    apr_status_t to_write = vld_store_open(out, path, *mode);
+
+    if (to_write == APR_SUCCESS || *mode != VLD_STORE_WRITE
+        || vld_store_open(out, path, VLD_STORE_READ) != APR_SUCCESS) {
+        return to_write;
+    }
+    *mode = VLD_STORE_READ;
+    vld_index_log_write_error(to_write);
+    return APR_SUCCESS;
+}
+
 /* By one thread at a time. */
 static void open_anew(vld_store_mode mode)
 {
@@ -197,7 +231,7 @@ static void open_anew(vld_store_mode mode)
         look_again_soon();
         return;
     }
-    rv = vld_store_open(&h->store, path, mode);
+    rv = open_store(&h->store, path, &mode);
     /* A store whose file was removed is stale: drop it even if no other takes
      * its place. */
     if (rv == APR_SUCCESS) {
@@ -268,15 +302,27 @@ vld_open_store *vld_index_acquire(apr_time_t now)
     return acquire_current();
 }
 
+/* It was opened to be read because there was something wrong with its lock
+ * file, and is not known to be so any more. */
+static bool may_be_writable(void)
+{
+    vld_open_store *h = acquire_current();
+    bool may = h && !h->writable && mode_to_open() == VLD_STORE_WRITE;
+
+    if (h) {
+        vld_index_release(h);
+    }
+    return may;
+}
+
 vld_open_store *vld_index_acquire_to_write(bool *read_only)
 {
     vld_open_store *open;
 
-    if (!is_current()) {
+    if (!is_current() || may_be_writable()) {
         /* The index is made in a folder that exists; no folder is made. */
-        open_current(may_access("", F_OK) || !may_make_files()
-                         ? mode_to_open()
-                         : VLD_STORE_CREATE);
+        open_current(may_access(F_OK) || !may_make_files() ? mode_to_open()
+                                                           : VLD_STORE_CREATE);
     }
     open = acquire_current();
     *read_only = open && !open->writable;

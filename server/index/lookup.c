@@ -1,6 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Look-ups in the child's store.  An error is logged and counts as a miss. */
+/* Look-ups in the child's store.  An error is logged and counts as a miss;
+ * what is not known counts as neither. */
 #include "server/index/lookup.h"
 
 #include <limits.h>
@@ -43,13 +44,15 @@ apr_uint64_t vld_index_txn_lately(apr_time_t now)
     return __atomic_load_n(&number, __ATOMIC_ACQUIRE);
 }
 
-static bool find_at(vld_store *store, const char *path, vld_record *out)
+static bool find_at(vld_store *store, const char *path, vld_lookup *out)
 {
-    apr_status_t rv = vld_store_get(store, path, strlen(path), out);
+    apr_status_t rv = vld_store_get(store, path, strlen(path), &out->record);
 
-    /* VLD_E_FULL: another thread is enlarging the map. */
-    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv) && rv != APR_NOTFOUND
-        && rv != VLD_E_FULL) {
+    if (rv == VLD_E_UNKNOWN) {
+        out->is_unknown = true;
+    }
+    else if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)
+             && rv != APR_NOTFOUND) {
         vld_index_log_lookup_error(store, path, rv);
     }
     return rv == APR_SUCCESS;
@@ -85,12 +88,15 @@ static bool find_in(vld_store *store, const char *path, vld_lookup *out)
     char real[PATH_MAX];
 
     out->txn = vld_store_txn(store);
-    if (find_at(store, path, &out->record)) {
+    if (find_at(store, path, out)) {
         return true;
+    }
+    if (out->is_unknown) {
+        return false;
     }
     out->link_mtime_s = latest_link_of(path);
     return out->link_mtime_s && realpath(path, real)
-           && find_at(store, real, &out->record);
+           && find_at(store, real, out);
 }
 
 bool vld_index_find(apr_time_t now, const char *path, vld_lookup *out)
@@ -98,6 +104,7 @@ bool vld_index_find(apr_time_t now, const char *path, vld_lookup *out)
     vld_open_store *open = vld_index_acquire(now);
     bool found = false;
 
+    out->is_unknown = false;
     out->link_mtime_s = 0;
     out->txn = 0;
     if (open) {

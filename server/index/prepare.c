@@ -27,27 +27,16 @@ static vld_index_owner server_user(void)
     return user;
 }
 
-static void log_granted(server_rec *s, const char *path)
-{
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                 "%s: now of the server's group, which reads the index", path);
-}
-
-void vld_index_grant_to_group(server_rec *s, apr_pool_t *ptemp)
+void vld_index_grant_to_group(server_rec *s)
 {
     const char *path = vld_config_global()->index_path;
     vld_index_owner user = server_user();
-    unsigned lent;
 
-    if (!vld_config_global()->any_engine_on) {
-        return;
-    }
-    lent = vld_index_files_lend(path, &user);
-    if (lent & VLD_LENT_DATA) {
-        log_granted(s, path);
-    }
-    if (lent & VLD_LENT_LOCK) {
-        log_granted(s, apr_pstrcat(ptemp, path, "-lock", NULL));
+    if (vld_config_global()->any_engine_on
+        && vld_index_files_lend(path, &user)) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     "%s: now of the server's group, which reads the index",
+                     path);
     }
 }
 

@@ -9,8 +9,8 @@
 #include <httpd.h>
 
 /* In the parent, as root: let the server's group reach an index that root has
- * made.  The parent itself never opens it: LMDB does not survive a fork. */
-void vld_index_grant_to_group(server_rec *s, apr_pool_t *ptemp);
+ * made.  The parent itself never opens it. */
+void vld_index_grant_to_group(server_rec *s);
 
 /* In the parent: make the folder in which the children make the index, if it is
  * absent (one level), for the server's user.  indexes: whether the children

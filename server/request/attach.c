@@ -358,6 +358,7 @@ static bool recall_record(const vld_request *rq, const file *of,
     out->record.identity = m->identity;
     out->record.last_modified = m->date;
     out->txn = m->txn;
+    out->is_unknown = false;
     out->link_mtime_s = 0; /* the date has it */
     return true;
 }
@@ -374,6 +375,10 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
         facts.link_s = found.link_mtime_s;
     }
     rq->txn = found.txn;
+    if (found.is_unknown) {
+        set_nothing(r, rq);
+        return;
+    }
     facts.auto_max = vld_config_auto_max(rq->conf);
     facts.past = &rq->memory.past;
     facts.now_us = rq->seen_us;

@@ -54,10 +54,11 @@ static bool take_new_record(const learning *l)
     return facts->is_fresh;
 }
 
-/* What was read names the content, unless a promise was recorded meanwhile. */
+/* What was read names the content, unless a promise was recorded meanwhile, or
+ * nobody knows. */
 static void take_content(const learning *l)
 {
-    if (!take_new_record(l)) {
+    if (!take_new_record(l) && !l->learned->found.is_unknown) {
         l->facts->content = &l->learned->content;
     }
 }

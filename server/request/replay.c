@@ -53,7 +53,7 @@ static bool index_agrees(const vld_answer *answer, apr_time_t now)
         return true;
     }
     if (!vld_index_find(now, answer->path.ptr, &found)) {
-        return !indexed;
+        return !indexed && !found.is_unknown;
     }
     vld_record_name(&found.record, &name);
     return !(answer->flags & VLD_ANSWER_UNKNOWN)

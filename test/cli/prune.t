@@ -76,9 +76,8 @@ if ($> == 0 && system('mount', '-t', 'tmpfs', '-o', 'size=256k', 'none',
 
 # No permission is not absence.
 chmod 0755, $work, "$work/index";
-chmod 0666, "$index-lock" or die;
 if ($> == 0) {
-    chown 65534, 65534, "$work/index", $index or die;
+    chown 65534, 65534, "$work/index", $index, "$index-lock" or die;
 }
 chmod 0000, "$site/a" or die;
 my $closed = run_as_nobody('scan', '--prune', '--json', $site);

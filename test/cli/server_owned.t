@@ -36,11 +36,11 @@ is(etag($port, 'big.txt'), $tag, 'and the tag stays');
 my $group = $> == 0 ? $user : (stat $folder)[5];
 is(facts($folder), "750:$user:$group",
     'the folder is the server\'s, and nobody else\'s');
-is(facts($made, "$made-lock"), "640:$user:$group 660:$user:$group",
+is(facts($made, "$made-lock"), "640:$user:$group 600:$user:$group",
     'so are index and lock file');
 unlike(log_of(), qr/\[validators:warn\]/, 'nothing is to be complained of');
 is(run('-i', $made, 'scan', '--quiet', $site)->{exit}, 0, 'a scan goes along');
-is(facts($made, "$made-lock"), "640:$user:$group 660:$user:$group",
+is(facts($made, "$made-lock"), "640:$user:$group 600:$user:$group",
     'and leaves it the server\'s');
 is(records('-i', $made), 2, 'with every file');
 stop();
@@ -67,7 +67,7 @@ if ($> == 0) {
     is(scalar(() = log_of() =~ /ValidatorsAutoIndex is off/g), 1,
         'which was said once');
     is((stat $made)[4], 0, 'it stays root\'s');
-    like($before, qr/^640:0:\d+ 660:0:\d+$/, 'which had given it to a group');
+    like($before, qr/^640:0:\d+ 600:0:\d+$/, 'which had given it to a group');
     stop();
 
     # Another user could change a folder for another one before it is theirs.

@@ -21,7 +21,6 @@ is($info->{file_bytes}, -s $index, 'the size is that of the file');
 cmp_ok($info->{used_bytes}, '>', 0, 'something of it is in use');
 cmp_ok($info->{used_bytes}, '<=', $info->{file_bytes}, 'but not more than it');
 cmp_ok($info->{map_bytes}, '>=', $info->{file_bytes}, 'it may grow');
-cmp_ok($info->{max_readers}, '>=', 1, 'there is room for readers');
 cmp_ok($info->{format}, '>=', 1, 'the format has a version');
 like($info->{created}, qr/^\d{4}-\d\d-\d\dT.*Z$/, 'the creation has a time');
 like($info->{tool}, qr/\d+\.\d+\.\d+/, 'the tool that made it is named');
@@ -41,7 +40,6 @@ like($text, qr/^index        \Q$index\E$/m, 'the text names the index');
 like($text, qr/^records      3$/m, 'the text counts the records');
 like($text, qr/^file size    [\d.]+ [KM]iB \(\d+ octets\)$/m,
     'the text has sizes for people');
-like($text, qr/^readers      \d+ of \d+$/m, 'the text counts the readers');
 
 spew("$work/garbage", 'x' x 100000);
 spew("$work/nothing", '');

@@ -118,7 +118,6 @@ scan($site);
 chmod 0000, "$site/secret" or die;
 chmod 0755, $work, $site, "$work/index";
 chmod 0644, $index or die;
-chmod 0666, "$index-lock" or die;
 if ($> == 0) {
     # The mode is part of the change time: root scans what others may not read.
     scan($site);

@@ -80,7 +80,7 @@ my $server = Vld::Server->start(name => 'crash', loglevel => 'notice',
 END
     }, prepare => sub { fill($_[0], 0) });
 
-my ($killed, $least, $readers) = (0, 0, 0);
+my ($killed, $least) = (0, 0);
 my (@shrunk, @unread);
 my @clients = map { ask_until($server, time + 600) } 1, 2;
 for my $round (1 .. $rounds) {
@@ -98,15 +98,12 @@ for my $round (1 .. $rounds) {
     push @shrunk, "round $round: $state->{records} records, of $least"
         if $state->{records} < $least;
     $least = $state->{records};
-    $readers = $state->{readers} if $state->{readers} > $readers;
 }
 cmp_ok($killed, '>=', $rounds / 2, 'children were killed');
 ok($server->alive, 'the server lives on');
 cmp_ok($least, '>', 0, 'files were indexed meanwhile');
 all_right('the index could be read after each kill', @unread);
 all_right('and had what it had had before', @shrunk);
-cmp_ok($readers, '<', 400, 'the slots of the dead are given to others')
-    or diag($readers);
 judge($server, 'after the children');
 
 # The whole server, at any moment from its start on.

@@ -79,7 +79,7 @@ static void made(void **state)
     umask(before);
     assert_int_equal(mode_of(below(t->dir, "index")), 0750);
     assert_int_equal(mode_of(t->index), 0640);
-    assert_int_equal(mode_of(lock_of(t)), 0660);
+    assert_int_equal(mode_of(lock_of(t)), 0600);
     make(t);
 }
 
@@ -99,7 +99,6 @@ static void servers_group(void **state)
     make(t);
     assert_int_equal(group_of(below(t->dir, "index")), expected);
     assert_int_equal(group_of(t->index), expected);
-    assert_int_equal(group_of(lock_of(t)), expected);
 }
 
 static void roots_folder(void **state)
@@ -123,7 +122,6 @@ static void folders_group(void **state)
     assert_int_equal(chown(folder, 0, 1234), 0);
     make(t);
     assert_int_equal(group_of(t->index), 1234);
-    assert_int_equal(group_of(lock_of(t)), 1234);
 }
 
 static void no_regular_file(void **state)
@@ -166,7 +164,9 @@ static void linked(void **state)
     write_marked(t->index);
     assert_int_equal(rename(lock_of(t), link), 0);
     assert_int_equal(symlink(link, lock_of(t)), 0);
-    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), VLD_E_LOCKED);
+    assert_int_equal(mode_of(link), 0600);
 }
 
 static void other_file_without_lock(void **state)
@@ -188,10 +188,10 @@ static void no_lock(void **state)
     make(t);
     write_marked(t->index);
     assert_int_equal(unlink(lock_of(t)), 0);
-    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
     assert_int_equal(access(lock_of(t), F_OK), -1);
     assert_int_equal(prepare(t->index, VLD_STORE_WRITE), APR_SUCCESS);
-    assert_int_equal(mode_of(lock_of(t)), 0660);
+    assert_int_equal(mode_of(lock_of(t)), 0600);
 }
 
 static void odd_lock(void **state)
@@ -202,7 +202,8 @@ static void odd_lock(void **state)
     write_marked(t->index);
     assert_int_equal(unlink(lock_of(t)), 0);
     assert_int_equal(mkfifo(lock_of(t), 0666), 0);
-    assert_int_equal(prepare(t->index, VLD_STORE_READ), VLD_E_LOCKED);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), VLD_E_LOCKED);
 }
 
 static void as_nobody(place *t)
@@ -216,16 +217,19 @@ static void as_nobody(place *t)
     }
 }
 
-static void read_as_nobody(void *data)
+static void use_as_nobody(void *data)
 {
     place *t = data;
 
     as_nobody(t);
-    _exit(prepare(t->index, VLD_STORE_READ) == VLD_E_LOCKED ? 7 : 8);
+    _exit(prepare(t->index, VLD_STORE_READ) != APR_SUCCESS     ? 8
+          : prepare(t->index, VLD_STORE_WRITE) != VLD_E_LOCKED ? 9
+                                                               : 7);
 }
 
 static void locked_lock(void **state)
 {
+    static const mode_t modes[] = { 0600, 0444, 0000, 0666 };
     place *t = *state;
 
     make(t);
@@ -233,8 +237,50 @@ static void locked_lock(void **state)
     assert_int_equal(chmod(t->dir, 0755), 0);
     assert_int_equal(chmod(below(t->dir, "index"), 0755), 0);
     assert_int_equal(chmod(t->index, 0644), 0);
-    assert_int_equal(chmod(lock_of(t), 0444), 0);
-    assert_int_equal(in_child(read_as_nobody, t), 7);
+    if (geteuid()) {
+        return;
+    }
+    assert_int_equal(chown(t->index, NOBODY, NOBODY), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(chmod(lock_of(t), modes[i]), 0);
+        assert_int_equal(in_child(use_as_nobody, t), 7);
+        assert_int_equal(mode_of(lock_of(t)), modes[i]);
+    }
+}
+
+static void ask_for_lock(void *data)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+    int fd = open(data, O_RDWR);
+
+    _exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK ? 7 : 8);
+}
+
+/* The lock file of an older version; this process holds a lock on it, as LMDB
+ * does. */
+static void tightened(void **state)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+    char name[256];
+    place *t = *state;
+    int fd;
+
+    make(t);
+    write_marked(t->index);
+    strcpy(name, lock_of(t));
+    assert_int_equal(chmod(name, 0660), 0);
+    fd = open(name, O_RDWR);
+    assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+    assert_int_equal(prepare(t->index, VLD_STORE_READ), APR_SUCCESS);
+    assert_int_equal(mode_of(name), 0660);
+    assert_int_equal(prepare(t->index, VLD_STORE_WRITE), APR_SUCCESS);
+    assert_int_equal(mode_of(name), 0600);
+    assert_int_equal(in_child(ask_for_lock, name), 7);
+    close(fd);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(name, NOBODY, NOBODY), 0);
+        assert_int_equal(prepare(t->index, VLD_STORE_WRITE), VLD_E_LOCKED);
+    }
 }
 
 static void owners(void **state)
@@ -389,19 +435,16 @@ static void lent(void **state)
     place *t = *state;
 
     make_roots(t);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody),
-                     VLD_LENT_DATA | VLD_LENT_LOCK);
+    assert_true(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(mode_of(t->index), 0640);
-    assert_int_equal(mode_of(lock_of(t)), 0660);
+    assert_int_equal(mode_of(lock_of(t)), 0600);
     assert_int_equal(group_of(t->index), NOBODY);
-    assert_int_equal(group_of(lock_of(t)), NOBODY);
+    assert_int_equal(group_of(lock_of(t)), 0);
     assert_int_equal(user_of(t->index), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
-    assert_int_equal(chmod(lock_of(t), 0640), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), VLD_LENT_LOCK);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(unlink(t->index), 0);
     assert_int_equal(unlink(lock_of(t)), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
 }
 
 static void usable_already(void **state)
@@ -416,7 +459,7 @@ static void usable_already(void **state)
         assert_int_equal(chown(t->index, i == 1 ? NOBODY : 0,
                                i == 2 ? NOBODY : 0),
                          0);
-        assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+        assert_false(vld_index_files_lend(t->index, &nobody));
         assert_int_equal(mode_of(t->index), modes[i]);
     }
 }
@@ -430,26 +473,26 @@ static void not_lent(void **state)
     make_roots(t);
     assert_int_equal(unlink(lock_of(t)), 0);
     assert_int_equal(chown(t->index, 1, 0), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(chown(t->index, 0, 0), 0);
     assert_int_equal(link(t->index, other), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(unlink(t->index), 0);
     assert_int_equal(symlink(other, t->index), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(unlink(t->index), 0);
     assert_int_equal(mkfifo(t->index, 0600), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(unlink(t->index), 0);
     assert_int_equal(rename(other, t->index), 0);
     assert_int_equal(chown(folder, NOBODY, NOBODY), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(chown(folder, 0, 0), 0);
     assert_int_equal(chmod(folder, 0777), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), 0);
+    assert_false(vld_index_files_lend(t->index, &nobody));
     assert_int_equal(mode_of(t->index), 0600);
     assert_int_equal(chmod(folder, 0755), 0);
-    assert_int_equal(vld_index_files_lend(t->index, &nobody), VLD_LENT_DATA);
+    assert_true(vld_index_files_lend(t->index, &nobody));
 }
 
 int main(void)
@@ -473,7 +516,9 @@ int main(void)
              "another file is no index, lock file or not"),
         TEST(no_lock, "a reader makes no lock file, a writer does"),
         TEST(odd_lock, "a lock file that is none is refused"),
-        TEST(locked_lock, "a reader who may not write the lock file is told"),
+        TEST(locked_lock, "who may not own the lock file may read, and not "
+                          "write"),
+        TEST(tightened, "the writer who owns a lock file tightens it"),
         TEST(owners, "an index that strangers could write is refused"),
         TEST(folder_of_everybody, "a folder that everybody may write is "
                                   "refused"),

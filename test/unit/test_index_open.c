@@ -339,7 +339,9 @@ static void assert_usable(place *t, vld_store_mode mode, unsigned records)
     vld_store_info info;
     unsigned n = 0;
 
-    assert_int_equal(vld_store_check(store), APR_SUCCESS);
+    if (mode != VLD_STORE_READ) {
+        assert_int_equal(vld_store_check(store), APR_SUCCESS);
+    }
     assert_int_equal(vld_store_each(store, "", ignore, &n), APR_SUCCESS);
     assert_int_equal(n, records);
     assert_int_equal(vld_store_stat(store, &info), APR_SUCCESS);
@@ -568,6 +570,9 @@ static void assert_refused(place *t, apr_status_t one, apr_status_t other)
     for (int mode = VLD_STORE_READ; mode <= VLD_STORE_CREATE; mode++) {
         apr_status_t rv = try_open(t, (vld_store_mode)mode);
 
+        if (rv != one && rv != other) {
+            print_message("# mode %d: %d\n", mode, rv - VLD_E_FIRST);
+        }
         assert_true(rv == one || rv == other);
     }
     assert_int_equal(lstat(t->index, &after), 0);
@@ -767,10 +772,11 @@ static void hold_open(place *t, holder *h)
     if (h->pid) {
         /* Else a child that fails would be waited for for ever. */
         close(h->ready[1]);
+        close(h->end[0]);
         assert_int_equal(read(h->ready[0], &c, 1), 1);
         return;
     }
-    if (vld_store_open(&store, t->index, VLD_STORE_READ)
+    if (vld_store_open(&store, t->index, VLD_STORE_WRITE)
         || write(h->ready[1], "x", 1) != 1 || read(h->end[0], &c, 1) != 1) {
         _exit(1);
     }
@@ -785,7 +791,6 @@ static void let_go(holder *h)
     assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
     assert_int_equal(status, 0);
     close(h->ready[0]);
-    close(h->end[0]);
     close(h->end[1]);
 }
 
@@ -825,6 +830,12 @@ static void replaced_under_its_lock(void **state)
         assert_int_equal(stat(lock, &before), 0);
         assert_int_equal(rename(below(t->dir, "other"), t->index), 0);
         store = open_store(t, VLD_STORE_READ);
+        assert_int_equal(get(store, "/srv/www/00000003/page.html", &r),
+                         APR_SUCCESS);
+        vld_store_close(store);
+        assert_int_equal(stat(lock, &after), 0);
+        assert_int_equal(before.st_ino, after.st_ino);
+        store = open_store(t, VLD_STORE_WRITE);
         assert_int_equal(stat(lock, &after), 0);
         assert_int_not_equal(before.st_ino, after.st_ino);
         assert_int_equal(get(store, "/srv/www/00000003/page.html", &r),
@@ -898,7 +909,11 @@ static void in_place(void **state)
 
     make(t, 5);
     assert_int_equal(symlink(t->index, link), 0);
-    assert_int_equal(vld_store_open(&store, link, VLD_STORE_READ), APR_SUCCESS);
+    store = open_store(t, VLD_STORE_READ);
+    assert_false(vld_store_is_in_place(store));
+    vld_store_close(store);
+    assert_int_equal(vld_store_open(&store, link, VLD_STORE_WRITE),
+                     APR_SUCCESS);
     assert_true(vld_store_is_in_place(store));
     assert_int_equal(rename(t->index, below(t->dir, "other")), 0);
     assert_true(vld_store_is_in_place(store));
@@ -944,16 +959,16 @@ static void relative_path(void **state)
 static uint64_t limit_of(const place *t, rlim_t most)
 {
     struct rlimit limit = { most, most };
-    vld_store_info info;
+    MDB_envinfo info;
     vld_store *store;
 
     if (setrlimit(RLIMIT_AS, &limit)
         || vld_store_open(&store, t->index, VLD_STORE_CREATE)
-        || vld_store_stat(store, &info)) {
+        || mdb_env_info(store->env, &info)) {
         return 0;
     }
     vld_store_close(store);
-    return info.map_bytes;
+    return info.me_mapsize;
 }
 
 static void open_limited(void *data)
@@ -1056,7 +1071,7 @@ int main(void)
         TEST(replaced, "a store tells when another file is in its place"),
         TEST(linked, "the lock file of a link is that of the index"),
         TEST(replaced_under_its_lock, "a lock file of another index is "
-                                      "replaced"),
+                                      "replaced, by writers"),
         TEST(writer_of_a_replaced_file, "nothing is written to an index that "
                                         "was replaced"),
         TEST(numbers_of_files, "the numbers of two files are never equal"),
