@@ -74,6 +74,16 @@ static apr_int64_t date_of_promise(const learning *l)
     return choice.date.seconds;
 }
 
+/* Without a record of it, a promise holds as long as the whole identity.  Who
+ * records one of the same identity later, in a moment or after a restart,
+ * records the same tag. */
+static void promise_unrecorded(const learning *l)
+{
+    if (vld_config_compare(l->conf) == VLD_COMPARE_STRICT) {
+        l->facts->promise = &l->learned->promise;
+    }
+}
+
 static void record_promise(const learning *l)
 {
     vld_facts *facts = l->facts;
@@ -86,13 +96,15 @@ static void record_promise(const learning *l)
     else if (vld_ahead_know(l->file, &l->learned->content)) {
         take_content(l);
     }
+    if (!facts->is_fresh && !facts->content) {
+        promise_unrecorded(l);
+    }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, l->r, "%s: %s", l->file->path,
                   facts->is_fresh  ? "its tag is promised"
                   : facts->content ? "was read meanwhile"
                                    : "no promise could be recorded in time");
 }
 
-/* Without a record of it, a promise holds as long as the whole identity. */
 static void promise(const learning *l, bool may_wait)
 {
     if (is_recent(l->facts)
@@ -102,9 +114,7 @@ static void promise(const learning *l, bool may_wait)
         return;
     }
     if (l->conf->auto_index == VLD_OFF || !vld_ahead_can_keep()) {
-        if (vld_config_compare(l->conf) == VLD_COMPARE_STRICT) {
-            l->facts->promise = &l->learned->promise;
-        }
+        promise_unrecorded(l);
     }
     else if (may_wait) {
         record_promise(l);
