@@ -204,6 +204,7 @@ static void check_evaluate(const uint8_t *head, vld_span lines[LINES],
     current.has_last_modified = (head[0] & 4) != 0;
     current.date_is_strong = (head[0] & 8) != 0;
     current.last_modified = date;
+    current.coded = NULL;
     check_decision(&request, &current, now);
 }
 
