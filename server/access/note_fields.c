@@ -99,10 +99,10 @@ static void note_words(cmd_parms *cmd, vld_dir_config *conf, const char *action,
 
 static const char *read_field_name(cmd_parms *cmd, const char **args)
 {
-    char *name = ap_getword_conf(cmd->temp_pool, args);
+    const char *name = ap_getword_conf(cmd->temp_pool, args);
 
-    name[strcspn(name, ":")] = '\0';
-    return name;
+    /* A copy: where no word is left httpd gives a constant. */
+    return apr_pstrmemdup(cmd->temp_pool, name, strcspn(name, ":"));
 }
 
 /* `Header echo` repeats the request's fields whose names match the pattern.

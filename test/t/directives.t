@@ -95,4 +95,28 @@ for my $line ('LuaHookNothing x', 'Order allow,denied') {
     refused("<Directory />\n$line\n</Directory>\n", qr/\w/, $line);
 }
 
+# Whatever is wrong with a directive, httpd's word comes, or its module's: with
+# nothing after the name, and with a word that is no argument of it.
+my @noted = qw(Allow Deny Satisfy Alias Redirect RedirectTemp RedirectPermanent
+    AuthType SetHandler PassEnv SetEnv UnsetEnv AddOutputFilterByType
+    FilterProvider Header RequestHeader RewriteRule RewriteCond SetEnvIf
+    SetEnvIfNoCase SetEnvIfExpr BrowserMatch BrowserMatchNoCase SSLRequire
+    SSLCipherSuite CacheEnable Session);
+push @noted, map { ("Header $_", "Header always $_", "RequestHeader $_") }
+    qw(set edit unset echo add);
+for my $line (map { ($_, "$_ :", "$_ \"\"") } @noted) {
+    my ($status, $out) = try_config("$line\n");
+    ok($out =~ /Syntax (?:OK|error)|AH\d+/, "$line: httpd has its say")
+        or diag("status $status: $out");
+}
+
+# In an .htaccess file it is an error of that folder's requests alone.
+mkdir docs('attach', 'wordless');
+spew(docs('attach', 'wordless', 'a.css'), 'a');
+for my $line ('Header set', 'RequestHeader', 'RewriteRule', 'SetEnvIf') {
+    spew(docs('attach', 'wordless', '.htaccess'), "$line\n");
+    is(client()->get('/attach/wordless/a.css')->{status}, 500,
+        "$line in an .htaccess file is answered");
+}
+
 done_testing();
