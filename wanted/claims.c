@@ -20,6 +20,9 @@
  * then it counts as past. */
 #define FUTURE_MOST_US (2 * REST_MOST_US)
 
+/* Times are added to and taken from each other: no slot has another. */
+#define TIME_MOST_US (INT64_MAX / 2)
+
 #define MOST_CLAIMS 65536u
 #define CLAIM_SLOT 128
 #define AT_TOKENS VLD_SLOTS_HEAD_WORDS /* a head word: tokens given so far */
@@ -133,7 +136,7 @@ static bool read_entry(const vld_slot_set *set, unsigned way, entry *e)
     memcpy(&e->token, octets + AT_TOKEN, 8);
     memcpy(&e->read.indexed_ns, octets + AT_INDEXED, 8);
     memcpy(&e->read.digest, octets + AT_DIGEST, sizeof(vld_digest));
-    return true;
+    return e->time_us >= 0 && e->time_us <= TIME_MOST_US;
 }
 
 /* Find the file's claim; its way, and the sequence under which it was read. */

@@ -252,6 +252,40 @@ static void damaged_memory(void **state)
 static unsigned reads_of[FILES]; /* atomic */
 static unsigned wrong;           /* atomic */
 
+/* Nothing of the kind is ever written: the sum with a rest would not fit. */
+static void impossible_time(void **state)
+{
+    static const int64_t times[] = { INT64_MAX, INT64_MAX / 2 + 1, -1,
+                                     INT64_MIN };
+    vld_claim_file f = file_of(1);
+    vld_claim_read r = read_of(1), known;
+    uint64_t copy[16];
+    vld_slot_choice at = { 0, 0, 0 };
+    vld_claim claim;
+    size_t i, n;
+
+    (void)state;
+    assert_int_equal(ask(&f, NOW, &claim, &known), VLD_CLAIM_READ);
+    vld_claims_give_up(&table.claims, &claim, &r, NOW);
+    assert_true(vld_claims_know(&table.claims, &f, &known));
+    for (i = 0; i < sizeof(times) / sizeof(*times); i++) {
+        for (n = 0; n < SLOTS; n++) {
+            vld_slot_set set = vld_slots_set(&table.claims.slots, n / 8);
+
+            at.way = n % 8;
+            at.sequence = vld_slots_sequence(&set, at.way);
+            if (vld_slots_read(&set, at.way, copy)) {
+                set.fingerprint = set.fingerprints[at.way];
+                memcpy(&copy[8], &times[i], sizeof(times[i]));
+                assert_true(vld_slots_write(&set, &at, copy, NOW));
+            }
+        }
+        assert_false(vld_claims_know(&table.claims, &f, &known));
+        assert_int_equal(ask(&f, NOW, &claim, &known), VLD_CLAIM_READ);
+        vld_claims_give_up(&table.claims, &claim, &r, NOW);
+    }
+}
+
 static void *ask_for_all(void *nothing)
 {
     vld_claim_read got, read;
@@ -315,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(clock_set_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(crowd, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(impossible_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_askers, set_up, tear_down),
     };
 
