@@ -225,13 +225,10 @@ void vld_indexer_enlist(server_rec *s, apr_pool_t *pconf)
     rv = register_callback(pconf);
     indexer.runs = rv == APR_SUCCESS;
     if (!indexer.runs) {
-        /* ENOTIMPL, in words, is a riddle. */
-        ap_log_error(APLOG_MARK, APLOG_WARNING,
-                     APR_STATUS_IS_ENOTIMPL(rv) ? 0 : rv, s,
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
                      "no file is indexed by itself, for want of mod_watchdog: "
                      "load it, or say \"ValidatorsAutoIndex Off\" and run "
-                     "`htvalidators -i \"%s\" scan FOLDER` after each change",
-                     vld_config_global()->index_path);
+                     "`htvalidators scan FOLDER` after each change");
     }
 }
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Remember: what of a full response is kept as a prepared answer, and which
  * responses are not.  In doubt, nothing is kept. */
-#include <apr_lib.h>
+#include <apr_strings.h>
 #include <apr_thread_proc.h>
 
 #include <httpd.h>
@@ -12,6 +12,7 @@
 #include "server/access/kept_fields.h"
 #include "server/access/providers.h"
 #include "server/config.h"
+#include "server/request/field_list.h"
 #include "server/request/last_modified.h"
 #include "server/request/remember.h"
 #include "server/shared.h"
@@ -23,23 +24,6 @@
 /* How often a write that meets another one is tried. */
 #define WRITES_MOST 4
 
-/* mod_headers' %t and %D: the time of a request in microseconds since 1970, and
- * what it took. */
-static bool has_clock(const char *value)
-{
-    const char *at;
-    bool first;
-
-    for (at = value; *at; at++) {
-        first = at == value || at[-1] == ' ';
-        if ((!strncmp(at, "t=", 2) && strspn(at + 2, "0123456789") >= 16)
-            || (first && !strncmp(at, "D=", 2) && apr_isdigit(at[2]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether the value was made for one response: it has a nonce (the stored
  * content goes with the stored one), the response's id, or a time. */
 static bool is_of_one_response(const request_rec *r, const char *value)
@@ -47,26 +31,10 @@ static bool is_of_one_response(const request_rec *r, const char *value)
     const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
 
     return ap_strcasestr(value, "'nonce-") || (id && strstr(value, id))
-           || has_clock(value);
+           || vld_field_has_clock(value);
 }
 
 /* --- which responses ----------------------------------------------------- */
-
-/* Whether a Cache-Control value has a directive, with or without an
- * argument.  A name inside a quoted string counts too: in doubt, the
- * directive is there. */
-static bool has_directive(const char *value, const char *name)
-{
-    apr_size_t len = strlen(name);
-
-    for (; *value; value++) {
-        if (!strncasecmp(value, name, len) && !apr_isalnum(value[len])
-            && value[len] != '-') {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Remove every line of a field: a 304 with some of them would replace all that
  * are stored (RFC 9111 3.2). */
@@ -114,8 +82,8 @@ static bool collect_fields(vld_answer *answer, const apr_table_t *table)
     for (i = 0; i < all->nelts; i++, e++) {
         if (!strncasecmp(e->key, "Set-Cookie", 10)
             || (!strcasecmp(e->key, "Cache-Control")
-                && (has_directive(e->val, "private")
-                    || has_directive(e->val, "no-store")))) {
+                && (vld_field_has_directive(e->val, "private")
+                    || vld_field_has_directive(e->val, "no-store")))) {
             return false;
         }
         if (!vld_kept_is_kept(e->key)) {
@@ -159,22 +127,13 @@ static bool add_vary(const request_rec *r, vld_answer *answer, const char *name)
 /* Add every field that Vary names.  False: `*`, or too many. */
 static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
 {
-    const char *name;
+    const char *at, *name;
+    apr_size_t len;
 
-    while (*value) {
-        name = ap_get_token(r->pool, &value, 0);
-        if (!strcmp(name, "*")) {
+    while (vld_field_list_next(&value, &at, &len)) {
+        name = apr_pstrmemdup(r->pool, at, len);
+        if (!strcmp(name, "*") || (*name && !add_vary(r, answer, name))) {
             return false;
-        }
-        if (*name && !add_vary(r, answer, name)) {
-            return false;
-        }
-        /* Skip what a token cannot hold, and the comma. */
-        while (*value && *value != ',') {
-            value++;
-        }
-        while (*value == ',' || apr_isspace(*value)) {
-            value++;
         }
     }
     return true;

@@ -185,7 +185,7 @@ static void check_evaluate(const uint8_t *head, vld_span lines[LINES],
 {
     vld_preconditions request;
     vld_validators current;
-    vld_span fields[LINES];
+    vld_span fields[LINES], coded[2] = { lines[6], { NULL, 0 } };
     size_t i;
 
     for (i = 0; i < LINES; i++) {
@@ -204,7 +204,7 @@ static void check_evaluate(const uint8_t *head, vld_span lines[LINES],
     current.has_last_modified = (head[0] & 4) != 0;
     current.date_is_strong = (head[0] & 8) != 0;
     current.last_modified = date;
-    current.coded = NULL;
+    current.coded = head[0] & 16 ? coded : NULL;
     check_decision(&request, &current, now);
 }
 

@@ -13,14 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void decode(const char *path, size_t len, const void *value, size_t size)
 {
-    unsigned char *again = malloc(vld_value_size(len));
+    unsigned char *again = malloc(VLD_PROMISED_SIZE + len);
     const char *name;
     size_t name_len;
     vld_record r;
 
     if (vld_record_decode(value, size, path, len, &r) == APR_SUCCESS
         && (vld_record_encode(&r, path, len, again) != APR_SUCCESS
-            || size != vld_value_size(len) || memcmp(again, value, size))) {
+            || size != vld_value_size(&r, len) || memcmp(again, value, size))) {
         abort();
     }
     if (len) {
@@ -31,12 +31,14 @@ static void decode(const char *path, size_t len, const void *value, size_t size)
 
 static void encode(const char *path, size_t len, const void *octets)
 {
-    unsigned char *value = malloc(vld_value_size(len));
+    unsigned char *value = malloc(VLD_PROMISED_SIZE + len);
     vld_record r, back;
 
     memcpy(&r, octets, sizeof(r));
+    r.is_promised = *(const unsigned char *)octets & 1;
+    r.is_unread = *(const unsigned char *)octets >> 1 & 1;
     if (vld_record_encode(&r, path, len, value) == APR_SUCCESS) {
-        if (vld_record_decode(value, vld_value_size(len), path, len, &back)
+        if (vld_record_decode(value, vld_value_size(&r, len), path, len, &back)
                 != APR_SUCCESS
             || memcmp(&back.digest, &r.digest, sizeof(r.digest))
             || back.identity.size != r.identity.size
@@ -48,7 +50,7 @@ static void encode(const char *path, size_t len, const void *octets)
             abort();
         }
         value[len % VLD_RECORD_SIZE] ^= 1;
-        if (vld_record_decode(value, vld_value_size(len), path, len, &back)
+        if (vld_record_decode(value, vld_value_size(&r, len), path, len, &back)
             == APR_SUCCESS) {
             abort();
         }

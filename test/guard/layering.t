@@ -80,7 +80,9 @@ my @rules = (
         qr/$posix|$apr|[\w\/]+\.h/],
     ['what GET says', qr{^server/request/choose\.[ch]$},
         qr{server/request/choose\.h|validators/(types|content)\.h}, $c99],
-    ['server/request', qr{^server/request/(?!choose\.)},
+    ['what fields say', qr{^server/request/field_list\.[ch]$},
+        qr{server/request/field_list\.h}, qr/$c99|strings\.h/],
+    ['server/request', qr{^server/request/(?!choose\.|field_list\.)},
         qr{server/((index|access|request)/)?\w+\.h
             |validators/(types|precond|content|answers)\.h}x,
         qr/$posix|$apr|[\w\/]+\.h/],
