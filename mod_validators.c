@@ -4,6 +4,7 @@
  * and each hook under the verb that it serves.  It decides nothing. */
 #include <httpd.h>
 #include <http_config.h>
+#include <http_connection.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
@@ -72,6 +73,15 @@ static void prepare_child(apr_pool_t *pchild, server_rec *s)
     vld_dav_child_init(pchild, s);
 }
 
+/* mpm-itk forks after this. */
+static int prepare_connection(conn_rec *c, void *csd)
+{
+    (void)c;
+    (void)csd;
+    vld_index_before_fork();
+    return OK;
+}
+
 static void stop_child(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
@@ -93,6 +103,7 @@ static void hook_start_up(void)
     ap_hook_check_config(vld_warnings_log, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(prepare_server, NULL, watchdog, APR_HOOK_MIDDLE);
     ap_hook_child_init(prepare_child, NULL, watchdog, APR_HOOK_MIDDLE);
+    ap_hook_pre_connection(prepare_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(stop_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(vld_access_find_modules, NULL, NULL,
                                  APR_HOOK_MIDDLE);

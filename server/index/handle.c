@@ -16,6 +16,9 @@
 
 #include <apr_strings.h>
 
+#include <httpd.h>
+#include <http_config.h>
+
 #include "server/config.h"
 #include "server/index/report.h"
 #include "server/shared.h"
@@ -41,7 +44,17 @@ static struct {
     vld_open_store *current;       /* atomic; NULL: no usable index */
     apr_int64_t next_look_us;      /* atomic */
     int opening;                   /* atomic: a thread opens a store */
+    pid_t forks;    /* the child's process, where one is forked from it for each
+                  * connection; else 0 */
+    bool may_write; /* what those processes go by */
 } handle;
+
+/* mpm-itk forks a process for each connection, which becomes the site's user:
+ * it may not open the index, but goes on with the store that the child has. */
+static bool is_forked(void)
+{
+    return handle.forks && getpid() != handle.forks;
+}
 
 /* --- what the server's user may do ---------------------------------------- */
 
@@ -117,6 +130,9 @@ static vld_store_mode mode_to_open(void)
 
 bool vld_index_may_write(void)
 {
+    if (is_forked()) {
+        return handle.may_write;
+    }
     return mode_to_open() == VLD_STORE_WRITE
            || (handle.indexes && !may_access(F_OK) && may_make_files());
 }
@@ -275,6 +291,7 @@ static bool is_current(void)
 
 void vld_index_child_init(bool indexes)
 {
+    handle.forks = ap_find_linked_module("mpm_itk.c") ? getpid() : 0;
     handle.indexes = indexes;
     memset(handle.all, 0, sizeof(handle.all));
     handle.current = NULL;
@@ -292,7 +309,7 @@ vld_open_store *vld_index_acquire(apr_time_t now)
     apr_int64_t due = __atomic_load_n(&handle.next_look_us, __ATOMIC_RELAXED);
 
     /* A look that is further away is one of a clock that was set back since. */
-    if ((now >= due || due - now > LOOK_EVERY_US)
+    if ((now >= due || due - now > LOOK_EVERY_US) && !is_forked()
         && __atomic_compare_exchange_n(&handle.next_look_us, &due,
                                        now + LOOK_EVERY_US, false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
@@ -331,4 +348,17 @@ vld_open_store *vld_index_acquire_to_write(bool *read_only)
         open = NULL;
     }
     return open;
+}
+
+void vld_index_before_fork(void)
+{
+    vld_open_store *open;
+
+    if (handle.forks && vld_config_global()->any_engine_on) {
+        open = vld_index_acquire(apr_time_now());
+        if (open) {
+            vld_index_release(open);
+        }
+        handle.may_write = vld_index_may_write();
+    }
 }

@@ -27,6 +27,10 @@ typedef struct vld_open_store {
  * and write to it. */
 void vld_index_child_init(bool indexes);
 
+/* A connection has come.  Where a process is going to be forked for it: look at
+ * the index for that process, which cannot. */
+void vld_index_before_fork(void);
+
 /* The current store; it stays open until it is released.  Once a second (of
  * now) the store is compared with the file and opened anew if it was replaced.
  * NULL: no usable index. */

@@ -76,6 +76,7 @@ sub start
     $pid = fork;
     die "fork: $!" unless defined $pid;
     if (!$pid) {
+        POSIX::setsid(); # prefork ends its process group
         open STDERR, '>', "$run/err";
         exec $httpd, '-f', "$run/httpd.conf", '-DFOREGROUND'
             or POSIX::_exit(127);
