@@ -22,11 +22,14 @@ my @ways = qw(utimes renamed rewritten linked back grown touched flipped
 my $mtime = 1_500_000_000;
 
 # Every file of the test: [name of its way, name of its size].
+#   pause     about so many seconds between two changes of a file
+#   ways      which files there are, by how they are changed; all
+#   idle      so many seconds between a client's requests; none
 sub new
 {
     my ($class, %opt) = @_;
     my $self = bless { %opt, files => [], version => 0 }, $class;
-    for my $way (@ways) {
+    for my $way (@{$opt{ways} || \@ways}) {
         for my $size (sort { $sizes{$a} <=> $sizes{$b} } keys %sizes) {
             push @{$self->{files}}, { way => $way, size => $sizes{$size},
                 n => scalar @{$self->{files}},
@@ -95,7 +98,7 @@ sub release
 # --- the writer -------------------------------------------------------------
 
 # Change files until the time is over; a line for each change: file, begin,
-# end, digest of the content from then on.
+# end, digest of the content from then on, or "touch" where that stays.
 sub write_until
 {
     my ($self, $end, $log) = @_;
@@ -126,7 +129,11 @@ sub change
 {
     my ($self, $file, $out) = @_;
     my $change = $self->can("change_$file->{way}");
-    for my $step ($self->$change($file)) {
+    my $began = now();
+    my @steps = $self->$change($file);
+    print {$out} sprintf("%d %.7f %.7f touch\n", $file->{n}, $began, now())
+        unless @steps;
+    for my $step (@steps) {
         print {$out} join(' ', $file->{n}, sprintf('%.7f %.7f',
             @$step[0, 1]), md5_hex($step->[2])), "\n";
         $file->{now} = $step->[2];
@@ -289,6 +296,10 @@ sub read_until
                 && rand() < 0.3 ? $slow : $c;
             print {$out} $self->ask($by, $state), "\n";
         }
+        sleep($self->{idle}) if $self->{idle};
+        # curl over HTTP/2 is slow enough as it is.
+        print {$out} map { "$_\n" } $self->ask_parts($c, $state->{file})
+            if !$other && rand() < 0.05;
     }
     # Once more when all is quiet.
     my %seen;
@@ -308,6 +319,53 @@ sub read_h2_until
     return $self->read_until($end, $log, $port, $c);
 }
 
+# An answer; where the server does not listen, one of status 0.
+sub answer
+{
+    my ($c, @request) = @_;
+    my $res = eval { $c->request(@request) } || { status => 0, h => {},
+        body => '', complete => 0 };
+    sleep(0.02) unless $res->{status};
+    return $res;
+}
+
+# Where the parts of a file begin that are compared, and how long they are.
+use constant PARTS => 8;
+
+sub part
+{
+    my ($file, $i) = @_;
+    my $most = $file->{size} / PARTS;
+    return ($i * $most, $most < 4096 ? $most : 4096);
+}
+
+sub part_line
+{
+    my ($file, $i, $t0, $t1, $res, $octets, $series) = @_;
+    my ($tag, $date) = @{$res->{h}}{qw(etag last-modified)};
+    return join ' ', $file->{n}, sprintf('%.7f %.7f', $t0, $t1), 'part', $i,
+        $series, $res->{status}, '-', md5_hex($octets),
+        defined $tag ? $tag : '-', defined $date ? $date =~ s/ /_/gr : '-';
+}
+
+# Some parts one after the other, as one who puts a file together from them.
+sub ask_parts
+{
+    my ($self, $c, $file) = @_;
+    my $series = ++$self->{series};
+    my @lines;
+    for (1 .. 3) {
+        my $i = int rand PARTS;
+        my ($from, $len) = part($file, $i);
+        my $t0 = now();
+        my $res = answer($c, 'GET', $file->{url}, Range => sprintf
+            'bytes=%d-%d', $from, $from + $len - 1);
+        push @lines, part_line($file, $i, $t0, now(), $res, $res->{body},
+            $series) if $res->{status} == 206 && $res->{complete};
+    }
+    return @lines;
+}
+
 # A part of what is held, if it still is: what comes must fit what is held.
 sub ask_range
 {
@@ -316,7 +374,7 @@ sub ask_range
     my $from = int rand(length($held->{body}) - 64);
     my $to = $from + 32 + int rand 20_000;
     my $t0 = now();
-    my $res = $c->request('GET', $state->{file}{url},
+    my $res = answer($c, 'GET', $state->{file}{url},
         Range => "bytes=$from-$to", 'If-Range' => $held->{etag});
     my $t1 = now();
     my $tag = $res->{h}{etag};
@@ -348,10 +406,10 @@ sub ask
     my $conditional = @fields ? 1 : 0;
     push @fields, 'Accept-Encoding' => 'gzip' if $state->{coding};
     my $t0 = now();
-    my $res = $c->request('GET', $state->{file}{url}, @fields);
+    my $res = answer($c, 'GET', $state->{file}{url}, @fields);
     my $t1 = now();
     my ($etag, $date) = @{$res->{h}}{qw(etag last-modified)};
-    my ($key, $honest) = ('-', '-');
+    my ($key, $honest, $more) = ('-', '-', '');
     if ($res->{status} == 200 && $res->{complete}) {
         my $body = $res->{body};
         $body = Vld::Test::gunzip($body)
@@ -360,8 +418,13 @@ sub ask
         $key = md5_hex($body);
         $honest = Vld::Test::strong($etag) ? is_digest($etag, $body) : '-';
         $state->{held} = { key => $key, etag => $etag, date => $date };
-        $state->{held}{body} = $body if !$state->{coding}
-            && Vld::Test::strong($etag);
+        if (!$state->{coding} && Vld::Test::strong($etag)) {
+            $state->{held}{body} = $body;
+            my $i = int rand PARTS;
+            my ($from, $len) = part($state->{file}, $i);
+            $more = "\n" . part_line($state->{file}, $i, $t0, $t1, $res,
+                substr($body, $from, $len), 0) if length $body >= $from + $len;
+        }
     }
     elsif ($res->{status} == 304 && $held) {
         $held->{etag} = $etag if defined $etag;
@@ -370,7 +433,7 @@ sub ask
     return join ' ', $state->{file}{n}, sprintf('%.7f %.7f', $t0, $t1),
         $state->{kind}, $state->{coding} || 'identity', $conditional,
         $res->{status}, $held ? $held->{key} : '-', $key,
-        defined $etag ? $etag =~ s/ /_/gr : '-', $honest;
+        defined $etag ? $etag =~ s/ /_/gr : '-', $honest . $more;
 }
 
 # Whether a tag is the digest of these octets (its coding's suffix aside).
@@ -387,12 +450,14 @@ sub read_history
 {
     my $log = shift;
     open my $fh, '<', $log or die "$log: $!\n";
-    my %history;
+    my (%history, %moves);
     while (my $line = <$fh>) {
         my ($n, $t0, $t1, $key) = split ' ', $line;
-        push @{$history{$n}}, { t0 => $t0, t1 => $t1, key => $key };
+        push @{$moves{$n}}, [$t0, $t1];
+        push @{$history{$n}}, { t0 => $t0, t1 => $t1, key => $key }
+            if $key ne 'touch';
     }
-    return \%history;
+    return (\%history, \%moves);
 }
 
 # The first change after which no other was over by then.
@@ -429,18 +494,45 @@ sub was
     return ($any, $all, $writing);
 }
 
+# Whether the file was left alone from before t0 to after t1.
+sub lay_still
+{
+    my ($moves, $t0, $t1) = @_;
+    return !grep { $_->[1] >= $t0 && $_->[0] <= $t1 } @$moves;
+}
+
+# The intervals in which the server was being restarted, from their log; none
+# where it has none.
+sub read_restarts
+{
+    my $log = shift;
+    open my $fh, '<', $log or return [];
+    return [map { [split] } <$fh>];
+}
+
+# Whether a request that failed has a restart for it.
+sub was_restarting
+{
+    my ($self, $t0, $t1) = @_;
+    return grep { $_->[1] >= $t0 && $_->[0] <= $t1 } @{$self->{restarts}
+        || []};
+}
+
 # Counts from the logs, and what was wrong.
 sub judge
 {
     my ($self, $changes_log, @client_logs) = @_;
-    my $history = read_history($changes_log);
+    my ($history, $moves) = read_history($changes_log);
+    $self->{moves} = $moves;
     my %known = map { my $n = $_; $n => { map { $_->{key} => 1 }
         @{$history->{$n}} } } keys %$history;
     my %r = map { $_ => 0 } qw(requests full not_modified untrue due due_given
-        ranges two_bodies torn_strong torn failed writes);
+        ranges two_bodies torn_strong torn failed writes parts changed_tag
+        restarted);
     $r{writes} += @{$history->{$_}} - 1 for keys %$history;
     my %body_of;
     for my $log (@client_logs) {
+        $self->{last_part} = {};
         open my $fh, '<', $log or die "$log: $!\n";
         while (my $line = <$fh>) {
             chomp $line;
@@ -461,6 +553,11 @@ sub weigh
     if ($kind eq 'range') {
         $r->{ranges}++ if $status == 206;
         note($r, 'unfit_range', $what, $line) if $honest eq '0';
+        return;
+    }
+    return weigh_part($self, $r, $line, $body_of) if $kind eq 'part';
+    if (!$status && $self->was_restarting($t0, $t1)) {
+        $r->{restarted}++;
         return;
     }
     $r->{by_status}{$status}++;
@@ -493,6 +590,33 @@ sub weigh
             if !$torn && !(was($history->{$n}, $key, $t0, $t1))[0];
     }
     $r->{failed}++ unless $status == 200 || $status == 304;
+}
+
+# One strong tag, one sequence of octets, whatever the part.  The parts of a
+# series name one tag and one date while the file lies still; a file that has
+# just changed may have a weak tag, and no date, for a moment.
+sub weigh_part
+{
+    my ($self, $r, $line, $body_of) = @_;
+    my ($n, $t0, $t1, undef, $i, $series, undef, undef, $key, $etag, $date)
+        = split ' ', $line;
+    my $what = "$self->{files}[$n]{url} part";
+    $r->{parts}++;
+    if (Vld::Test::strong($etag)) {
+        my $seen = $body_of->{"$n part $i $etag"} ||= $key;
+        note($r, 'two_bodies', $what, $line) if $seen ne $key;
+    }
+    return unless $series;
+    my $last = $self->{last_part};
+    my @before = $last->{series} && $last->{series} == $series
+        ? @$last{qw(etag date t0)} : ();
+    %$last = (series => $series, etag => $etag, date => $date,
+        t0 => @before ? $before[2] : $t0);
+    return unless @before && lay_still($self->{moves}{$n}, $before[2], $t1);
+    note($r, 'changed_tag', $what, "$line, not $before[0] $before[1]")
+        if Vld::Test::strong($etag) && Vld::Test::strong($before[0])
+        && $etag ne $before[0] || $date ne '-' && $before[1] ne '-'
+        && $date ne $before[1];
 }
 
 sub note
