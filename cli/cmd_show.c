@@ -182,13 +182,42 @@ static void put_record(const cli *c, const char *path, const vld_record *record,
     cli_put_json(object);
 }
 
-static void put_absence(const cli *c, const char *path, const char *why)
+/* What gives the path a record, or why it can have none. */
+static const char *advise(const cli *c, const char *path)
+{
+    const char *shown = cli_shown(c->pool, path);
+    const char *index = cli_shown(c->pool, c->index);
+    struct stat st;
+
+    if (stat(path, &st)) {
+        return errno == ENOENT || errno == ENOTDIR
+                   ? "there is no such file"
+                   : apr_psprintf(c->pool, "the file cannot be looked at: %s",
+                                  strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return apr_psprintf(c->pool,
+                            "it is a folder: `htvalidators -i \"%s\" list "
+                            "\"%s\"` lists the records of its files",
+                            index, shown);
+    }
+    return S_ISREG(st.st_mode)
+               ? apr_psprintf(c->pool,
+                              "`htvalidators -i \"%s\" scan \"%s\"` makes one",
+                              index, shown)
+               : "it is not a regular file";
+}
+
+static void put_absence(const cli *c, const char *given, const char *path,
+                        const char *why)
 {
     json_t *object;
 
     if (!c->json) {
-        cli_error("%s: %s; `htvalidators scan` makes one",
-                  cli_shown(c->pool, path), why);
+        cli_error("%s: %s; %s", cli_shown(c->pool, path), why,
+                  strstr(given, "://")
+                      ? "name the file that httpd serves there, not a URL"
+                      : advise(c, path));
         return;
     }
     object = json_object();
@@ -208,7 +237,7 @@ static cli_exit show_path(cli *c, const char *path)
 
     if (rv == APR_NOTFOUND || rv == VLD_E_DAMAGED) {
         if (!c->quiet) {
-            put_absence(c, key,
+            put_absence(c, path, key,
                         rv == APR_NOTFOUND ? "no record" : "a damaged record");
         }
         return CLI_FOUND;

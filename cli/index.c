@@ -27,21 +27,10 @@ cli_exit cli_index_error(cli *c, apr_status_t rv)
 {
     char why[256], advice[16384];
 
-    if (!c->store && APR_STATUS_IS_ENOENT(rv)
-        && choose_mode(c->command) == VLD_STORE_CREATE) {
-        cli_error("%s: the folder above the index's folder is not there; "
-                  "make it, or name another index with -i",
-                  cli_shown(c->pool, c->index));
-        return CLI_ERROR;
-    }
     vld_strerror(rv, why, sizeof(why));
-    vld_advice(rv, cli_shown(c->pool, c->index), advice, sizeof(advice));
-    if (!advice[0]) {
-        cli_error("%s: %s", cli_shown(c->pool, c->index), why);
-    }
-    else {
-        cli_error("%s: %s; %s", cli_shown(c->pool, c->index), why, advice);
-    }
+    vld_advice(rv, c->index, advice, sizeof(advice));
+    cli_error("%s: %s; %s", cli_shown(c->pool, c->index), why,
+              cli_shown(c->pool, advice));
     return CLI_ERROR;
 }
 

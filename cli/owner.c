@@ -54,6 +54,51 @@ static const char *name_writers(const cli *c, const vld_index_place *place)
                : apr_psprintf(c->pool, "group %ld", (long)place->at_gid);
 }
 
+static const char *show_folder(const cli *c)
+{
+    return cli_shown(c->pool, cli_folder_of(c->pool, c->index));
+}
+
+/* What makes an end of the danger in the folder on the way. */
+static const char *close_way(const cli *c, const vld_index_place *place)
+{
+    const char *at = cli_shown(c->pool, place->at);
+
+    return place->at_uid == 0
+               ? apr_psprintf(c->pool, "chmod go-w \"%s\"", at)
+               : apr_psprintf(c->pool, "chown -R --reference=\"%s\" \"%s\"", at,
+                              show_folder(c));
+}
+
+/* In a sticky folder others cannot replace what root makes. */
+static void refuse_missing(const cli *c, const vld_index_place *place)
+{
+    const char *folder = cli_folder_of(c->pool, c->index);
+    struct stat st;
+    const char *cure;
+
+    if (!lstat(folder, &st)) {
+        cure = apr_psprintf(c->pool, "name it without the link, -i \"%s\"",
+                            cli_shown(c->pool, cli_real(c->pool, c->index)));
+    }
+    else if (place->at_mode & S_ISVTX) {
+        cure = apr_psprintf(c->pool,
+                            "make the index's folder first, `mkdir -p -m 0750 "
+                            "\"%s\"`",
+                            show_folder(c));
+    }
+    else {
+        cure = apr_psprintf(c->pool,
+                            "`%s`, or make the index's folder for the user "
+                            "who keeps the index",
+                            close_way(c, place));
+    }
+    cli_error("%s: its folder is not there (or behind a link), and %s can be "
+              "written by %s, who could lead root to other files; %s",
+              cli_shown(c->pool, c->index), cli_shown(c->pool, place->at),
+              name_writers(c, place), cure);
+}
+
 static void refuse(const cli *c, const vld_index_place *place)
 {
     const char *index = cli_shown(c->pool, c->index);
@@ -64,20 +109,17 @@ static void refuse(const cli *c, const vld_index_place *place)
         cli_error("%s: the folder %s on its path can be written by %s, and the "
                   "index's folder belongs to root, who could be led to other "
                   "files; give the index's folder to the user who keeps the "
-                  "index, or keep it below folders that only root can write to",
-                  index, at, who);
+                  "index, or keep it below folders that only root can write "
+                  "to: `%s`",
+                  index, at, who, close_way(c, place));
     }
     else if (!place->name[0]) {
-        cli_error(
-            "%s: its folder is not there (or behind a link), and %s can be "
-            "written by %s, who could lead root to other files; make the "
-            "index's folder first",
-            index, at, who);
+        refuse_missing(c, place);
     }
     else {
         cli_error("%s: its folder can be written by %s, who could lead root to "
-                  "other files; chmod go-w %s, or give the folder to the user "
-                  "who keeps the index",
+                  "other files; `chmod go-w \"%s\"`, or give the folder to the "
+                  "user who keeps the index",
                   index, who, at);
     }
 }

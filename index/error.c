@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <apr_strings.h>
 
+#include "index/advice.h"
 #include "validators/index.h"
 
 /* Less free space than this may cut a write short. */
@@ -62,8 +63,7 @@ static const char *find_sentence(apr_status_t rv)
         return "the index changes too fast to be read at this moment";
     case VLD_E_LOCKED: return "the index's lock file is not this user's alone";
     case VLD_E_OWNER:
-        return "the index belongs to a user who is not trusted here, or it or "
-               "its folder may be written by everybody";
+        return "the index is not trusted, since others could have written it";
     case VLD_E_REPLACED: return "the index has been replaced or removed";
     case VLD_E_STALE: return "the index's lock file belongs to another index";
     default: break;
@@ -160,19 +160,33 @@ static const char *find_os_cure(apr_status_t rv)
            "system's log";
 }
 
-static void expand_path(const char *text, const char *path, char *buf,
-                        apr_size_t size)
+/* What a sign stands for; NULL: it is none. */
+static const char *find_value(char sign, const vld_advice_view *view)
+{
+    switch (sign) {
+    case '@': return view->path;
+    case '^': return view->at;
+    case '~': return view->user;
+    case '%': return view->owner;
+    default: return NULL;
+    }
+}
+
+static void expand_signs(const char *text, const vld_advice_view *view,
+                         char *buf, apr_size_t size)
 {
     char *out = buf;
     char *end = buf + size - 1;
 
     for (; *text && out < end; text++) {
-        if (*text != '@') {
+        const char *value = find_value(*text, view);
+
+        if (!value) {
             *out++ = *text;
             continue;
         }
-        for (const char *c = path; *c && out < end; c++) {
-            *out++ = *c;
+        for (; *value && out < end; value++) {
+            *out++ = *value;
         }
     }
     *out = '\0';
@@ -181,11 +195,16 @@ static void expand_path(const char *text, const char *path, char *buf,
 const char *vld_advice(apr_status_t rv, const char *index_path, char *buf,
                        apr_size_t size)
 {
-    const char *text = find_cure(rv);
+    vld_advice_view view = { .path = index_path };
+    const char *text;
 
     if (!size) {
         return buf;
     }
-    expand_path(text ? text : find_os_cure(rv), index_path, buf, size);
+    text = vld_advice_find(rv, &view);
+    if (!text) {
+        text = find_cure(rv);
+    }
+    expand_signs(text ? text : find_os_cure(rv), &view, buf, size);
     return buf;
 }

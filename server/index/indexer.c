@@ -225,10 +225,13 @@ void vld_indexer_enlist(server_rec *s, apr_pool_t *pconf)
     rv = register_callback(pconf);
     indexer.runs = rv == APR_SUCCESS;
     if (!indexer.runs) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+        /* ENOTIMPL, in words, is a riddle. */
+        ap_log_error(APLOG_MARK, APLOG_WARNING,
+                     APR_STATUS_IS_ENOTIMPL(rv) ? 0 : rv, s,
                      "no file is indexed by itself, for want of mod_watchdog: "
                      "load it, or say \"ValidatorsAutoIndex Off\" and run "
-                     "`htvalidators scan FOLDER` after each change");
+                     "`htvalidators -i \"%s\" scan FOLDER` after each change",
+                     vld_config_global()->index_path);
     }
 }
 

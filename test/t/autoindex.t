@@ -608,7 +608,7 @@ END
         'and no file indexed');
     my @lines = $server->complaints;
     is(scalar(@lines), 1, 'one line in the log');
-    like($lines[0] || '', qr/mod_watchdog.*htvalidators scan/,
+    like($lines[0] || '', qr/mod_watchdog.*htvalidators -i "[^"]+" scan/,
         'says so, and what to do');
     well($server, 'nodog');
 }

@@ -92,6 +92,8 @@ static void advice(void **state)
     }
     vld_advice(APR_ENOENT, INDEX, text, sizeof(text));
     assert_non_null(strstr(text, "`htvalidators -i \"" INDEX "\" scan "));
+    vld_advice(VLD_E_NOT_INDEX, "/etc", text, sizeof(text));
+    assert_null(strstr(text, "move"));
     vld_advice(APR_FROM_OS_ERROR(EROFS), INDEX, text, sizeof(text));
     assert_non_null(strstr(text, "writable"));
     vld_advice(APR_FROM_OS_ERROR(ENOLCK), INDEX, text, sizeof(text));
