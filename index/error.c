@@ -97,8 +97,9 @@ static const char *find_cure(apr_status_t rv)
                "away and run `htvalidators -i \"@\" scan FOLDER`";
     case VLD_E_VERSION:
     case VLD_E_DAMAGED:
-        return "move \"@\" and \"@-lock\" away and run `htvalidators -i "
-               "\"@\" scan FOLDER`; httpd needs no restart";
+        return "move it away and make a new one: run `mv \"@\" \"@.old\" && "
+               "rm -f \"@-lock\" && htvalidators -i \"@\" scan FOLDER`; httpd "
+               "needs no restart";
     case VLD_E_FULL:
         return "see what it holds with `htvalidators -i \"@\" stat` and drop "
                "what is not served with `htvalidators -i \"@\" forget "
@@ -109,16 +110,16 @@ static const char *find_cure(apr_status_t rv)
     case VLD_E_LOCKED:
         return "who writes to \"@\" must own \"@-lock\", a regular file of "
                "mode 0600: write as the owner of the index, or, while nothing "
-               "writes to it, remove \"@-lock\", which the next `htvalidators "
-               "-i \"@\" scan FOLDER` makes again";
+               "writes to it, run `rm -f \"@-lock\"`: the next who writes "
+               "makes it again";
     case VLD_E_OWNER:
         return "\"@\" must belong to root, to the user who opens it or to "
                "the owner of its folder, and neither it nor its folder may "
                "be writable for everybody: see `ls -la` there, then `chown` "
                "or `chmod o-w`, or name another file";
     case VLD_E_STALE:
-        return "while nothing writes to \"@\", remove \"@-lock\"; the next "
-               "`htvalidators -i \"@\" scan FOLDER` makes it again";
+        return "while nothing writes to \"@\", run `rm -f \"@-lock\"`: the "
+               "next who writes makes it again";
     case VLD_E_REPLACED:
         return "do it again: another file stands at \"@\" now, or none";
     default: return NULL;

@@ -170,6 +170,23 @@ row(what => 'a file of another user', command => 'stat', as => 'www-data',
         chown $nobody, $www_group, glob "$base/index/v.mdb*" },
     says => qr/trusted.*it belongs to user nobody, who is neither/);
 
+# --- an index that is damaged, a lock file of others, a group of others ------------
+
+row(what => 'a damaged index', command => 'stat', make => sub {
+        index_of('root'); truncate "$base/index/v.mdb", 8192 or die },
+    says => qr/is damaged.*move it away and make a new one: run `mv /);
+row(what => 'a lock file of another user', as => 'www-data', make => sub {
+        index_of('www-data');
+        chown $nobody, $nobody, "$base/index/v.mdb-lock" },
+    says => qr/lock file is not this user's.*run `rm -f /);
+row(what => 'a group that the owner is not in', as => 'nobody',
+    command => 'compact', make => sub {
+        folder("$base/index", 0755, $nobody, $www_group);
+        as_user('nobody', "$bin/htvalidators", '-i', "$base/index/v.mdb",
+            'scan', $site);
+        chown $nobody, $www_group, "$base/index/v.mdb" },
+    says => qr/user nobody is no member of the file's group: as root, run `/);
+
 # --- rights -----------------------------------------------------------------------------
 
 row(what => 'a root-only folder, for the server', command => 'list',

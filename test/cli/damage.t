@@ -301,7 +301,7 @@ else {
     chown 65533, 65533, "$index-lock" or die;
     try_commands("another user's lock file", 1, @readers);
     like(run_here('scan', "$site/good")->{err},
-        qr/lock file is not this user's alone; .*remove "\Q$index\E-lock"/,
+        qr/lock file is not this user's alone; .*`rm -f "\Q$index\E-lock"`/,
         "another user's lock file: what to do");
 }
 # That of an older version.
