@@ -201,11 +201,16 @@ SKIP: {
 }
 
 # It is installed, in an image of the system.
-my $make = finished(background('make', '-s', '-C', $ENV{builddir},
-    "DESTDIR=$work/dest", "systemdsystemunitdir=/units",
-    'install-systemdsystemunitDATA'));
-is($make->{exit}, 0, 'the unit can be installed') or diag $make->{err};
-is(slurp("$work/dest/units/htvalidators-watch.service"), slurp($built),
-    'as it was built');
+SKIP: {
+    skip 'the build folder is another user\'s', 2 unless -w $ENV{builddir};
+    # Of the make that may have started this test.
+    delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+    my $make = finished(background('make', '-s', '-C', $ENV{builddir},
+        "DESTDIR=$work/dest", 'systemdsystemunitdir=/units',
+        'install-systemdsystemunitDATA'));
+    is($make->{exit}, 0, 'the unit can be installed') or diag $make->{err};
+    is(slurp("$work/dest/units/htvalidators-watch.service"), slurp($built),
+        'as it was built');
+}
 
 done_testing;
