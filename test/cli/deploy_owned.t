@@ -10,70 +10,18 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use CliHttpd;
+use CliSystem;
 use CliTest;
 use File::Basename qw(dirname);
-use File::Copy qw(copy);
 use Test::More;
 
-plan skip_all => 'users and mounts are root\'s to make' if $> != 0;
-if (!$ENV{HTVALIDATORS_TEST_UNSHARED}) {
-    plan skip_all => 'no mounts of one\'s own here'
-        unless can_do(qw(unshare -m true));
-    $ENV{HTVALIDATORS_TEST_UNSHARED} = 1;
-    CliTest::leave_for('unshare', '-m', $^X, $0);
-}
-
+unshare_or_skip($0);
 my ($default) = run('help')->{out} =~ m{^  (/\S+)$}m;
 my $folder = dirname($default);
 plan skip_all => 'the recipes are for the default index of Debian'
     unless $default eq '/var/cache/apache2/validators/validators.mdb';
 
-# --- a system of its own -----------------------------------------------------
-
-sub shell
-{
-    my ($command) = @_;
-    my $result = finished(background('sh', '-ec', $command));
-    is($result->{exit}, 0, "ran: $command")
-        or diag $result->{out} . $result->{err};
-    return $result;
-}
-
-chmod 0755, $work;
-my $root = "$work/root";
-mkdir $root;
-mkdir "$root/$_" for qw(bin cache srv);
-for my $file (qw(passwd group)) {
-    my $own = slurp("/etc/$file");
-    $own =~ s/^(?:deploy|www-data|other):.*\n//mg;
-    my @ids = (deploy => 64001, 'www-data' => 64002, other => 64003);
-    while (my ($name, $id) = splice @ids, 0, 2) {
-        $own .= $file eq 'group' ? "$name:x:$id:\n"
-            : "$name:x:$id:${id}::/nonexistent:/bin/sh\n";
-    }
-    spew("$root/$file", $own);
-    system('mount', '--bind', "$root/$file", "/etc/$file") == 0 or die;
-}
-mkdir $_ for grep { !-e } '/srv', '/var/cache/apache2';
-system('mount', '--bind', "$root/srv", '/srv') == 0 or die;
-system('mount', '--bind', "$root/cache", '/var/cache/apache2') == 0 or die;
-copy($tool, "$root/bin/htvalidators") or die;
-spew("$root/bin/sudo", <<'END');
-#!/bin/sh
-# What the recipes use of sudo: -u USER COMMAND.
-shift
-user=$1
-shift
-exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups "$@"
-END
-# The recipes end with it; this test starts its httpd anew.
-spew("$root/bin/apachectl", "#!/bin/sh\n[ \"\$1\" = graceful ]\n");
-chmod 0755, glob("$root/bin/*"), $root, "$root/bin", "$root/cache",
-    "$root/srv";
-$ENV{PATH} = "$root/bin:$ENV{PATH}";
-spew('/srv/www/page.html', 'a page');
-spew('/srv/www/large.bin', 'a large file ' x 20_000);
-select undef, undef, undef, 0.2;
+my $root = own_system();
 
 # --- the recipes ---------------------------------------------------------------
 
