@@ -96,7 +96,9 @@ static void record_promise(const learning *l)
     else if (vld_ahead_know(l->file, &l->learned->content)) {
         take_content(l);
     }
-    if (!facts->is_fresh && !facts->content) {
+    /* Where nobody knows what is recorded, nothing is promised. */
+    if (!facts->is_fresh && !facts->content && !take_new_record(l)
+        && !l->learned->found.is_unknown) {
         promise_unrecorded(l);
     }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, l->r, "%s: %s", l->file->path,
