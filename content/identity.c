@@ -95,26 +95,39 @@ bool vld_identity_racy(const vld_identity *id, int64_t now_ns,
     return vld_identity_settles_ns(id, now_ns, margin_ns) > now_ns;
 }
 
-/* --- the margin ---------------------------------------------------------- */
+/* --- the margin, and what an identity proves ----------------------------- */
 
-/* File systems whose change times come from this machine's own clock, at its
- * tick or finer (statfs(2), linux/magic.h). */
-static bool is_fine_grained(unsigned long magic)
+/* What the times of a file system's files are. */
+typedef enum kind {
+    KIND_LAYERED, /* overlayfs: those of the layer, fine or an image */
+    KIND_FINE,    /* from this machine's own clock, at its tick or finer */
+    KIND_UNKNOWN, /* somebody's clock, at some tick */
+    KIND_IMAGE    /* what the builder wrote; or ctime is not kept */
+} kind;
+
+/* statfs(2), linux/magic.h, and the sources of Linux for what is not there. */
+static kind kind_of_magic(unsigned long magic)
 {
     switch (magic) {
+    case 0x794c7630: /* overlayfs */ return KIND_LAYERED;
     case 0xef53:     /* ext2, ext3, ext4 */
     case 0x58465342: /* xfs */
     case 0x9123683e: /* btrfs */
     case 0x01021994: /* tmpfs */
     case 0x2fc12fc1: /* zfs */
     case 0xf2f52010: /* f2fs */
-    case 0x794c7630: /* overlayfs */
     case 0x858458f6: /* ramfs */
     case 0xca451a4e: /* bcachefs */
-    case 0x3434:     /* nilfs2 */
-    case 0x73717368: /* squashfs, never written */
-    case 0xe0f5e1e2: /* erofs, never written */ return true;
-    default: return false;
+    case 0x3434: /* nilfs2 */ return KIND_FINE;
+    case 0x73717368: /* squashfs */
+    case 0xe0f5e1e2: /* erofs */
+    case 0x9660:     /* iso9660 */
+    case 0x15013346: /* udf */
+    case 0x28cd3d45: /* cramfs */
+    case 0x7275:     /* romfs */
+    case 0x4d44:     /* vfat */
+    case 0x2011bab0: /* exfat */ return KIND_IMAGE;
+    default: return KIND_UNKNOWN;
     }
 }
 
@@ -130,18 +143,20 @@ static int64_t local_margin_ns(void)
     return margin < LEAST_MARGIN_NS ? LEAST_MARGIN_NS : margin;
 }
 
-static bool ask_fine_grained(int fd)
+static kind ask_kind(int fd)
 {
     struct statfs fs;
 
-    return !fstatfs(fd, &fs)
-           && is_fine_grained((unsigned long)fs.f_type & 0xffffffffUL);
+    if (fstatfs(fd, &fs)) {
+        return KIND_UNKNOWN;
+    }
+    return kind_of_magic((unsigned long)fs.f_type & 0xffffffffUL);
 }
 
 /* Answers are kept in single words, so that no lock is needed:
- *   device << 32 | second of the monotonic clock (30 bits) << 2 | class
- * with class 2 fine, 3 coarse, so that a word in use is never 0.  They expire,
- * because the number of an unmounted device is given to the next one. */
+ *   device << 32 | second of the monotonic clock (30 bits) << 2 | kind
+ * A word that happens to be 0 counts as unused.  They expire, because the
+ * number of an unmounted device is given to the next one. */
 #define SLOTS 64
 #define KEPT_S 10
 #define SECOND_MASK UINT64_C(0x3fffffff)
@@ -160,30 +175,51 @@ static uint64_t monotonic_s(void)
     return (uint64_t)ts.tv_sec & SECOND_MASK;
 }
 
-static bool is_kept_fine_grained(int fd, uint64_t dev)
+static kind find_kind(int fd, dev_t device)
 {
+    uint64_t dev = (uint64_t)device;
     uint64_t *slot = slot_of(dev);
     uint64_t word = __atomic_load_n(slot, __ATOMIC_RELAXED);
     uint64_t now = monotonic_s();
-    bool fine;
+    kind found;
 
+    if (dev > UINT32_MAX) {
+        return ask_kind(fd);
+    }
     if (word && word >> 32 == dev
         && ((now - (word >> 2)) & SECOND_MASK) < KEPT_S) {
-        return (word & 1) == 0;
+        return (kind)(word & 3);
     }
-    fine = ask_fine_grained(fd);
-    word = dev << 32 | now << 2 | (fine ? 2 : 3);
+    found = ask_kind(fd);
+    word = dev << 32 | now << 2 | (uint64_t)found;
     __atomic_store_n(slot, word, __ATOMIC_RELAXED);
-    return fine;
+    return found;
 }
 
 int64_t vld_identity_margin_ns(int fd, dev_t dev)
 {
-    bool fine = (uint64_t)dev <= UINT32_MAX
-                    ? is_kept_fine_grained(fd, (uint64_t)dev)
-                    : ask_fine_grained(fd);
+    return find_kind(fd, dev) <= KIND_FINE ? local_margin_ns()
+                                           : COARSE_MARGIN_NS;
+}
 
-    return fine ? local_margin_ns() : COARSE_MARGIN_NS;
+/* Where ctime is later than mtime it was kept apart from it.  A file system
+ * that keeps the mtime alone shows it as both, mostly in whole seconds; below
+ * an overlay, or on the other side of a network, that is all there is to see.
+ * On a file that looks so, the file system is asked each time: an image may
+ * have been mounted under the device number of something else. */
+bool vld_identity_proves(const vld_identity *id, int fd, dev_t dev)
+{
+    bool is_one_second = id->ctime_ns == id->mtime_ns
+                         && id->ctime_ns % NS_PER_S == 0;
+
+    if (id->ctime_ns > id->mtime_ns) {
+        return true;
+    }
+    switch (is_one_second ? ask_kind(fd) : find_kind(fd, dev)) {
+    case KIND_FINE: return true;
+    case KIND_IMAGE: return false;
+    default: return !is_one_second;
+    }
 }
 
 /* --- the provisional tag ------------------------------------------------- */

@@ -102,7 +102,7 @@ void vld_record_keep_promise(vld_record *record, const vld_record *before)
         record->is_promised = before->is_promised;
         record->seed = before->seed;
     }
-    else if (same_file
+    else if ((same_file && (record->is_unread || before->is_unread))
              || (!record->is_unread && is_of_digest(before, &record->digest))) {
         record->is_promised = before->is_promised;
         record->seed = before->seed;

@@ -71,8 +71,8 @@ static void hand_over(walk *w, size_t name_at, const vld_record *known)
 }
 
 /* *known tells whether there is a record. */
-static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
-                     bool *known)
+static bool is_fresh(walk *w, int folder_fd, const struct stat *st,
+                     vld_record *record, bool *known)
 {
     vld_identity id;
     apr_status_t rv = vld_store_get(w->run->store, w->path, w->len, record);
@@ -81,8 +81,8 @@ static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
     if (*known) {
         vld_identity_of(st, &id);
         return !record->is_unread
-               && vld_identity_equal(&id, &record->identity,
-                                     VLD_COMPARE_STRICT);
+               && vld_identity_equal(&id, &record->identity, VLD_COMPARE_STRICT)
+               && vld_identity_proves(&id, folder_fd, st->st_dev);
     }
     /* One record that does not check is made again, and so is one of which
      * nobody knows; a store that does not work is another matter. */
@@ -94,7 +94,8 @@ static bool is_fresh(walk *w, const struct stat *st, vld_record *record,
     return false;
 }
 
-static void visit_file(walk *w, const struct stat *st, size_t name_at)
+static void visit_file(walk *w, int folder_fd, const struct stat *st,
+                       size_t name_at)
 {
     vld_record record;
     bool known;
@@ -104,7 +105,7 @@ static void visit_file(walk *w, const struct stat *st, size_t name_at)
         return;
     }
     vld_run_add(&w->run->totals.seen, 1);
-    if (is_fresh(w, st, &record, &known)) {
+    if (is_fresh(w, folder_fd, st, &record, &known)) {
         vld_run_add(&w->run->totals.unchanged, 1);
         return;
     }
@@ -196,7 +197,7 @@ static void visit_by_stat(walk *w, const frame *f, const char *name)
         }
     }
     else if (S_ISREG(st.st_mode)) {
-        visit_file(w, &st, f->path_len + 1);
+        visit_file(w, f->dir->fd, &st, f->path_len + 1);
     }
     else if (S_ISDIR(st.st_mode)) {
         visit_folder(w, f, name);
@@ -294,7 +295,7 @@ static void visit_root_file(walk *w)
         report_failure(w, vld_error_os());
     }
     else if (S_ISREG(st.st_mode)) {
-        visit_file(w, &st, run->root_len + 1);
+        visit_file(w, run->root_fd, &st, run->root_len + 1);
     }
 }
 

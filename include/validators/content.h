@@ -87,6 +87,16 @@ bool vld_identity_time_tells(int64_t ns);
  * which the answer is kept for the process.  Thread-safe. */
 int64_t vld_identity_margin_ns(int fd, dev_t dev);
 
+/* Whether the identity of the file that is open as fd (or is in the folder
+ * that is) can tell its content from another of this path.  Not on the file
+ * systems of images (squashfs, erofs, iso9660, udf, cramfs, romfs) and those
+ * that keep no ctime (vfat, exfat), where ctime is not later than mtime: two
+ * images that were built alike show the same inode, times and device for
+ * different contents, and which one is mounted is not to be seen.  Nor where
+ * ctime and mtime are one whole second on a file system that may show one of
+ * these (overlay, network, FUSE).  Thread-safe. */
+bool vld_identity_proves(const vld_identity *id, int fd, dev_t dev);
+
 /* Whether content read at or after now_ns may be followed by a change that
  * leaves this same identity: a ctime less than margin_ns before now_ns or
  * after it, or an mtime within margin_ns of it on either side.  (An mtime far
@@ -216,8 +226,10 @@ void vld_content_name(const vld_digest *digest, const vld_record *record,
                       vld_digest *name);
 
 /* A record that is made of the same file keeps the promise of the record
- * before, or that there is none: where both are of one settled identity, or of
- * one digest.  The digest is kept too, where only the record before has it. */
+ * before, or that there is none: where both are of one settled identity (and
+ * were not read with different digests: an image was swapped, or a mapping
+ * written to), or of one digest.  The digest is kept too, where only the
+ * record before has it. */
 void vld_record_keep_promise(vld_record *record, const vld_record *before);
 
 /* --- dates ----------------------------------------------------------------

@@ -72,8 +72,9 @@ static void look_at_file(request_rec *r, const vld_dir_config *conf,
 
     if (!facts->is_fresh) {
         facts->is_settled =
-            !vld_identity_racy(&out->identity, vld_now_ns(),
-                               vld_identity_margin_ns(fd, st->st_dev));
+            !facts->proves_nothing
+            && !vld_identity_racy(&out->identity, vld_now_ns(),
+                                  vld_identity_margin_ns(fd, st->st_dev));
     }
     if (vld_choose_reads(facts, false)
         && hash_between_looks(fd, &out->identity, &digest)) {
@@ -113,6 +114,9 @@ static void look_at_open(request_rec *r, const char *path, int fd,
     }
     facts.auto_max = -1;
     facts.past = &memory.past;
+    facts.proves_nothing = vld_config_compare(conf) == VLD_COMPARE_STRICT
+                           && !vld_identity_proves(&out->identity, fd,
+                                                   st.st_dev);
     vld_facts_see(&facts, &out->identity, vld_config_compare(conf));
     look_at_file(r, conf, path, &st, fd, &facts, out);
 }

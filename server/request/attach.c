@@ -227,8 +227,18 @@ static void check_octets(request_rec *r, vld_request *rq, file *of,
     }
 }
 
+/* Unless the administrator says that times tell, or that nothing changes. */
+static bool proves_nothing(const vld_request *rq, const file *of)
+{
+    return vld_config_compare(rq->conf) == VLD_COMPARE_STRICT
+           && !vld_identity_proves(&of->identity, of->os_fd, of->st.st_dev);
+}
+
 static bool is_settled(const vld_request *rq, const file *of)
 {
+    if (proves_nothing(rq, of)) {
+        return false;
+    }
     /* Compared with a time that is before any octet was read. */
     return !vld_identity_racy(&of->identity, rq->seen_us * 1000,
                               vld_identity_margin_ns(of->os_fd, of->st.st_dev));
@@ -383,6 +393,7 @@ static void attach_file(request_rec *r, vld_request *rq, file *of)
     facts.past = &rq->memory.past;
     facts.now_us = rq->seen_us;
     facts.is_response = r->method_number == M_GET;
+    facts.proves_nothing = proves_nothing(rq, of);
     vld_facts_see(&facts, &of->identity, vld_config_compare(rq->conf));
     if (vld_choose_reads(&facts, !rq->conditional && !r->header_only)) {
         attach_small(r, rq, of, &facts);

@@ -10,7 +10,7 @@ void vld_facts_see(vld_facts *facts, const vld_identity *identity,
                    vld_compare compare)
 {
     facts->identity = identity;
-    facts->is_fresh = facts->record
+    facts->is_fresh = facts->record && !facts->proves_nothing
                       && vld_identity_equal(&facts->record->identity, identity,
                                             compare == VLD_COMPARE_MTIME
                                                 ? VLD_COMPARE_MTIME
@@ -112,9 +112,14 @@ void vld_choose(const vld_facts *facts, vld_choice *out)
     else {
         vld_choose_nothing(out);
     }
+    if (facts->proves_nothing) {
+        /* Nor does the time of the last change. */
+        vld_choose_tag_alone(out);
+    }
     out->has_stale_record = facts->record && !facts->is_fresh;
     out->is_settled = facts->is_fresh || facts->is_settled;
-    out->to_be_indexed = (int64_t)facts->identity->size <= facts->auto_max
+    out->to_be_indexed = !facts->proves_nothing
+                         && (int64_t)facts->identity->size <= facts->auto_max
                          && (!facts->is_fresh || out->date.is_ahead_of_record
                              || facts->record->is_unread);
 }

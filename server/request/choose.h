@@ -27,8 +27,10 @@ typedef struct vld_facts {
     const vld_identity *identity; /* of the file */
     const vld_digest *content; /* of a file that was read; NULL: it was not */
     const vld_record *record;  /* the path's in the index; NULL: none */
-    int64_t link_s;   /* latest change of a symbolic link on the way; 0: none */
-    bool is_fresh;    /* set by vld_facts_see */
+    int64_t link_s; /* latest change of a symbolic link on the way; 0: none */
+    bool is_fresh;  /* set by vld_facts_see */
+    bool proves_nothing; /* the identity, where the configuration asks for it:
+                          * no record is fresh, nothing is settled */
     int64_t auto_max; /* size of the largest file to be indexed; -1: none is */
     const vld_past *past; /* of the URL */
     int64_t now_us;       /* time of the request, microseconds since 1970 */

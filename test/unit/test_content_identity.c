@@ -3,6 +3,7 @@
 /* Tests of content/identity.c: what a stat says, and when it can be trusted. */
 #include "index_test.h"
 
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #define S INT64_C(1000000000)
@@ -265,6 +266,77 @@ static void constant_mtimes(void **state)
     assert_true(tells(1700000000, 0));
 }
 
+/* What fstatfs says of descriptor -1; of others, the truth. */
+static unsigned long injected;
+
+int fstatfs(int fd, struct statfs *fs)
+{
+    if (fd == -1 && injected) {
+        memset(fs, 0, sizeof(*fs));
+        fs->f_type = (__typeof__(fs->f_type))injected;
+        return 0;
+    }
+    return (int)syscall(SYS_fstatfs, fd, fs);
+}
+
+static bool proves(unsigned long magic, int64_t mtime_ns, int64_t ctime_ns)
+{
+    static dev_t dev = 0x7ff00000;
+    vld_identity id = id_at(mtime_ns, ctime_ns);
+    bool yes;
+
+    injected = magic;
+    yes = vld_identity_proves(&id, -1, dev++);
+    injected = 0;
+    return yes;
+}
+
+static void images_prove_nothing(void **state)
+{
+    static const unsigned long images[] = { 0x73717368, 0xe0f5e1e2, 0x9660,
+                                            0x15013346, 0x28cd3d45, 0x7275,
+                                            0x4d44,     0x2011bab0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+        assert_false(proves(images[i], 5 * S, 5 * S));
+        assert_false(proves(images[i], 5 * S + 1, 5 * S + 1));
+        assert_false(proves(images[i], 5 * S, 4 * S));
+        assert_true(proves(images[i], 5 * S, 5 * S + 1));
+    }
+    assert_true(proves(0xef53, 5 * S, 5 * S));
+    assert_true(proves(0x58465342, 5 * S, 4 * S));
+}
+
+/* overlayfs, FUSE and NFS. */
+static void images_behind_others(void **state)
+{
+    static const unsigned long others[] = { 0x794c7630, 0x65735546, 0x6969 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_false(proves(others[i], 5 * S, 5 * S));
+        assert_true(proves(others[i], 5 * S + 1, 5 * S + 1));
+        assert_true(proves(others[i], 5 * S, 6 * S));
+        assert_true(proves(others[i], 6 * S, 5 * S));
+    }
+}
+
+/* A device number goes from one file system to the next. */
+static void image_after_another(void **state)
+{
+    vld_identity id = id_at(5 * S, 5 * S);
+
+    (void)state;
+    injected = 0xef53;
+    assert_true(vld_identity_proves(&id, -1, 0x7fe00000));
+    assert_true(vld_identity_margin_ns(-1, 0x7fe00000) < 2 * S);
+    injected = 0x73717368;
+    assert_false(vld_identity_proves(&id, -1, 0x7fe00000));
+    assert_int_equal(vld_identity_margin_ns(-1, 0x7fe00001), 2 * S);
+    injected = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +356,11 @@ int main(void)
                                        "coarse"),
         TEST(change_is_seen_once_settled, "a change of a settled file always "
                                           "shows in its identity"),
+        TEST(images_prove_nothing, "an identity of an image's file proves "
+                                   "nothing, unless ctime is later"),
+        TEST(images_behind_others, "nor does one whole second below an "
+                                   "overlay or behind a network"),
+        TEST(image_after_another, "a device number may be given to an image"),
         TEST(digest_of_each_field,
              "a provisional tag is weak and tells identities "
              "apart"),

@@ -103,7 +103,7 @@ static void what_keeps_a_promise(void **state)
         else {
             assert_false(r.is_unread);
             assert_int_equal(r.is_promised,
-                             promised && (same_id || (!unread && same_digest)));
+                             promised && (unread ? same_id : same_digest));
             assert_true(!r.is_promised || r.seed.octets[0] == 9);
         }
     }

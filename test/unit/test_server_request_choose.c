@@ -20,7 +20,8 @@ typedef struct row {
     /* size; then by letter: r a record, f which is fresh, c the content was
      * read (and is 2), s the identity is settled, k the response may be
      * remembered, d the file is described and not sent, o another content was
-     * sent with a date 150 seconds before NOW, O 50 seconds before */
+     * sent with a date 150 seconds before NOW, O 50 seconds before, n the
+     * identity proves nothing */
     uint64_t size;
     const char *known;
     /* source; date, seconds before NOW, 0: none; then by letter: s the date is
@@ -72,6 +73,11 @@ static const row rows[] = {
     { "with a stale record", LARGE, "rs", WEAK, 0, "txl" },
     { "a large file that is not settled", LARGE, "", NONE, 0, "x" },
     { "nor with a stale record", LARGE, "r", NONE, 0, "tx" },
+
+    { "an identity that proves nothing: what was read has a tag alone", SMALL,
+      "ckn", CONTENT, 100, "" },
+    { "and its record is not believed", SMALL, "rfckn", CONTENT, 100, "t" },
+    { "nor that of a large file", LARGE, "rfkn", NONE, 0, "t" },
 };
 
 static bool has(const char *letters, char letter)
@@ -121,6 +127,7 @@ static void prepare(const row *t, ground *g, vld_facts *facts)
     facts->is_response = !has(t->known, 'd');
     facts->is_settled = has(t->known, 's');
     facts->may_be_remembered = has(t->known, 'k');
+    facts->proves_nothing = has(t->known, 'n');
     vld_facts_see(facts, &g->identity, VLD_COMPARE_STRICT);
 }
 
