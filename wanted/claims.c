@@ -11,7 +11,9 @@
 
 #define REST_FIRST_US US_PER_S
 #define REST_MOST_US (600 * US_PER_S)
-#define TRIES_MOST 10u
+#define TRIES_MOST 13u
+#define FREE_TRIES 3u
+#define REST_TRIES 10u /* rest_of() of more is the same */
 
 /* A file that was quiet for so long, or for twice its rest, starts over. */
 #define QUIET_US (60 * US_PER_S)
@@ -169,15 +171,20 @@ static int64_t rest_of(unsigned tries)
     return rest < REST_MOST_US ? rest : REST_MOST_US;
 }
 
-/* When the file may be read again. */
+/* When the file may be read again.  One that is replaced, or whose inode is
+ * used again, may be so a few times at once. */
 static int64_t rested_us(const entry *e)
 {
-    return e->state == KNOWN ? e->time_us + rest_of(e->tries) : e->time_us;
+    if (e->state != KNOWN) {
+        return e->time_us;
+    }
+    return e->tries < FREE_TRIES ? e->time_us
+                                 : e->time_us + rest_of(e->tries - FREE_TRIES);
 }
 
 static unsigned tries_after(const entry *e, int64_t now_us)
 {
-    int64_t quiet = 2 * rest_of(e->tries);
+    int64_t quiet = 2 * rest_of(e->tries < REST_TRIES ? e->tries : REST_TRIES);
 
     if (quiet < QUIET_US) {
         quiet = QUIET_US;
@@ -301,7 +308,10 @@ void vld_claims_give_up(vld_claims *claims, const vld_claim *claim,
         return; /* it took too long, and is another one's now */
     }
     e.state = read ? KNOWN : FAILED;
-    e.time_us = read ? now_us : now_us + rest_of(e.tries);
+    e.time_us = read ? now_us
+                     : now_us
+                           + rest_of(e.tries < REST_TRIES ? e.tries
+                                                          : REST_TRIES);
     if (read) {
         e.read = *read;
     }

@@ -381,6 +381,12 @@ int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,
     return until;
 }
 
+void vld_wanted_finish(vld_wanted *list, const vld_wanted_item *item,
+                       int64_t now_us)
+{
+    set_state(list, item, make_state(FREE, 0, 0, now_us));
+}
+
 bool vld_wanted_delay(vld_wanted *list, const vld_wanted_item *item,
                       int64_t now_us, int64_t due_us, int64_t *rest_us)
 {

@@ -75,6 +75,10 @@ bool vld_wanted_take(vld_wanted *list, int64_t now_us, vld_wanted_item *out,
 int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,
                         int64_t now_us);
 
+/* A path that has been dealt with, and may be posted again at once. */
+void vld_wanted_finish(vld_wanted *list, const vld_wanted_item *item,
+                       int64_t now_us);
+
 /* Delay a path that cannot be dealt with before due_us: it will be taken again
  * then, without another post.  False: it was delayed too often, and rests
  * instead (as by vld_wanted_rest; *rest_us). */
@@ -140,7 +144,8 @@ vld_claim_verdict vld_claims_ask(vld_claims *claims, const vld_claim_file *file,
 
 /* Give a claim up: with what was read; NULL: it could not be, and the file
  * rests.  A file rests for a second, and twice as long (up to ten minutes) each
- * time that it fails, or has changed since it was read, soon after. */
+ * time that it fails soon after; the same where it has changed since it was
+ * read, from the fourth time on. */
 void vld_claims_give_up(vld_claims *claims, const vld_claim *claim,
                         const vld_claim_read *read, int64_t now_us);
 

@@ -65,9 +65,10 @@ bool vld_promises_are_due(apr_time_t now)
 
 /* --- one file ------------------------------------------------------------ */
 
-static void rest_job(const job *j, const char *why)
+/* Not at rest: requests would wait in vain for its next state. */
+static void finish_job(const job *j, const char *why)
 {
-    vld_wanted_rest(vld_shared_promises(), &j->item, apr_time_now());
+    vld_wanted_finish(vld_shared_promises(), &j->item, apr_time_now());
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, promises.server, "%s: %s",
                  j->item.path, why);
 }
@@ -149,7 +150,7 @@ static bool take_jobs(vld_store *store)
             return false;
         }
         if (!look_at_file(j, store, &file)) {
-            rest_job(j, "is not what was promised any more");
+            finish_job(j, "is not what was promised any more");
         }
         else if (prepare_record(j, &file)) {
             promises.count++;
@@ -186,8 +187,8 @@ static void finish_jobs(apr_status_t rv)
         if (j->claim.token) {
             vld_claims_drop(vld_shared_claims(), &j->claim);
         }
-        rest_job(j, rv == APR_SUCCESS ? "its tag is promised"
-                                      : "its tag cannot be promised");
+        finish_job(j, rv == APR_SUCCESS ? "its tag is promised"
+                                        : "its tag cannot be promised");
     }
     if (rv != APR_SUCCESS && rv != VLD_E_REPLACED) {
         vld_shared_set_can_write(false);
@@ -215,7 +216,7 @@ void vld_promises_refuse(void)
 
     promises.seen = vld_wanted_posted(vld_shared_promises());
     while (vld_wanted_take(vld_shared_promises(), now, &item, &next_us)) {
-        vld_wanted_rest(vld_shared_promises(), &item, now);
+        vld_wanted_finish(vld_shared_promises(), &item, now);
     }
     promises.next_us = now + LOOK_US;
 }

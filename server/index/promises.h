@@ -15,7 +15,7 @@ void vld_promises_begin(server_rec *s);
 bool vld_promises_are_due(apr_time_t now);
 /* Record those that are due, each batch in one transaction. */
 void vld_promises_record(vld_store *store);
-/* They cannot be recorded now: they rest. */
+/* They cannot be recorded now. */
 void vld_promises_refuse(void);
 
 #endif /* SERVER_INDEX_PROMISES_H */

@@ -10,9 +10,12 @@
 
 APLOG_USE_MODULE(validators);
 
-/* A file that has changed in so many seconds may be growing: nothing is
+/* A file that was written to in so many seconds may be growing: nothing is
  * promised of it. */
-#define GROWS_FOR_S 60
+#define GROWS_FOR_NS (60 * INT64_C(1000000000))
+
+/* One that changes again so soon after it was recorded is not promised. */
+#define CHANGES_AGAIN_NS (2 * INT64_C(1000000000))
 
 /* A promise is recorded in less than this, beside what others are reading. */
 #define PROMISE_US apr_time_from_msec(200)
@@ -25,11 +28,22 @@ typedef struct learning {
     vld_learned *learned;
 } learning;
 
+/* By its mtime, which every write moves: what was put there with the mtime of a
+ * copy, or got another name, does not grow. */
 static bool is_recent(const vld_facts *facts)
 {
-    apr_int64_t now_s = facts->now_us / APR_USEC_PER_SEC;
+    apr_int64_t age_ns = facts->now_us * 1000 - facts->identity->mtime_ns;
 
-    return vld_dates_of_change(facts->identity, now_s) > now_s - GROWS_FOR_S;
+    return age_ns >= 0 && age_ns < GROWS_FOR_NS;
+}
+
+/* The promise would not hold for long, and each is a transaction. */
+static bool changes_again(const vld_facts *facts)
+{
+    apr_int64_t age_ns = facts->now_us * 1000
+                         - (facts->record ? facts->record->indexed_ns : 0);
+
+    return age_ns >= 0 && age_ns < CHANGES_AGAIN_NS;
 }
 
 /* A log: it was shorter when it was recorded, and has changed just now.  The
@@ -109,7 +123,7 @@ static void record_promise(const learning *l)
 
 static void promise(const learning *l, bool may_wait)
 {
-    if (is_recent(l->facts)
+    if (is_recent(l->facts) || changes_again(l->facts)
         || vld_promise_name(l->facts->identity, l->file->fd,
                             &l->learned->promise)
                != APR_SUCCESS) {

@@ -24,17 +24,6 @@ my %now = (key => $secret[0]);
 sub keyed { return tag_of_digest(Digest::SHA::hmac_sha256(shift, $now{key})) }
 sub keyed_tag_of { return keyed(Digest::SHA::sha256(shift)) }
 
-# The digest that a weak tag is made of.
-sub identity_of
-{
-    my $path = shift;
-    my ($status, $out) = run_command('stat', '-c', '%s %.9Y %.9Z %i', $path);
-    my ($size, $mtime, $ctime, $inode) = split ' ', $out;
-    tr/.//d for $mtime, $ctime;
-    return Digest::SHA::sha256("vld identity v1\0"
-        . pack 'Q<4', $size, $mtime, $ctime, $inode);
-}
-
 sub key_file
 {
     my ($path, $octets, $mode) = @_;
@@ -107,13 +96,13 @@ isnt($full->{h}{etag}, tag_of($small),
     'and not of its content alone');
 is(ask('/quick/small.css')->{h}{etag}, $full->{h}{etag},
     'equal contents have equal tags');
-my $weak = ask('/full/big.css');
-my $identity = identity_of($server->docs('full/big.css'));
-is($weak->{h}{etag}, 'W/' . keyed($identity),
-    'the weak tag of a large file that is not indexed, too');
-isnt($weak->{h}{etag}, 'W/' . tag_of_digest($identity),
+my $promised = ask('/full/big.css');
+my $identity = promise_of($server->docs('full/big.css'));
+is($promised->{h}{etag}, keyed($identity),
+    'the tag of a large file that was not read, too');
+isnt($promised->{h}{etag}, tag_of_digest($identity),
     'and it cannot be made from what stat says');
-is(ask('/full/big.css', 'If-None-Match' => $weak->{h}{etag} || '""')
+is(ask('/full/big.css', 'If-None-Match' => $promised->{h}{etag} || '""')
     ->{status}, 304, 'by which it is not modified');
 {
     local $ENV{VLD_INDEX} = $server->index_path;

@@ -190,6 +190,23 @@ static void test_a_path_that_rests_is_wanted_by_nobody(void **state)
     bed_drop(&b);
 }
 
+static void test_a_finished_path_may_be_posted_at_once(void **state)
+{
+    bed b;
+    int i;
+
+    (void)state;
+    bed_make(&b, 64);
+    for (i = 0; i < 20; i++) {
+        assert_true(post(&b, "/a", NOW + i));
+        take_this(&b, "/a", NOW + i);
+        vld_wanted_finish(&b.list, &b.item, NOW + i);
+        assert_false(take(&b, NOW + i));
+    }
+    assert_int_equal(vld_wanted_posted(&b.list), 20);
+    bed_drop(&b);
+}
+
 static void test_rests_double_up_to_ten_minutes(void **state)
 {
     int64_t now = NOW, until, want = SECOND;
@@ -670,6 +687,7 @@ int main(void)
         cmocka_unit_test(
             test_a_full_list_drops_what_comes_and_keeps_what_is_there),
         cmocka_unit_test(test_new_paths_take_the_place_of_those_that_rest),
+        cmocka_unit_test(test_a_finished_path_may_be_posted_at_once),
         cmocka_unit_test(test_a_new_indexer_gets_what_the_old_one_had_taken),
         cmocka_unit_test(
             test_a_slot_that_does_not_check_is_refused_and_used_again),

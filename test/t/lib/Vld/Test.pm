@@ -20,8 +20,8 @@ use Vld::Http ();
 
 our @EXPORT = qw(top docs module_loaded mpm port_of client spew slurp stamp
     settle scan scan_of tool note_of new_id strong weak etag_ok tag_of
-    tag_of_digest tag_in http_date now_s now same_fields gunzip run_command
-    try_config make_module child_of all_well children_of seconds_until
+    tag_of_digest promise_of promised_tag_of tag_in http_date now_s now
+    same_fields gunzip run_command try_config make_module child_of all_well children_of seconds_until
     validators_of kinds not_modified noted all_right);
 
 my $top = Cwd::getcwd();
@@ -277,6 +277,24 @@ sub read_log
 
 # The strong tag that the content has wherever it is served, without a key.
 sub tag_of { return tag_of_digest(Digest::SHA::sha256(shift)) }
+
+# What the tag of a file that was not read is made of: a promise's seed, and
+# zeros (docs/index-format.md).
+sub promise_of
+{
+    my $path = shift;
+    my ($status, $out) = run_command('stat', '-c', '%s %.9Y %.9Z %i', $path);
+    my ($size, $mtime, $ctime, $inode) = split ' ', $out;
+    tr/.//d for $mtime, $ctime;
+    ($status, $out) = run_command('stat', '-f', '-c', '%i', $path);
+    my @system = map { hex } sprintf('%016s', $out =~ /(\w+)/) =~ /(.{8})/g;
+    my $digest = Digest::SHA::sha256("vld promise v1\0\0"
+        . pack 'Q<4V2', $size, $mtime, $ctime, $inode, @system);
+    return substr($digest, 0, 16) . "\0" x 16;
+}
+
+# The tag that a large file has as long as nobody has read it.
+sub promised_tag_of { return tag_of_digest(promise_of(shift)) }
 
 # The tag that is made of a digest: its first 128 bits in base64url.
 sub tag_of_digest
