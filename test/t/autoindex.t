@@ -438,7 +438,7 @@ END
     my @slow = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
         PeerPort => $server->{port}, Proto => 'tcp') || die $! } 1 .. 16;
     syswrite $_, "GET /slow.bin HTTP/1.0\r\n\r\n" for @slow;
-    ok(defined seconds_until(8, sub { lines_of($server,
+    ok(defined seconds_until(30, sub { lines_of($server,
         qr/slow\.bin: indexed; rests/) }), 'while clients are served slowly');
 
     # In the middle of a file that takes seconds.
