@@ -25,6 +25,7 @@
  * its context. */
 typedef struct hasher {
     EVP_MD_CTX *ctx;
+    EVP_MD_CTX *of_file;   /* while a file is read, others may be hashed */
     unsigned char *buffer; /* CHUNK octets, made when first needed */
 } hasher;
 
@@ -38,6 +39,7 @@ static void drop_hasher(void *data)
     hasher *h = data;
 
     EVP_MD_CTX_free(h->ctx);
+    EVP_MD_CTX_free(h->of_file);
     free(h->buffer);
     free(h);
 }
@@ -60,7 +62,8 @@ static hasher *new_hasher(void)
         return NULL;
     }
     h->ctx = EVP_MD_CTX_new();
-    if (!h->ctx || pthread_setspecific(key, h)) {
+    h->of_file = EVP_MD_CTX_new();
+    if (!h->ctx || !h->of_file || pthread_setspecific(key, h)) {
         drop_hasher(h);
         return NULL;
     }
@@ -157,7 +160,7 @@ static apr_status_t feed(hasher *h, int fd, uint64_t expected,
         if (n < 0) {
             return vld_error_os();
         }
-        if (n && !EVP_DigestUpdate(h->ctx, h->buffer, (size_t)n)) {
+        if (n && !EVP_DigestUpdate(h->of_file, h->buffer, (size_t)n)) {
             return APR_EGENERAL;
         }
         total += (uint64_t)n;
@@ -175,7 +178,7 @@ apr_status_t vld_digest_file(int fd, uint64_t expected, const vld_attempt *how,
     hasher *h = this_reader();
     apr_status_t rv;
 
-    if (!h || !EVP_DigestInit_ex(h->ctx, sha256, NULL)) {
+    if (!h || !EVP_DigestInit_ex(h->of_file, sha256, NULL)) {
         return APR_EGENERAL;
     }
     if (expected >= READAHEAD_FROM) {
@@ -185,8 +188,8 @@ apr_status_t vld_digest_file(int fd, uint64_t expected, const vld_attempt *how,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    return EVP_DigestFinal_ex(h->ctx, out->bytes, NULL) ? APR_SUCCESS
-                                                        : APR_EGENERAL;
+    return EVP_DigestFinal_ex(h->of_file, out->bytes, NULL) ? APR_SUCCESS
+                                                            : APR_EGENERAL;
 }
 
 apr_status_t vld_digest_fd(int fd, vld_digest *out, uint64_t *size)
@@ -200,7 +203,7 @@ apr_status_t vld_digest_start(int fd, uint64_t len, vld_digest *out)
     uint64_t at = 0;
     ssize_t n;
 
-    if (!h || !EVP_DigestInit_ex(h->ctx, sha256, NULL)) {
+    if (!h || !EVP_DigestInit_ex(h->of_file, sha256, NULL)) {
         return APR_EGENERAL;
     }
     while (at < len) {
@@ -211,13 +214,13 @@ apr_status_t vld_digest_start(int fd, uint64_t len, vld_digest *out)
         if ((uint64_t)n > len - at) {
             n = (ssize_t)(len - at);
         }
-        if (!EVP_DigestUpdate(h->ctx, h->buffer, (size_t)n)) {
+        if (!EVP_DigestUpdate(h->of_file, h->buffer, (size_t)n)) {
             return APR_EGENERAL;
         }
         at += (uint64_t)n;
     }
-    return EVP_DigestFinal_ex(h->ctx, out->bytes, NULL) ? APR_SUCCESS
-                                                        : APR_EGENERAL;
+    return EVP_DigestFinal_ex(h->of_file, out->bytes, NULL) ? APR_SUCCESS
+                                                            : APR_EGENERAL;
 }
 
 /* --- texts----------------------------------------------------------------- */

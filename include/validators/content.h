@@ -366,7 +366,8 @@ struct vld_attempt {
     int fd;
     const int *stop;    /* not 0: end soon, VLD_READ_FAILED with APR_EINTR */
     uint64_t *progress; /* octets read are added; NULL: not */
-    /* Asked before each 128 KiB; false: as with stop.  NULL: not asked. */
+    /* Asked before each 128 KiB; false: as with stop.  NULL: not asked.  It may
+     * make digests of octets, and read no other file. */
     bool (*goes_on)(void *baton);
     void *baton;
     vld_record *record;

@@ -5,10 +5,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <httpd.h>
 #include <ap_mpm.h>
@@ -135,6 +137,25 @@ static bool is_read_already(job *j, const struct stat *st)
     return true;
 }
 
+/* The tag of the file's identity was sent, and no promise of it could be
+ * recorded in time: the record has it now. */
+static void keep_what_was_sent(job *j)
+{
+    vld_record *record = &j->record;
+    int fd = vld_beneath_open(j->path, VLD_OPEN_TO_READ);
+    vld_digest name;
+
+    if (fd < 0) {
+        return;
+    }
+    if (vld_promise_name(&record->identity, fd, &name) == APR_SUCCESS
+        && !memcmp(&name, &j->item.name, sizeof(name))) {
+        record->is_promised = true;
+        memcpy(record->seed.octets, name.bytes, sizeof(record->seed));
+    }
+    close(fd);
+}
+
 /* Requests wait for promises, also while a large file is read. */
 static bool serve_promises(void *store)
 {
@@ -161,6 +182,9 @@ static bool read_file(const vld_indexing *x, job *j)
              ? APR_SUCCESS
              : vld_file_read(j->path, &how, &j->record, &again_ns);
     if (rv == APR_SUCCESS) {
+        if (j->item.has_name) {
+            keep_what_was_sent(j);
+        }
         return true;
     }
     if (APR_STATUS_IS_EINTR(rv)) {

@@ -130,6 +130,37 @@ static void start_of_file(void **state)
     assert_int_equal(vld_digest_start(-1, 1, &start), APR_FROM_OS_ERROR(EBADF));
 }
 
+/* As the indexer does, for whom promises are hashed meanwhile. */
+static bool hash_meanwhile(void *count)
+{
+    vld_digest d;
+
+    ++*(int *)count;
+    return vld_digest_bytes("meanwhile", 9, &d) == APR_SUCCESS
+           && vld_digest_salted(&d, "salt", &d) == APR_SUCCESS;
+}
+
+static void others_are_hashed_meanwhile(void **state)
+{
+    place *t = *state;
+    const char *path = below(t->root, "f");
+    unsigned char *data = calloc(1, 400000);
+    int count = 0;
+    vld_attempt how = { .goes_on = hash_meanwhile, .baton = &count };
+    vld_digest expected, d;
+    uint64_t size;
+    int fd;
+
+    write_octets(path, data, 400000);
+    fd = open(path, O_RDONLY);
+    assert_int_equal(vld_digest_bytes(data, 400000, &expected), APR_SUCCESS);
+    assert_int_equal(vld_digest_file(fd, 400000, &how, &d, &size), APR_SUCCESS);
+    assert_memory_equal(&d, &expected, sizeof(d));
+    assert_true(count >= 3);
+    close(fd);
+    free(data);
+}
+
 static void read_error(void **state)
 {
     place *t = *state;
@@ -249,6 +280,7 @@ int main(void)
                              "octets, read from its beginning"),
         TEST(other_size_shows, "a file that has grown is not read to its "
                                "end"),
+        TEST(others_are_hashed_meanwhile, "others may be hashed meanwhile"),
         TEST(stops, "hashing stops when it is told"),
         TEST(start_of_file, "the first octets of a file, or too few"),
         TEST(read_error, "a read error is errno's status"),
