@@ -109,7 +109,7 @@ my $stop = time + 6;
 my (@failed, $reads, $kills);
 while (time < $stop) {
     my $writer = background($tool, '-i', $index, 'scan', '--quiet', $site);
-    spew("$site/many/" . int(rand 400), rand);
+    spew("$site/many/" . (1 + int(rand 400)), rand);
     my $reader = background($tool, '-i', $index, 'list');
     kill 'KILL', $reader->{pid} if rand() < 0.5 && ++$kills;
     my $result = run_as_nobody('verify', "$site/page.html");
