@@ -144,6 +144,10 @@ static void hook_replay(void)
 /* Attach: the validators of a file in its response. */
 static void hook_attach(void)
 {
+    static const char *const core[] = { "core.c", NULL };
+
+    /* The handler that was asked for may not be there: core sends the file. */
+    ap_hook_handler(vld_scope_core_handler, NULL, core, APR_HOOK_REALLY_LAST);
     /* Before all other filters, mod_deflate's INFLATE included: each of them
      * sees what it sets. */
     ap_register_output_filter(VLD_ATTACH_FILTER, vld_attach_filter, NULL,

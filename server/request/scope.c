@@ -69,6 +69,18 @@ static void attach_to_plain_file(request_rec *r)
     }
 }
 
+static bool has_attach(const request_rec *r)
+{
+    const ap_filter_t *f;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->frec == attach) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static vld_request *make_request(request_rec *r, const vld_dir_config *conf,
                                  vld_fields *fields)
 {
@@ -162,4 +174,15 @@ void vld_scope_insert_filter(request_rec *r)
     if (vld_request_of(r)) {
         ap_add_output_filter_handle(evaluate, NULL, r, r->connection);
     }
+}
+
+/* Runs just before core's default handler: no handler has taken the request,
+ * whatever the name of the one that the configuration asks for. */
+int vld_scope_core_handler(request_rec *r)
+{
+    if (r->finfo.filetype == APR_REG && in_scope(r)
+        && vld_config_of(r)->engine == VLD_ON && !has_attach(r)) {
+        ap_add_output_filter_handle(attach, NULL, r, r->connection);
+    }
+    return DECLINED;
 }

@@ -11,6 +11,7 @@ void vld_scope_resolve(void);
 /* DONE when a prepared answer was given, else DECLINED. */
 int vld_scope_fixups(request_rec *r);
 int vld_scope_handler(request_rec *r);
+int vld_scope_core_handler(request_rec *r);
 void vld_scope_insert_filter(request_rec *r);
 
 /* The note of requests that ended before their response was made: errors and
