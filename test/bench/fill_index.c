@@ -29,6 +29,7 @@ static void invent(uint64_t n, vld_record *record)
     uint64_t word;
     unsigned i;
 
+    memset(record, 0, sizeof(*record));
     for (i = 0; i < sizeof(record->digest.bytes); i += sizeof(word)) {
         word = mixed(n * 4 + i / sizeof(word));
         memcpy(record->digest.bytes + i, &word, sizeof(word));

@@ -30,20 +30,35 @@ static int file_of(const void *data, size_t size)
     return fd;
 }
 
-static void read_again(const char *name, const vld_digest *digest)
+static void read_again(const cli_entry *entry, const char *name)
 {
+    vld_record record = { .digest = entry->digest,
+                          .identity = { .size = entry->size,
+                                        .mtime_ns = entry->mtime_ns },
+                          .last_modified = entry->last_modified,
+                          .is_promised = entry->has_seed,
+                          .seed = entry->seed };
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
     cli_entry again;
     int fd;
 
-    cli_put_sha256sum(out, name, strlen(name), digest);
+    if (entry->has_facts) {
+        cli_put_manifest_facts(out, &record);
+    }
+    cli_put_sha256sum(out, name, strlen(name), &entry->digest);
     fclose(out);
     fd = file_of(text, len);
     if (cli_manifest_next(cli_manifest_read(fd, &never), &again) != APR_SUCCESS
         || again.why || strcmp(again.name, name)
-        || memcmp(&again.digest, digest, sizeof(*digest))) {
+        || memcmp(&again.digest, &entry->digest, sizeof(again.digest))
+        || again.has_facts != entry->has_facts
+        || again.last_modified != entry->last_modified
+        || again.size != entry->size || again.mtime_ns != entry->mtime_ns
+        || again.has_seed != entry->has_seed
+        || (again.has_seed
+            && memcmp(&again.seed, &entry->seed, sizeof(again.seed)))) {
         abort();
     }
     close(fd);
@@ -55,20 +70,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int fd = file_of(data, size);
     cli_manifest *manifest = cli_manifest_read(fd, &never);
-    vld_digest digest;
-    cli_entry entry;
+    cli_entry entry, last;
     char *name = NULL;
 
     while (cli_manifest_next(manifest, &entry) == APR_SUCCESS) {
         if (!entry.why) {
             free(name);
             name = strdup(entry.name);
-            digest = entry.digest;
+            last = entry;
         }
     }
     close(fd);
     if (name) {
-        read_again(name, &digest);
+        read_again(&last, name);
         free(name);
     }
     return 0;

@@ -341,6 +341,172 @@ static void promise_of_a_later_state(void **state)
     vld_store_close(store);
 }
 
+/* --- every order --------------------------------------------------------- */
+
+enum deed {
+    PROMISE,     /* by one who looked just now */
+    PROMISE_TOO, /* by another one, under another name */
+    READ,        /* the reading began just now */
+    READ_SLOWLY, /* it began as the file got this identity */
+    TOUCH,       /* another identity, the same content */
+    CHANGE,      /* another content */
+    DEEDS
+};
+enum { STEPS = 5 };
+
+/* One file: what it is, and what clients were told of it. */
+typedef struct life {
+    vld_batch *batch;
+    char path[32];
+    unsigned identity, content;
+    int64_t now_ns, changed_ns; /* rising numbers, of the past */
+    bool known;                 /* is what is there */
+    bool is_read;               /* with its digest */
+    vld_digest name;            /* as it was told first */
+    int64_t date;
+    unsigned told; /* of other contents */
+    vld_digest names[STEPS];
+    int64_t latest; /* date of them */
+} life;
+
+static void identity_in(const life *l, vld_record *r)
+{
+    r->identity.inode = 100 + l->identity;
+    r->identity.mtime_ns = 1700000000 * S;
+    r->identity.ctime_ns = (1700000000 + (int64_t)l->identity) * S;
+    r->identity.size = 5;
+}
+
+static void make_record(const life *l, enum deed deed, vld_record *r)
+{
+    vld_identity id;
+
+    memset(r, 0, sizeof(*r));
+    identity_in(l, r);
+    id = r->identity;
+    if (deed == PROMISE || deed == PROMISE_TOO) {
+        vld_digest name;
+
+        memset(&name, 0, sizeof(name));
+        memset(&name, (int)(100 + 2 * l->identity + (deed == PROMISE_TOO)), 16);
+        vld_promise_record(&id, &name, l->now_ns, r);
+        return;
+    }
+    memset(&r->digest, (int)(1 + l->content), sizeof(r->digest));
+    r->indexed_ns = deed == READ_SLOWLY ? l->changed_ns : l->now_ns;
+}
+
+/* What the index says after a record was made of what is there. */
+static void compare_told(life *l, bool is_reading)
+{
+    vld_record r;
+    vld_digest name;
+
+    assert_int_equal(vld_batch_get(l->batch, l->path, strlen(l->path), &r), 0);
+    vld_record_name(&r, &name);
+    assert_int_equal(r.identity.inode, 100 + l->identity);
+    if (l->known) {
+        assert_memory_equal(&name, &l->name, sizeof(name));
+        assert_int_equal(r.last_modified, l->date);
+    }
+    l->is_read = l->is_read || is_reading;
+    assert_int_equal(r.is_unread, !l->is_read);
+    if (l->is_read) {
+        assert_int_equal(r.digest.bytes[31], 1 + l->content);
+    }
+    for (unsigned i = 0; i < l->told; i++) {
+        assert_memory_not_equal(&name, &l->names[i], sizeof(name));
+    }
+    assert_true(!l->told || r.last_modified > l->latest);
+    l->known = true;
+    l->name = name;
+    l->date = r.last_modified;
+}
+
+/* The index has a record of what was there before. */
+static void leave_state(life *l, bool is_touched)
+{
+    l->identity++;
+    l->changed_ns = ++l->now_ns;
+    if (is_touched && (!l->known || l->is_read)) {
+        return;
+    }
+    if (l->known) {
+        l->names[l->told++] = l->name;
+        l->latest = l->date;
+    }
+    l->content += !is_touched;
+    l->known = l->is_read = false;
+}
+
+static void do_deed(life *l, enum deed deed)
+{
+    vld_record r;
+    bool same;
+
+    l->now_ns++;
+    if (deed == TOUCH || deed == CHANGE) {
+        leave_state(l, deed == TOUCH);
+        return;
+    }
+    /* Of a touched file the promise is another one, of what may be another
+     * content; a reading shows that it is not. */
+    make_record(l, deed, &r);
+    assert_int_equal(vld_batch_record(l->batch, l->path, strlen(l->path), &r,
+                                      NULL, &same),
+                     APR_SUCCESS);
+    compare_told(l, deed == READ || deed == READ_SLOWLY);
+}
+
+/* Whether the file was touched after its content was known, and then promised
+ * before it was read: the only order in which one content gets another tag. */
+static bool is_forgetful(unsigned order)
+{
+    bool read = false, touched = false;
+
+    for (int i = 0; i < STEPS; i++, order /= DEEDS) {
+        enum deed deed = order % DEEDS;
+
+        if (touched && (deed == PROMISE || deed == PROMISE_TOO)) {
+            return true;
+        }
+        read = deed != CHANGE && (read || deed == READ || deed == READ_SLOWLY);
+        touched = read && (deed == TOUCH || touched) && deed != READ
+                  && deed != READ_SLOWLY;
+    }
+    return false;
+}
+
+static void every_order(void **state)
+{
+    place *t = *state;
+    vld_store *store = open_store(t, VLD_STORE_CREATE);
+    vld_batch *batch;
+    unsigned orders = 1, tried = 0;
+
+    for (int i = 0; i < STEPS; i++) {
+        orders *= DEEDS;
+    }
+    assert_int_equal(vld_batch_begin(store, &batch), APR_SUCCESS);
+    for (unsigned order = 0; order < orders; order++) {
+        life l = { .batch = batch, .now_ns = 1750000000 * S };
+        unsigned left = order;
+
+        if (is_forgetful(order)) {
+            continue;
+        }
+        l.changed_ns = l.now_ns;
+        sprintf(l.path, "/%u", order);
+        for (int i = 0; i < STEPS; i++, left /= DEEDS) {
+            do_deed(&l, left % DEEDS);
+        }
+        tried++;
+    }
+    assert_true(tried > orders / 2);
+    assert_int_equal(vld_batch_commit(batch), APR_SUCCESS);
+    vld_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +524,8 @@ int main(void)
         TEST(digest_before_promise, "what was read needs no promise"),
         TEST(first_promise_wins, "the first promise counts"),
         TEST(promise_of_a_later_state, "a later state is not forgotten"),
+        TEST(every_order, "in whatever order, one tag and date while the file "
+                          "is the same, and another for another content"),
     };
 
     return RUN(tests);

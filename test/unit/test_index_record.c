@@ -1,9 +1,13 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Tests of index/record.c: what goes in comes out, and nothing else does. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "index_test.h"
 
 #include "index/record.h"
+#include "validators/bytes.h"
 
 #define PATH "/srv/www/index.html"
 #define PATH_LEN (sizeof(PATH) - 1)
@@ -177,6 +181,60 @@ static void every_bit(void **state)
     free(path);
 }
 
+/* The checksum of what was changed, where the record of this size has it. */
+static void seal(size_t size)
+{
+    vld_put64(value + size - 8,
+              XXH3_64bits_withSeed(value, size - 8,
+                                   XXH3_64bits(PATH, PATH_LEN)));
+}
+
+static apr_status_t sealed(const vld_record *r, size_t at, unsigned char octet)
+{
+    size_t size = vld_value_size(r, PATH_LEN);
+    vld_record out;
+
+    assert_int_equal(encode(PATH, r), APR_SUCCESS);
+    value[at] = octet;
+    seal(size);
+    return decode(PATH, size, &out);
+}
+
+/* With a checksum that is right. */
+static void rules_of_versions(void **state)
+{
+    vld_record plain = record_of(2), kept = promised(2), new = unread(2);
+
+    (void)state;
+    assert_int_equal(sealed(&plain, 0, 1), APR_SUCCESS);
+    assert_int_equal(sealed(&kept, 0, 2), APR_SUCCESS);
+    assert_int_equal(sealed(&new, 0, 2), APR_SUCCESS);
+    for (unsigned octet = 1; octet < 256; octet++) {
+        assert_int_equal(sealed(&plain, 2, (unsigned char)octet),
+                         VLD_E_DAMAGED);
+        assert_int_equal(sealed(&plain, 3, (unsigned char)octet),
+                         VLD_E_DAMAGED);
+        /* Flag 1 means that there is no digest. */
+        assert_int_equal(sealed(&kept, 2, (unsigned char)octet), VLD_E_DAMAGED);
+        assert_int_equal(sealed(&kept, 3, (unsigned char)octet), VLD_E_DAMAGED);
+        assert_int_equal(sealed(&new, 3, (unsigned char)octet), VLD_E_DAMAGED);
+        if (octet != 1) {
+            assert_int_equal(sealed(&plain, 0, (unsigned char)octet),
+                             VLD_E_DAMAGED);
+            assert_int_equal(sealed(&new, 2, (unsigned char)octet),
+                             VLD_E_DAMAGED);
+        }
+        if (octet != 2) {
+            assert_int_equal(sealed(&kept, 0, (unsigned char)octet),
+                             VLD_E_DAMAGED);
+        }
+        for (size_t at = 8; at < 40; at++) {
+            assert_int_equal(sealed(&new, at, (unsigned char)octet),
+                             VLD_E_DAMAGED);
+        }
+    }
+}
+
 static void wrong_path(void **state)
 {
     char *path = long_path(600, 'z');
@@ -299,6 +357,8 @@ int main(void)
         TEST(layout, "each field has its place and is little-endian"),
         TEST(every_length, "a record of any other length is refused"),
         TEST(every_bit, "a record with any one bit flipped is refused"),
+        TEST(rules_of_versions, "version 1 has no flags, what was not read no "
+                                "digest"),
         TEST(wrong_path, "a record under another path is refused"),
         TEST(insane, "sizes and dates that cannot be are not encoded"),
         TEST(paths, "paths are absolute, without NUL, and not too long"),
