@@ -81,13 +81,18 @@ typedef struct writing {
     import_totals written;
 } writing;
 
+/* A content that is known under a promise is the same one. */
 static vld_last_sent heard_of(const import_item *it, const vld_record *known)
 {
     vld_last_sent heard = { true, it->entry.digest, 0 };
+    vld_record record = it->record;
 
+    if (known) {
+        vld_record_keep_promise(&record, known);
+    }
     if (it->entry.has_facts) {
-        heard.date = vld_dates_declared(it->entry.last_modified, &it->record,
-                                        known, vld_now_ns() / 1000000000);
+        heard.date = vld_dates_declared(it->entry.last_modified, &record, known,
+                                        vld_now_ns() / 1000000000);
     }
     return heard;
 }
