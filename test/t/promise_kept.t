@@ -298,8 +298,14 @@ SKIP: {
                 . 'ValidatorsAnswerTTL 1';
             $salted->configure;
             $salted->graceful;
-            seconds_until(10, sub { my %now = $ask->();
-                !grep { $now{$_} eq $plain{$_} } @paths });
+            # Children of the configuration before may answer for a moment.
+            my $new = 0;
+            seconds_until(10, sub {
+                my %now = $ask->();
+                $new = (grep { $now{$_} eq $plain{$_} || $now{$_} eq $tag{$_} }
+                    @paths) ? 0 : $new + 1;
+                return $new == 5;
+            });
         }
         my (@wrong, %new);
         for my $path (@paths) {
