@@ -66,6 +66,7 @@ typedef struct vld_global_config {
     int security_streams;     /* ... and may edit it */
     int sendfile_named;       /* a field for mod_xsendfile is set somewhere */
     int coding_asked;         /* a rule asks for Accept-Encoding somewhere */
+    int origin_asked;         /* or for Origin */
     apr_array_header_t *set;  /* of vld_variable: set by these files */
     int uses_socache;         /* some section has mod_cache_socache keep
                                * responses */

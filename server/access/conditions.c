@@ -28,7 +28,7 @@ static const char *const same_for_a_file[] = { "CONTENT_TYPE", "REQUEST_STATUS",
                                                "resp:Content-Type", NULL };
 
 /* Fields of the request that are part of the key. */
-static const char *const key_fields[] = { "Host", "Origin", NULL };
+static const char *const key_fields[] = { "Host", NULL };
 
 const char *const vld_condition_closing_fields[] = {
     "Authorization", "Content-Length", "Transfer-Encoding",
@@ -107,6 +107,9 @@ unsigned vld_field_asks(const char *name, size_t len)
     }
     if (is_field_among(vld_condition_closing_fields, name, len)) {
         return VLD_ASKS_CLOSED;
+    }
+    if (len == 6 && !strncasecmp(name, "Origin", len)) {
+        return VLD_ASKS_ORIGIN;
     }
     return len == 15 && !strncasecmp(name, "Accept-Encoding", len)
                ? VLD_ASKS_CODING

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* What a text asks for, besides what is the same for all clients that send the
- * same request target and Origin to the same host.  Any of these together. */
+ * same request target to the same host.  Any of these together. */
 typedef enum vld_asks {
     VLD_ASKS_NOTHING = 0,
     /* What may differ between two of them.  Whatever is not recognised counts
@@ -22,7 +22,11 @@ typedef enum vld_asks {
     /* Accept-Encoding. */
     VLD_ASKS_CODING = 4,
     /* A variable of the environment, which other directives set. */
-    VLD_ASKS_VARIABLE = 8
+    VLD_ASKS_VARIABLE = 8,
+    /* Origin. */
+    VLD_ASKS_ORIGIN = 16,
+    /* What does not differ between requests to which one answer is given. */
+    VLD_ASKS_SAME = VLD_ASKS_CLOSED | VLD_ASKS_CODING | VLD_ASKS_ORIGIN
 } vld_asks;
 
 /* A field without which no request closes the quick path, NULL at the end:

@@ -179,8 +179,7 @@ const char *vld_foreign_note_if(cmd_parms *cmd, void *dir, const char *args)
     unsigned asks;
 
     asks = vld_expression_asks(ap_getword_conf(cmd->temp_pool, &text));
-    vld_note_asked(cmd, conf, asks & (VLD_ASKS_CLOSED | VLD_ASKS_CODING), "",
-                   VLD_READ_BY_RULE);
+    vld_note_asked(cmd, conf, asks & VLD_ASKS_SAME, "", VLD_READ_BY_RULE);
     if (asks & (VLD_ASKS_CLIENT | VLD_ASKS_VARIABLE)) {
         conf->if_asks = VLD_ON;
     }

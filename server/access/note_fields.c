@@ -166,7 +166,7 @@ static void note_edited(cmd_parms *cmd, vld_dir_config *conf,
 {
     unsigned asks = vld_field_asks(name, strlen(name));
 
-    if (asks == VLD_ASKS_NOTHING) {
+    if (asks == VLD_ASKS_NOTHING || asks == VLD_ASKS_ORIGIN) {
         conf->depends_on_client = VLD_ON;
     }
     else if (asks == VLD_ASKS_CODING) {
@@ -231,8 +231,7 @@ void vld_note_setenvif(cmd_parms *cmd, vld_dir_config *conf, const char *args)
     else {
         asks = attribute_asks(what, ap_getword_conf(cmd->temp_pool, &args));
     }
-    vld_note_asked(cmd, conf,
-                   asks & (unsigned)(VLD_ASKS_CLOSED | VLD_ASKS_CODING), "",
+    vld_note_asked(cmd, conf, asks & (unsigned)VLD_ASKS_SAME, "",
                    VLD_READ_FOR_FIELD);
     while (*args) {
         word = ap_getword_conf(cmd->temp_pool, &args);

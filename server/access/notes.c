@@ -40,6 +40,9 @@ void vld_note_asked(cmd_parms *cmd, vld_dir_config *conf, unsigned asks,
     if (asks & VLD_ASKS_CODING) {
         vld_config_edit()->coding_asked = 1;
     }
+    if (asks & VLD_ASKS_ORIGIN) {
+        vld_config_edit()->origin_asked = 1;
+    }
     while ((asks & VLD_ASKS_VARIABLE)
            && vld_condition_next_variable(&text, &name, &len)) {
         if (is_of_one_response(name, len)) {

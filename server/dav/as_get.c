@@ -19,6 +19,7 @@
 #include "server/access/providers.h"
 #include "server/config.h"
 #include "server/dav/as_get.h"
+#include "server/index/indexer.h"
 #include "server/index/lookup.h"
 #include "server/request/answer_key.h"
 #include "server/request/choose.h"
@@ -61,6 +62,18 @@ static void take_choice(const vld_dir_config *conf, const vld_choice *choice,
     }
 }
 
+/* A listing asks for each file of a folder, and would have all of them hashed
+ * again the next time. */
+static void want_file(const vld_dir_config *conf, const char *path,
+                      apr_uint64_t size)
+{
+    if (vld_shared_wanted() && vld_indexer_runs()
+        && (apr_int64_t)size <= vld_config_auto_max(conf)) {
+        vld_wanted_post(vld_shared_wanted(), path, strlen(path), 0, NULL,
+                        apr_time_now());
+    }
+}
+
 static void look_at_file(request_rec *r, const vld_dir_config *conf,
                          const char *path, const struct stat *st, int fd,
                          vld_facts *facts, vld_representation *out)
@@ -84,6 +97,9 @@ static void look_at_file(request_rec *r, const vld_dir_config *conf,
         vld_learn(r, conf, &ahead, false, facts, &learned);
     }
     vld_choose(facts, &choice);
+    if (facts->content && !facts->is_fresh) {
+        want_file(conf, path, out->identity.size);
+    }
     take_choice(conf, &choice, apr_time_sec(r->request_time), out);
 }
 

@@ -139,6 +139,24 @@ static bool read_vary(request_rec *r, vld_answer *answer, const char *value)
     return true;
 }
 
+/* The grant to another origin may differ, whether or not Vary names it.  Where
+ * there is none and no rule asks, anybody could fill the table with origins. */
+static bool depends_on_origin(const vld_answer *answer)
+{
+    static const char cors[] = "Access-Control-";
+    apr_uint32_t i;
+
+    for (i = 0; i < answer->field_count; i++) {
+        const char *name = answer->fields[i].name.ptr;
+
+        if (!strncasecmp(name, cors, sizeof(cors) - 1)
+            || !strcasecmp(name, "Timing-Allow-Origin")) {
+            return true;
+        }
+    }
+    return vld_config_global()->origin_asked;
+}
+
 static bool collect_vary(request_rec *r, vld_answer *answer)
 {
     apr_uint32_t i;
@@ -154,8 +172,7 @@ static bool collect_vary(request_rec *r, vld_answer *answer)
         && !add_vary(r, answer, "Accept-Encoding")) {
         return false;
     }
-    /* The grant to another origin may differ, whether or not Vary names it. */
-    return add_vary(r, answer, "Origin");
+    return !depends_on_origin(answer) || add_vary(r, answer, "Origin");
 }
 
 /* --- remembering --------------------------------------------------------- */

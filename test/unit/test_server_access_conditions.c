@@ -90,8 +90,9 @@ static void fields_that_close_the_quick_path(void **state)
     }
     assert_int_equal(vld_condition_asks("", "%{http:AUTHORIZATION}"),
                      VLD_ASKS_CLOSED);
+    assert_int_equal(vld_condition_asks("", "%{HTTP:Host}"), VLD_ASKS_NOTHING);
     assert_int_equal(vld_condition_asks("", "%{HTTP:Host}%{HTTP:origin}"),
-                     VLD_ASKS_NOTHING);
+                     VLD_ASKS_ORIGIN);
     assert_int_equal(vld_condition_asks("", "%{HTTP:Accept-Encoding}"),
                      VLD_ASKS_CODING);
     assert_true(asks("%{HTTP:Authorization}%{HTTP:Cookie}"));
