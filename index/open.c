@@ -329,6 +329,7 @@ static vld_store *allocate_store(const char *path, vld_store_mode mode)
     store->path = resolve_link(path);
     store->mode = mode;
     store->fd = -1;
+    pthread_mutex_init(&store->write_mutex, NULL);
     if (!store->given || !store->path) {
         vld_store_close(store);
         return NULL;
@@ -361,5 +362,6 @@ void vld_store_close(vld_store *store)
     drop_files(store);
     free(store->given);
     free(store->path);
+    pthread_mutex_destroy(&store->write_mutex);
     free(store);
 }

@@ -5,6 +5,7 @@
 #ifndef VALIDATORS_INDEX_STORE_H
 #define VALIDATORS_INDEX_STORE_H
 
+#include <pthread.h>
 #include <sys/types.h>
 #include <lmdb.h>
 
@@ -28,6 +29,9 @@ struct vld_store {
     int64_t born_ns;  /* when the file was made; 0: not known */
     off_t least_size; /* an index never shrinks */
 
+    pthread_mutex_t write_mutex; /* one batch at a time in this process, too:
+                                  * LMDB's map must not be enlarged during
+                                  * another */
     /* For batches, by the thread that writes.  env is NULL in a store that is
      * open to be read only, which has no lock file either. */
     MDB_env *env;

@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "index/store.h"
+
 typedef struct write_call {
     vld_store *store;
     vld_write_fn fn;
@@ -41,12 +43,16 @@ apr_status_t vld_store_write(vld_store *store, vld_write_fn fn, void *baton)
     sigset_t before;
     int rc;
 
+    pthread_mutex_lock(&store->write_mutex);
     vld_thread_block_signals(&before);
     rc = pthread_create(&thread, NULL, write_batch, &call);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc) {
-        return APR_FROM_OS_ERROR(rc);
+        call.rv = APR_FROM_OS_ERROR(rc);
     }
-    pthread_join(thread, NULL);
+    else {
+        pthread_join(thread, NULL);
+    }
+    pthread_mutex_unlock(&store->write_mutex);
     return call.rv;
 }

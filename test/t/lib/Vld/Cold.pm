@@ -17,15 +17,11 @@ use Vld::Extra;
 use Vld::Server ();
 use Vld::Test;
 
-our @EXPORT = qw(cold_server cold_text cold_sparse wait_until_old program
+our @EXPORT = qw(cold_server cold_text cold_sparse program
     client_folder sha_of_file sent_for octets_for run_in);
 
 # The mtime of every cold file.
 our $old = 1_540_000_000;
-
-# The server promises nothing of a file that has changed in so many seconds and
-# is not read.
-my $young = 60;
 
 # Folders of the site by their directives.
 #   default    nothing is said
@@ -80,14 +76,6 @@ sub cold_sparse
     spew($path, '');
     truncate $path, $size or die "$path: $!\n";
     stamp($path, $old);
-}
-
-# Wait until files that were made at that time are not young any more.
-sub wait_until_old
-{
-    my $made = shift;
-    my $left = $made + $young + 2 - Time::HiRes::time();
-    Time::HiRes::sleep($left) if $left > 0;
 }
 
 # --- clients -------------------------------------------------------------------

@@ -15,9 +15,6 @@ use Vld::Test qw(now);
 
 my $mtime = 1_490_000_000;
 
-# Younger files may be growing: until they are read they have a weak tag.
-use constant YOUNG_S => 60;
-
 # By how often they come in ten: real content up to 8 MB, holes above.
 my @sizes = ((100 << 10) x 4, (1 << 20) x 3, 8 << 20, 64 << 20, 300 << 20);
 
@@ -77,7 +74,6 @@ sub create
         truncate $file->{path}, $file->{size} or die "$file->{path}: $!\n";
         Vld::Test::stamp($file->{path}, $mtime);
     }
-    $self->{made} = now();
 }
 
 # --- clients --------------------------------------------------------------------
@@ -165,7 +161,7 @@ sub ask
 sub judge
 {
     my ($self, @logs) = @_;
-    my %r = map { $_ => 0 } qw(requests files first_large changed young
+    my %r = map { $_ => 0 } qw(requests files first_large changed
         wrong_octets due due_given failed restarted);
     my @lines;
     for my $log (@logs) {
@@ -200,20 +196,10 @@ sub weigh
         $r->{due}++;
         $r->{due_given}++ if $status == 304;
     }
-    my $first = $seen->{$n} ||= { tag => $tag, date => $date,
-        young => $t0 < $self->{made} + YOUNG_S + 2 };
+    my $first = $seen->{$n} ||= { tag => $tag, date => $date };
     # A 304 has no date, and the tag that the client holds.
     return if $status == 304;
-    $first->{date} = $date if $first->{date} eq '-' && $first->{young};
     return if $tag eq $first->{tag} && $date eq $first->{date};
-    # Children learn of a record one after the other.
-    if ($first->{young} && grep { !Vld::Test::strong($_) } $tag,
-        $first->{tag})
-    {
-        $r->{young}++;
-        @$first{qw(tag date)} = ($tag, $date) if Vld::Test::strong($tag);
-        return;
-    }
     Vld::Hostile::note($r, 'changed', $what,
         "$line, not $first->{tag} $first->{date}");
     @$first{qw(tag date)} = ($tag, $date);

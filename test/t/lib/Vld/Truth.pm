@@ -246,7 +246,7 @@ sub report_steady
     my ($what, $steady, @logs) = @_;
     my $r = $steady->judge(@logs);
     figure("steady_$_" => $r->{$_}) for qw(requests files first_large changed
-        young wrong_octets due due_given failed restarted);
+        wrong_octets due due_given failed restarted);
     cmp_ok($r->{files}, '>', 5, "$what: files are asked for first");
     cmp_ok($r->{first_large}, '>', 1, "$what: and large ones");
     none($r, 'changed', "$what: no tag or date changes while the file does"
