@@ -14,6 +14,9 @@
 
 #include "content/digest.h"
 
+/* When a file that has a writer is looked at again. */
+#define WRITER_NS INT64_C(1000000000)
+
 #define AGAIN_NS INT64_C(1000000) /* past the moment of settling */
 
 static vld_reading read_identity(vld_attempt *a, vld_identity *id, dev_t *dev)
@@ -62,6 +65,9 @@ vld_reading vld_file_try(vld_attempt *a)
     a->wait_ns = vld_identity_settles_ns(id, record->indexed_ns,
                                          vld_identity_margin_ns(a->fd, dev))
                  - record->indexed_ns;
+    if (a->wait_ns <= 0 && a->shuns_writers && vld_file_has_writer(a->fd)) {
+        a->wait_ns = WRITER_NS;
+    }
     if (a->wait_ns > 0) {
         return VLD_RACY;
     }
@@ -111,6 +117,7 @@ apr_status_t vld_file_read(const char *path, const vld_attempt *how,
         a.progress = how->progress;
         a.goes_on = how->goes_on;
         a.baton = how->baton;
+        a.shuns_writers = how->shuns_writers;
     }
     if (a.fd < 0) {
         return vld_error_os();

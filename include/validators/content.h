@@ -338,6 +338,15 @@ int64_t vld_dates_of_record(const vld_record *read, const vld_record *known,
 int64_t vld_dates_declared(int64_t date_s, const vld_record *read,
                            const vld_record *known, int64_t now_s);
 
+/* --- writers -------------------------------------------------------------- */
+
+/* Whether a regular file that is open to be read is open to be written to
+ * somewhere, or mapped so: then its content may change under this identity,
+ * since stores to a mapping move the times only now and then.  False, too: this
+ * process may not know, since the file is another user's or the file system has
+ * no leases. */
+bool vld_file_has_writer(int fd);
+
 /* --- reading -------------------------------------------------------------- */
 
 /* Read the regular file at path (its real path: no link is followed) and fill
@@ -370,6 +379,7 @@ struct vld_attempt {
      * make digests of octets, and read no other file. */
     bool (*goes_on)(void *baton);
     void *baton;
+    bool shuns_writers; /* a file that has one (vld_file_has_writer) is racy */
     vld_record *record;
     int64_t wait_ns; /* with VLD_RACY */
     apr_status_t rv; /* with VLD_READ_FAILED */

@@ -86,6 +86,7 @@ static bool read_claimed(const vld_ahead *file, const vld_claim *claim,
                             .progress = &octets,
                             .goes_on = is_in_time,
                             .baton = &deadline_ns,
+                            .shuns_writers = true,
                             .record = &record };
     bool ok = vld_file_try(&attempt) == VLD_READ
               && vld_identity_equal(&record.identity, file->identity,

@@ -170,7 +170,8 @@ static bool read_file(const vld_indexing *x, job *j)
 {
     vld_attempt how = { .stop = x->stop,
                         .goes_on = serve_promises,
-                        .baton = x->store };
+                        .baton = x->store,
+                        .shuns_writers = true };
     apr_int64_t again_ns = 0;
     struct stat st;
     apr_status_t rv;

@@ -124,6 +124,7 @@ static void record_promise(const learning *l)
 static void promise(const learning *l, bool may_wait)
 {
     if (is_recent(l->facts) || changes_again(l->facts)
+        || vld_file_has_writer(l->file->fd)
         || vld_promise_name(l->facts->identity, l->file->fd,
                             &l->learned->promise)
                != APR_SUCCESS) {

@@ -51,6 +51,17 @@ END
     });
 }
 
+my $held_text = content_of('held', 100_000);
+
+sub stamped_by
+{
+    my ($server, $name) = @_;
+    my $path = spew($server->docs($name), $held_text);
+    stamp($path, $old);
+    settle();
+    return $path;
+}
+
 # What a response says of the file, apart from its body.
 sub said { return join ' ', map { $_ || 'nothing' } @{$_[0]{h}}{'etag', 'last-modified'} }
 
@@ -314,6 +325,22 @@ for my $case (['promised', $promised], ['small', $small], ['alone', $alone]) {
                 "$what: $name: changed: by $by");
         }
     }
+}
+
+# --- a file that is open to be written to ---------------------------------------------
+
+# What is mapped may change under the same times: the server's own files have no
+# strong tag while somebody has them so.
+{
+    my $path = stamped_by($auto, 'held.bin');
+    open my $writer, '+<', $path or die "$path: $!\n";
+    my $c = $auto->client;
+    my $res = $c->get('/held.bin');
+    ok(!strong($res->{h}{etag}), 'while a file has a writer it has no strong tag')
+        or diag(said($res));
+    close $writer;
+    ok(defined seconds_until(20, sub {
+        strong($c->get('/held.bin')->{h}{etag}) }), 'and then it has one');
 }
 
 # --- a log ------------------------------------------------------------------------
