@@ -118,6 +118,24 @@ sub show_end
     diag($_) for @lines;
 }
 
+# The processes with these arguments.  What the server has forked (mod_cgid's
+# daemon) outlives it where the debugger kills it.
+sub started_as
+{
+    my $line = join "\0", @_, '';
+    my $name = quotemeta substr $line, index($line, "\0");
+    return grep { slurp_quietly("/proc/$_/cmdline") =~ /^[^\0]*apache2$name\z/ }
+        map { m{/(\d+)\z} ? $1 : () } glob '/proc/*';
+}
+
+sub slurp_quietly
+{
+    open my $fh, '<:raw', shift or return '';
+    local $/;
+    my $text = <$fh>;
+    return defined $text ? $text : '';
+}
+
 # The debugger waits until the next command asks the server for something, and
 # then is told what a hacker would type.
 sub debug
@@ -139,6 +157,8 @@ sub debug
     my ($status, $out) = run($gdb, "backtrace 3\nkill\nquit\n");
     kill 'TERM', $asker;
     waitpid $asker, 0;
+    my ($args) = $gdb =~ /--args (.*\S)/s;
+    kill 'TERM', started_as(split ' ', $args);
     like($out, qr/hit Breakpoint 1,.*^(?:\(gdb\) )*#0 +vld_attach_filter/ms,
         'gdb stops where HACKING.md says') or show_end($out);
 }
