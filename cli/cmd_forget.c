@@ -26,7 +26,8 @@ static apr_status_t choose_all(void *baton, const char *path, size_t len,
 
 static apr_status_t forget_below(cli *c, const char *prefix, uint64_t *total)
 {
-    const vld_sweep_rule all = { choose_all, NULL, NULL, BATCH_RECORDS };
+    const vld_sweep_rule all = { .choose = choose_all,
+                                 .batch_records = BATCH_RECORDS };
     apr_status_t rv = vld_store_delete_each(c->store, prefix, &all, total);
 
     return cli_stopped && APR_STATUS_IS_EINTR(rv) ? APR_SUCCESS : rv;

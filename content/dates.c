@@ -198,14 +198,6 @@ void vld_dates_forgo_memory(vld_chosen_date *date, const vld_identity *id,
 
 /* --- the date that a record gets ------------------------------------------ */
 
-static bool is_same_content(const vld_record *a, const vld_record *b)
-{
-    vld_digest name;
-
-    vld_record_name(b, &name);
-    return is_named(a, &name);
-}
-
 /* The content that the record follows: the index's, or a later one that was
  * sent. False: neither is known. */
 static bool find_before(const vld_record *known, const vld_last_sent *sent,
@@ -243,7 +235,7 @@ int64_t vld_dates_declared(int64_t date_s, const vld_record *read,
     if (date_s <= 1 || date_s > now_s) {
         return 0;
     }
-    if (!known || is_same_content(known, read)
+    if (!known || vld_record_is_same(known, read)
         || date_s
                > vld_dates_next(&read->identity, known->last_modified, now_s)) {
         return date_s;

@@ -5,13 +5,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "validators/content.h"
+#include "content/identity.h"
 
 #include <string.h>
 #include <sys/vfs.h>
 #include <time.h>
 
 #include "validators/bytes.h"
+#include "validators/content.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define COARSE_MARGIN_NS (2 * NS_PER_S)
@@ -224,15 +225,21 @@ bool vld_identity_proves(const vld_identity *id, int fd, dev_t dev)
 
 /* --- the provisional tag ------------------------------------------------- */
 
+void vld_identity_put(unsigned char out[VLD_IDENTITY_OCTETS],
+                      const vld_identity *id)
+{
+    vld_put64(out, id->size);
+    vld_put64(out + 8, (uint64_t)id->mtime_ns);
+    vld_put64(out + 16, (uint64_t)id->ctime_ns);
+    vld_put64(out + 24, id->inode);
+}
+
 apr_status_t vld_identity_digest(const vld_identity *id, vld_digest *out)
 {
     static const char label[16] = "vld identity v1";
-    unsigned char text[48];
+    unsigned char text[sizeof(label) + VLD_IDENTITY_OCTETS];
 
     memcpy(text, label, sizeof(label));
-    vld_put64(text + 16, id->size);
-    vld_put64(text + 24, (uint64_t)id->mtime_ns);
-    vld_put64(text + 32, (uint64_t)id->ctime_ns);
-    vld_put64(text + 40, id->inode);
+    vld_identity_put(text + sizeof(label), id);
     return vld_digest_bytes(text, sizeof(text), out);
 }

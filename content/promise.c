@@ -5,12 +5,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "validators/content.h"
+#include "content/identity.h"
 
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "validators/bytes.h"
+#include "validators/content.h"
+
+#define SYSTEM_OCTETS 8
 
 static void name_of_seed(const vld_seed *seed, vld_digest *name)
 {
@@ -21,29 +23,27 @@ static void name_of_seed(const vld_seed *seed, vld_digest *name)
 /* A clone of a file system has files of the same identity, and other contents
  * may be written to both.  The number of a device may be another after each
  * start; that of the file system is not. */
-static void number_of_system(int fd, unsigned char out[8])
+static void number_of_system(int fd, unsigned char out[SYSTEM_OCTETS])
 {
     struct statfs fs;
 
-    memset(out, 0, 8);
+    _Static_assert(sizeof(fs.f_fsid) == SYSTEM_OCTETS, "it is two words");
+    memset(out, 0, SYSTEM_OCTETS);
     if (!fstatfs(fd, &fs)) {
-        memcpy(out, &fs.f_fsid, sizeof(fs.f_fsid) < 8 ? sizeof(fs.f_fsid) : 8);
+        memcpy(out, &fs.f_fsid, SYSTEM_OCTETS);
     }
 }
 
 apr_status_t vld_promise_name(const vld_identity *id, int fd, vld_digest *name)
 {
     static const char label[16] = "vld promise v1";
-    unsigned char text[56];
+    unsigned char text[sizeof(label) + VLD_IDENTITY_OCTETS + SYSTEM_OCTETS];
     vld_seed seed;
     apr_status_t rv;
 
     memcpy(text, label, sizeof(label));
-    vld_put64(text + 16, id->size);
-    vld_put64(text + 24, (uint64_t)id->mtime_ns);
-    vld_put64(text + 32, (uint64_t)id->ctime_ns);
-    vld_put64(text + 40, id->inode);
-    number_of_system(fd, text + 48);
+    vld_identity_put(text + sizeof(label), id);
+    number_of_system(fd, text + sizeof(label) + VLD_IDENTITY_OCTETS);
     rv = vld_digest_bytes(text, sizeof(text), name);
     if (rv == APR_SUCCESS) {
         memcpy(seed.octets, name->bytes, sizeof(seed.octets));
@@ -71,6 +71,31 @@ void vld_record_name(const vld_record *record, vld_digest *name)
     else {
         *name = record->digest;
     }
+}
+
+bool vld_record_is_same(const vld_record *a, const vld_record *b)
+{
+    vld_digest name_a, name_b;
+
+    vld_record_name(a, &name_a);
+    vld_record_name(b, &name_b);
+    return !memcmp(&name_a, &name_b, sizeof(name_a));
+}
+
+bool vld_name_is_promised(const vld_digest *name)
+{
+    static const unsigned char zeros[sizeof(vld_digest) - sizeof(vld_seed)];
+
+    return !memcmp(name->bytes + sizeof(vld_seed), zeros, sizeof(zeros));
+}
+
+void vld_record_read(const vld_identity *id, const vld_digest *digest,
+                     int64_t indexed_ns, vld_record *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->digest = *digest;
+    out->identity = *id;
+    out->indexed_ns = indexed_ns;
 }
 
 static bool is_of_digest(const vld_record *record, const vld_digest *digest)

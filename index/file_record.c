@@ -17,15 +17,6 @@ static bool was_read_later(const vld_record *known, const vld_record *record)
                                       VLD_COMPARE_STRICT));
 }
 
-static bool is_of_same_content(const vld_record *a, const vld_record *b)
-{
-    vld_digest name_a, name_b;
-
-    vld_record_name(a, &name_a);
-    vld_record_name(b, &name_b);
-    return !memcmp(&name_a, &name_b, sizeof(name_a));
-}
-
 /* What was sent under its digest has the name of the record now. */
 static const vld_last_sent *name_as_record(const vld_last_sent *heard,
                                            const vld_record *record,
@@ -61,7 +52,7 @@ apr_status_t vld_batch_record(vld_batch *batch, const char *path, size_t len,
     }
     if (is_known) {
         vld_record_keep_promise(record, &known);
-        *same = is_of_same_content(&known, record);
+        *same = vld_record_is_same(&known, record);
     }
     record->last_modified = vld_dates_of_record(
         record, is_known ? &known : NULL, name_as_record(heard, record, &named),

@@ -1,7 +1,7 @@
 /* Copyright The mod_validators authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Deletes the records that a rule chooses, in batches.  It never decides which,
- * and never looks at a file. */
+/* Deletes or changes the records that a rule chooses, in batches.  It never
+ * decides which, and never looks at a file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,30 +74,36 @@ static apr_status_t append_path(vld_sweep *s, const char *path, size_t len)
     return is_full(s) ? vld_sweep_flush(s) : APR_SUCCESS;
 }
 
-/* --- deleting ------------------------------------------------------------ */
+/* --- changing ------------------------------------------------------------ */
 
-typedef struct deletion {
+typedef struct changes {
     const vld_sweep *sweep;
     uint64_t count;
-} deletion;
+} changes;
 
-static apr_status_t delete_one(deletion *d, vld_batch *batch, const char *path,
+static apr_status_t change_one(changes *d, vld_batch *batch, const char *path,
                                size_t len)
 {
     const vld_sweep_rule *rule = &d->sweep->rule;
+    bool changed = true;
     apr_status_t rv;
 
     if (rule->confirm && !rule->confirm(rule->baton, path, len)) {
         return APR_SUCCESS;
     }
-    rv = vld_batch_delete(batch, path, len);
-    d->count += rv == APR_SUCCESS;
+    if (rule->change) {
+        rv = rule->change(rule->baton, batch, path, len, &changed);
+    }
+    else {
+        rv = vld_batch_delete(batch, path, len);
+    }
+    d->count += rv == APR_SUCCESS && changed;
     return APR_STATUS_IS_NOTFOUND(rv) ? APR_SUCCESS : rv;
 }
 
-static apr_status_t delete_chosen(void *baton, vld_batch *batch)
+static apr_status_t change_chosen(void *baton, vld_batch *batch)
 {
-    deletion *d = baton;
+    changes *d = baton;
     const vld_sweep *s = d->sweep;
     apr_status_t rv = APR_SUCCESS;
     size_t len;
@@ -105,18 +111,18 @@ static apr_status_t delete_chosen(void *baton, vld_batch *batch)
     for (size_t at = 0; at < s->used && rv == APR_SUCCESS; at += len + 1) {
         memcpy(&len, s->chosen + at, sizeof(len));
         at += sizeof(len);
-        rv = delete_one(d, batch, s->chosen + at, len);
+        rv = change_one(d, batch, s->chosen + at, len);
     }
     return rv;
 }
 
 apr_status_t vld_sweep_flush(vld_sweep *sweep)
 {
-    deletion d = { sweep, 0 };
+    changes d = { sweep, 0 };
     apr_status_t rv = APR_SUCCESS;
 
     if (sweep->count) {
-        rv = vld_store_write(sweep->store, delete_chosen, &d);
+        rv = vld_store_write(sweep->store, change_chosen, &d);
     }
     if (rv == APR_SUCCESS) {
         *sweep->deleted += d.count;
@@ -183,6 +189,17 @@ void vld_sweep_close(vld_sweep *sweep)
     }
 }
 
+apr_status_t vld_sweep_finish(vld_sweep *sweep, const char *prefix)
+{
+    apr_status_t rv = vld_sweep_below(sweep, prefix);
+
+    if (rv == APR_SUCCESS) {
+        rv = vld_sweep_flush(sweep);
+    }
+    vld_sweep_close(sweep);
+    return rv;
+}
+
 apr_status_t vld_store_delete_each(vld_store *store, const char *prefix,
                                    const vld_sweep_rule *rule,
                                    uint64_t *deleted)
@@ -190,13 +207,5 @@ apr_status_t vld_store_delete_each(vld_store *store, const char *prefix,
     vld_sweep *sweep;
     apr_status_t rv = vld_sweep_open(&sweep, store, rule, deleted);
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = vld_sweep_below(sweep, prefix);
-    if (rv == APR_SUCCESS) {
-        rv = vld_sweep_flush(sweep);
-    }
-    vld_sweep_close(sweep);
-    return rv;
+    return rv == APR_SUCCESS ? vld_sweep_finish(sweep, prefix) : rv;
 }

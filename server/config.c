@@ -4,6 +4,7 @@
  * request's fields. */
 #include <string.h>
 
+#include <apr_strings.h>
 #include <apr_tables.h>
 
 #include <httpd.h>
@@ -68,6 +69,14 @@ vld_compare vld_config_compare(const vld_dir_config *conf)
 {
     return conf->verify == VLD_UNSET ? VLD_COMPARE_STRICT
                                      : (vld_compare)conf->verify;
+}
+
+const char *vld_config_folder_of(apr_pool_t *p, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == path ? "/"
+                         : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
 }
 
 const vld_dir_config *vld_config_of(const request_rec *r)

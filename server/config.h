@@ -94,6 +94,8 @@ apr_int64_t vld_config_auto_max(const vld_dir_config *conf);
 apr_interval_time_t vld_config_auto_wait(const vld_dir_config *conf);
 /* How an identity is compared for this configuration. */
 vld_compare vld_config_compare(const vld_dir_config *conf);
+/* The folder that an absolute path is in. */
+const char *vld_config_folder_of(apr_pool_t *p, const char *path);
 /* The configuration of a request; never NULL. */
 const vld_dir_config *vld_config_of(const request_rec *r);
 

@@ -38,21 +38,12 @@ static bool is_time_to_warn(void)
 
 /* --- the index ----------------------------------------------------------- */
 
-static const char *folder_of(apr_pool_t *p, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash && slash != path
-               ? apr_pstrmemdup(p, path, (apr_size_t)(slash - path))
-               : "/";
-}
-
 /* One level is made at start; above the default all are. */
 static void warn_of_missing_folder(server_rec *s, apr_pool_t *p,
                                    const char *path, const char *folder)
 {
     struct stat st;
-    const char *above = folder_of(p, folder);
+    const char *above = vld_config_folder_of(p, folder);
 
     if (strcmp(path, VLD_DEFAULT_INDEX) && stat(above, &st)) {
         WARN(s,
@@ -66,7 +57,7 @@ static void warn_of_missing_folder(server_rec *s, apr_pool_t *p,
 static void warn_of_index(server_rec *s, apr_pool_t *p)
 {
     const char *path = vld_config_global()->index_path;
-    const char *folder = folder_of(p, path);
+    const char *folder = vld_config_folder_of(p, path);
     struct stat st;
 
     if (!stat(path, &st) && S_ISDIR(st.st_mode)) {

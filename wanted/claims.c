@@ -7,20 +7,13 @@
 
 #include <string.h>
 
-#define US_PER_S INT64_C(1000000)
+#include "wanted/rest.h"
 
-#define REST_FIRST_US US_PER_S
-#define REST_MOST_US (600 * US_PER_S)
 #define TRIES_MOST 13u
 #define FREE_TRIES 3u
-#define REST_TRIES 10u /* rest_of() of more is the same */
 
 /* A file that was quiet for so long, or for twice its rest, starts over. */
-#define QUIET_US (60 * US_PER_S)
-
-/* No time in a slot is further in the future, unless the clock was set back:
- * then it counts as past. */
-#define FUTURE_MOST_US (2 * REST_MOST_US)
+#define QUIET_US INT64_C(60000000)
 
 /* Times are added to and taken from each other: no slot has another. */
 #define TIME_MOST_US (INT64_MAX / 2)
@@ -164,13 +157,6 @@ static bool is_ahead(int64_t time_us, int64_t now_us)
     return time_us > now_us && time_us - now_us <= FUTURE_MOST_US;
 }
 
-static int64_t rest_of(unsigned tries)
-{
-    int64_t rest = REST_FIRST_US << tries;
-
-    return rest < REST_MOST_US ? rest : REST_MOST_US;
-}
-
 /* When the file may be read again.  One that is replaced, or whose inode is
  * used again, may be so a few times at once. */
 static int64_t rested_us(const entry *e)
@@ -178,13 +164,14 @@ static int64_t rested_us(const entry *e)
     if (e->state != KNOWN) {
         return e->time_us;
     }
-    return e->tries < FREE_TRIES ? e->time_us
-                                 : e->time_us + rest_of(e->tries - FREE_TRIES);
+    return e->tries < FREE_TRIES
+               ? e->time_us
+               : e->time_us + vld_rest_of(e->tries - FREE_TRIES);
 }
 
 static unsigned tries_after(const entry *e, int64_t now_us)
 {
-    int64_t quiet = 2 * rest_of(e->tries < REST_TRIES ? e->tries : REST_TRIES);
+    int64_t quiet = 2 * vld_rest_of(e->tries);
 
     if (quiet < QUIET_US) {
         quiet = QUIET_US;
@@ -308,10 +295,7 @@ void vld_claims_give_up(vld_claims *claims, const vld_claim *claim,
         return; /* it took too long, and is another one's now */
     }
     e.state = read ? KNOWN : FAILED;
-    e.time_us = read ? now_us
-                     : now_us
-                           + rest_of(e.tries < REST_TRIES ? e.tries
-                                                          : REST_TRIES);
+    e.time_us = read ? now_us : now_us + vld_rest_of(e.tries);
     if (read) {
         e.read = *read;
     }

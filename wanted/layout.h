@@ -32,6 +32,7 @@
 
 #include "validators/slots.h"
 #include "validators/wanted.h"
+#include "wanted/rest.h"
 
 #define LIST_MAGIC "VLDWANTD"
 #define LIST_VERSION 2u
@@ -39,18 +40,11 @@
 /* The most slots in one list. */
 #define LIST_MAX_SLOTS (1u << 20)
 
-/* Rest: the first, the longest, and the least time after one in which a file
- * is wanted again "soon". */
-#define REST_FIRST_US INT64_C(1000000)
-#define REST_MOST_US INT64_C(600000000)
+/* The least time after a rest in which a file is wanted again "soon". */
 #define SOON_LEAST_US INT64_C(10000000)
 
 /* How often a path is delayed before it has to rest. */
 #define MOST_LOOKS 4
-
-/* A time further in the future than any that is set here: the clock was set
- * back since. */
-#define FUTURE_MOST_US (2 * REST_MOST_US)
 
 enum list_offset { AT_POSTED = VLD_SLOTS_HEAD_WORDS };
 

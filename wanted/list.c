@@ -49,21 +49,11 @@ static bool is_past(int64_t time_us, int64_t now_us)
     return time_us <= now_us || time_us - now_us > FUTURE_MOST_US;
 }
 
-static int64_t rest_of(unsigned tries)
-{
-    int64_t rest = REST_FIRST_US;
-
-    while (tries-- && rest < REST_MOST_US) {
-        rest *= 2;
-    }
-    return rest < REST_MOST_US ? rest : REST_MOST_US;
-}
-
 /* The tries of a path that rests or has rested, and is wanted now. */
 static unsigned tries_after(uint64_t resting, int64_t now_us)
 {
     unsigned tries = tries_of(resting);
-    int64_t soon = 2 * rest_of(tries);
+    int64_t soon = 2 * vld_rest_of(tries);
     int64_t quiet = now_us - time_of(resting);
 
     if (soon < SOON_LEAST_US) {
@@ -375,7 +365,7 @@ int64_t vld_wanted_rest(vld_wanted *list, const vld_wanted_item *item,
                         int64_t now_us)
 {
     unsigned tries = tries_of(item->state);
-    int64_t until = now_us + rest_of(tries);
+    int64_t until = now_us + vld_rest_of(tries);
 
     set_state(list, item, make_state(RESTING, tries, 0, until));
     return until;

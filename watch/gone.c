@@ -39,7 +39,9 @@ static bool confirm_gone(void *baton, const char *path, size_t len)
 
 static apr_status_t open_sweep(vld_gone *g)
 {
-    vld_sweep_rule rule = { choose_gone, confirm_gone, g, 0 };
+    vld_sweep_rule rule = { .choose = choose_gone,
+                            .confirm = confirm_gone,
+                            .baton = g };
 
     return g->sweep ? APR_SUCCESS
                     : vld_sweep_open(&g->sweep, g->store, &rule, &g->dropped);

@@ -216,8 +216,20 @@ apr_status_t vld_promise_name(const vld_identity *id, int fd, vld_digest *name);
 void vld_promise_record(const vld_identity *id, const vld_digest *name,
                         int64_t now_ns, vld_record *out);
 
+/* Whether the name is a seed with zeros behind it.  (A digest that ends so is
+ * not known.) */
+bool vld_name_is_promised(const vld_digest *name);
+
+/* The record of a content that was read, without a promise and without a
+ * date. */
+void vld_record_read(const vld_identity *id, const vld_digest *digest,
+                     int64_t indexed_ns, vld_record *out);
+
 /* The name of a record's content. */
 void vld_record_name(const vld_record *record, vld_digest *name);
+
+/* Whether both are of one content, by its name. */
+bool vld_record_is_same(const vld_record *a, const vld_record *b);
 
 /* The name of a content whose digest is known, where the path has this record
  * (NULL: none): that of the promise under which it was sent, else the

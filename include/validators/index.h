@@ -277,6 +277,10 @@ typedef struct vld_sweep_rule {
      * before the deletion; path is NUL-terminated.  The store may be read but
      * not written to.  NULL: always. */
     bool (*confirm)(void *baton, const char *path, size_t len);
+    /* What is done to the record in the batch, in place of deleting it;
+     * *changed is true before.  NULL: it is deleted. */
+    apr_status_t (*change)(void *baton, vld_batch *batch, const char *path,
+                           size_t len, bool *changed);
     void *baton;
     size_t batch_records; /* the most of one batch; 0: 4096 */
 } vld_sweep_rule;
@@ -305,6 +309,8 @@ apr_status_t vld_sweep_below(vld_sweep *sweep, const char *prefix);
 apr_status_t vld_sweep_flush(vld_sweep *sweep);
 /* Free the sweep; what is chosen and not deleted is kept.  NULL is none. */
 void vld_sweep_close(vld_sweep *sweep);
+/* vld_sweep_below, vld_sweep_flush where that succeeds, and vld_sweep_close. */
+apr_status_t vld_sweep_finish(vld_sweep *sweep, const char *prefix);
 
 /* --- promises ------------------------------------------------------------ */
 

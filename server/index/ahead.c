@@ -16,7 +16,8 @@
  * once is asked again. */
 #define TRIED_ALWAYS (8 << 20)
 
-/* The longest nap of one who waits. */
+/* The naps of one who waits. */
+#define NAP_FIRST_US 500
 #define NAP_MOST_US 5000
 
 /* How long a claim outlives the time of its reader. */
@@ -75,6 +76,13 @@ static bool is_in_time(void *deadline_ns)
     return vld_monotonic_ns() < *(const apr_int64_t *)deadline_ns;
 }
 
+/* Each is longer than the one before. */
+static void take_nap(apr_interval_time_t *us)
+{
+    apr_sleep(*us);
+    *us = *us * 2 < NAP_MOST_US ? *us * 2 : NAP_MOST_US;
+}
+
 /* Read the file with its claim, and give the claim up. */
 static bool read_claimed(const vld_ahead *file, const vld_claim *claim,
                          apr_int64_t deadline_ns, vld_claim_read *out)
@@ -106,7 +114,7 @@ static bool read_or_wait(const vld_ahead *file, apr_interval_time_t most_us,
                          vld_claim_read *out)
 {
     apr_int64_t deadline_ns = vld_monotonic_ns() + most_us * 1000;
-    apr_interval_time_t nap_us = 500;
+    apr_interval_time_t nap_us = NAP_FIRST_US;
     vld_claim_file of = claim_of(file);
     vld_claim claim;
 
@@ -124,8 +132,7 @@ static bool read_or_wait(const vld_ahead *file, apr_interval_time_t most_us,
         if (!is_in_time(&deadline_ns)) {
             return false;
         }
-        apr_sleep(nap_us);
-        nap_us = nap_us * 2 < NAP_MOST_US ? nap_us * 2 : NAP_MOST_US;
+        take_nap(&nap_us);
     }
 }
 
@@ -170,35 +177,31 @@ bool vld_ahead_read(const vld_ahead *file, apr_interval_time_t most_us,
 
 /* --- promises ------------------------------------------------------------ */
 
-static bool is_recorded(const vld_ahead *file, vld_lookup *out)
+static bool is_recorded(const vld_ahead *file)
 {
-    return vld_index_find(apr_time_now(), file->path, out)
-           && vld_identity_equal(&out->record.identity, file->identity,
+    vld_lookup found;
+
+    return vld_index_find(apr_time_now(), file->path, &found)
+           && vld_identity_equal(&found.record.identity, file->identity,
                                  VLD_COMPARE_STRICT);
 }
 
-bool vld_ahead_promise(const vld_ahead *file, const vld_digest *name,
-                       apr_int64_t date, apr_interval_time_t most_us,
-                       vld_lookup *out)
+void vld_ahead_promise(const vld_ahead *file, const vld_digest *name,
+                       apr_int64_t date, apr_interval_time_t most_us)
 {
     apr_int64_t deadline_ns = vld_monotonic_ns() + most_us * 1000;
-    apr_interval_time_t nap_us = 500;
+    apr_interval_time_t nap_us = NAP_FIRST_US;
     vld_digest known;
 
     if (!vld_wanted_post(vld_shared_promises(), file->path, strlen(file->path),
                          date, name, apr_time_now())) {
-        return false;
+        return;
     }
     vld_shared_wake();
     while (is_in_time(&deadline_ns)) {
-        apr_sleep(nap_us);
-        nap_us = nap_us * 2 < NAP_MOST_US ? nap_us * 2 : NAP_MOST_US;
-        if (is_recorded(file, out)) {
-            return true;
-        }
-        if (vld_ahead_know(file, &known)) {
-            return false;
+        take_nap(&nap_us);
+        if (is_recorded(file) || vld_ahead_know(file, &known)) {
+            return;
         }
     }
-    return false;
 }

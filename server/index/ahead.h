@@ -31,11 +31,10 @@ bool vld_ahead_read(const vld_ahead *file, apr_interval_time_t most_us,
                     vld_digest *out);
 
 /* Have the indexer record the promise of the file's tag, under this name, with
- * the date (0: none) that the response would say, and wait for the record.
- * False: there is none of this identity after most_us, or it was read
- * meanwhile (vld_ahead_know). */
-bool vld_ahead_promise(const vld_ahead *file, const vld_digest *name,
-                       apr_int64_t date, apr_interval_time_t most_us,
-                       vld_lookup *out);
+ * the date (0: none) that the response would say, and wait until the index has
+ * a record of this identity, or the file was read meanwhile (vld_ahead_know),
+ * or most_us are over. */
+void vld_ahead_promise(const vld_ahead *file, const vld_digest *name,
+                       apr_int64_t date, apr_interval_time_t most_us);
 
 #endif /* SERVER_INDEX_AHEAD_H */

@@ -65,13 +65,12 @@ void vld_index_make_folder(server_rec *s, apr_pool_t *ptemp, bool indexes)
 {
     const char *path = vld_config_global()->index_path;
     vld_index_owner user = server_user();
-    const char *slash = strrchr(path, '/'), *folder;
+    const char *folder = vld_config_folder_of(ptemp, path);
 
-    if (!indexes || slash == path) {
-        return; /* the root folder is there */
+    if (!indexes) {
+        return;
     }
     vld_index_files_make_above(path);
-    folder = apr_pstrmemdup(ptemp, path, (apr_size_t)(slash - path));
     if (vld_index_files_make_folder_for(path, &user)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
                      "%s: made for the server to keep its index in", folder);

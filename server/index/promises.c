@@ -116,10 +116,9 @@ static bool prepare_record(job *j, const vld_claim_file *file)
         vld_wanted_give_back(vld_shared_promises(), &j->item, now + AGAIN_US);
         return false;
     case VLD_CLAIM_KNOWN:
-        memset(&j->record, 0, sizeof(j->record));
-        j->record.digest = j->sent.name = read.digest;
-        j->record.identity = file->identity;
-        j->record.indexed_ns = read.indexed_ns;
+        vld_record_read(&file->identity, &read.digest, read.indexed_ns,
+                        &j->record);
+        j->sent.name = read.digest;
         j->claim.token = 0;
         return true;
     case VLD_CLAIM_REST: j->claim.token = 0; break;

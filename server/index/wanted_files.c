@@ -130,10 +130,7 @@ static bool is_read_already(job *j, const struct stat *st)
     if (!vld_claims_know(vld_shared_claims(), &file, &read)) {
         return false;
     }
-    memset(&j->record, 0, sizeof(j->record));
-    j->record.digest = read.digest;
-    j->record.identity = file.identity;
-    j->record.indexed_ns = read.indexed_ns;
+    vld_record_read(&file.identity, &read.digest, read.indexed_ns, &j->record);
     return true;
 }
 
@@ -183,7 +180,7 @@ static bool read_file(const vld_indexing *x, job *j)
              ? APR_SUCCESS
              : vld_file_read(j->path, &how, &j->record, &again_ns);
     if (rv == APR_SUCCESS) {
-        if (j->item.has_name) {
+        if (j->item.has_name && vld_name_is_promised(&j->item.name)) {
             keep_what_was_sent(j);
         }
         return true;

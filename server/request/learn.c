@@ -26,6 +26,8 @@ typedef struct learning {
     const vld_ahead *file;
     vld_facts *facts;
     vld_learned *learned;
+    bool keeps;    /* what is found out is recorded */
+    bool may_wait; /* the file may be read for it, or its tag promised */
 } learning;
 
 /* By its mtime, which every write moves: what was put there with the mtime of a
@@ -98,22 +100,20 @@ static void promise_unrecorded(const learning *l)
     }
 }
 
+/* Where nobody knows what is recorded, nothing is promised. */
 static void record_promise(const learning *l)
 {
     vld_facts *facts = l->facts;
     apr_interval_time_t most = vld_config_auto_wait(l->conf) + PROMISE_US;
 
-    if (vld_ahead_promise(l->file, &l->learned->promise, date_of_promise(l),
-                          most, &l->learned->found)) {
-        take_new_record(l);
-    }
-    else if (vld_ahead_know(l->file, &l->learned->content)) {
-        take_content(l);
-    }
-    /* Where nobody knows what is recorded, nothing is promised. */
-    if (!facts->is_fresh && !facts->content && !take_new_record(l)
-        && !l->learned->found.is_unknown) {
-        promise_unrecorded(l);
+    vld_ahead_promise(l->file, &l->learned->promise, date_of_promise(l), most);
+    if (!take_new_record(l) && !l->learned->found.is_unknown) {
+        if (vld_ahead_know(l->file, &l->learned->content)) {
+            facts->content = &l->learned->content;
+        }
+        else {
+            promise_unrecorded(l);
+        }
     }
     ap_log_rerror(APLOG_MARK, APLOG_TRACE2, 0, l->r, "%s: %s", l->file->path,
                   facts->is_fresh  ? "its tag is promised"
@@ -121,7 +121,7 @@ static void record_promise(const learning *l)
                                    : "no promise could be recorded in time");
 }
 
-static void promise(const learning *l, bool may_wait)
+static void promise(const learning *l)
 {
     if (is_recent(l->facts) || changes_again(l->facts)
         || vld_file_has_writer(l->file->fd)
@@ -130,21 +130,21 @@ static void promise(const learning *l, bool may_wait)
                != APR_SUCCESS) {
         return;
     }
-    if (l->conf->auto_index == VLD_OFF || !vld_ahead_can_keep()) {
+    if (!l->keeps) {
         promise_unrecorded(l);
     }
-    else if (may_wait) {
+    else if (l->may_wait) {
         record_promise(l);
     }
 }
 
-static bool read_content(const learning *l, bool may_wait)
+static bool read_content(const learning *l)
 {
     if ((apr_int64_t)l->facts->identity->size > vld_config_auto_max(l->conf)
         || is_growing(l->facts)) {
         return false;
     }
-    return may_wait && vld_ahead_can_keep()
+    return l->may_wait && l->keeps
                ? vld_ahead_read(l->file, vld_config_auto_wait(l->conf),
                                 &l->learned->content)
                : vld_ahead_know(l->file, &l->learned->content);
@@ -154,15 +154,16 @@ void vld_learn(request_rec *r, const vld_dir_config *conf,
                const vld_ahead *file, bool may_wait, vld_facts *facts,
                vld_learned *learned)
 {
-    learning l = { r, conf, file, facts, learned };
+    learning l = { r, conf, file, facts, learned, false, may_wait };
 
     if (facts->is_fresh || !facts->is_settled) {
         return;
     }
-    if (read_content(&l, may_wait)) {
+    l.keeps = conf->auto_index != VLD_OFF && vld_ahead_can_keep();
+    if (read_content(&l)) {
         take_content(&l);
     }
     else {
-        promise(&l, may_wait);
+        promise(&l);
     }
 }

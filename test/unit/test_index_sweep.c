@@ -108,7 +108,10 @@ static bool confirm_some(void *baton, const char *path, size_t len)
 static apr_status_t sweep_with(sweeping *s, const char *prefix,
                                size_t batch_records)
 {
-    const vld_sweep_rule rule = { choose_any, confirm_some, s, batch_records };
+    const vld_sweep_rule rule = { .choose = choose_any,
+                                  .confirm = confirm_some,
+                                  .baton = s,
+                                  .batch_records = batch_records };
 
     return vld_store_delete_each(s->store, prefix, &rule, &s->deleted);
 }
@@ -133,7 +136,7 @@ static void all_below(void **state)
 static void some_of_them(void **state)
 {
     sweeping s = begin(*state, 100, 0);
-    const vld_sweep_rule rule = { choose_even, NULL, &s, 0 };
+    const vld_sweep_rule rule = { .choose = choose_even, .baton = &s };
     vld_record r;
 
     assert_int_equal(vld_store_delete_each(s.store, "", &rule, &s.deleted),
@@ -193,7 +196,9 @@ static apr_status_t choose_and_delete(void *baton, const char *path, size_t len,
 static void gone_already(void **state)
 {
     sweeping s = begin(*state, 100, 0);
-    const vld_sweep_rule rule = { choose_and_delete, confirm_any, &s, 0 };
+    const vld_sweep_rule rule = { .choose = choose_and_delete,
+                                  .confirm = confirm_any,
+                                  .baton = &s };
 
     assert_int_equal(vld_store_delete_each(s.store, "", &rule, &s.deleted),
                      APR_SUCCESS);
@@ -228,7 +233,7 @@ static void put_lost(place *t)
 static void lost_path(void **state)
 {
     sweeping s = begin(*state, 4, 600);
-    const vld_sweep_rule rule = { choose_any, NULL, &s, 0 };
+    const vld_sweep_rule rule = { .choose = choose_any, .baton = &s };
 
     vld_store_close(s.store);
     put_lost(s.t);
@@ -330,7 +335,10 @@ static bool move_away(void *baton, const char *path, size_t len)
 static void replaced(void **state)
 {
     sweeping s = begin(*state, 100, 0);
-    const vld_sweep_rule rule = { choose_any, move_away, &s, 10 };
+    const vld_sweep_rule rule = { .choose = choose_any,
+                                  .confirm = move_away,
+                                  .baton = &s,
+                                  .batch_records = 10 };
 
     assert_int_equal(vld_store_delete_each(s.store, "", &rule, &s.deleted),
                      VLD_E_REPLACED);
@@ -354,7 +362,10 @@ static bool cut_short(void *baton, const char *path, size_t len)
 static void die_sweeping(void *data)
 {
     sweeping *s = data;
-    const vld_sweep_rule rule = { choose_any, cut_short, s, 10 };
+    const vld_sweep_rule rule = { .choose = choose_any,
+                                  .confirm = cut_short,
+                                  .baton = s,
+                                  .batch_records = 10 };
 
     guard_faults();
     s->store = open_store(s->t, VLD_STORE_WRITE);
@@ -391,7 +402,10 @@ static bool limit_files(void *baton, const char *path, size_t len)
 static void fail_to_commit(void *data)
 {
     sweeping *s = data;
-    const vld_sweep_rule rule = { choose_any, limit_files, s, 10 };
+    const vld_sweep_rule rule = { .choose = choose_any,
+                                  .confirm = limit_files,
+                                  .baton = s,
+                                  .batch_records = 10 };
     apr_status_t rv;
 
     signal(SIGXFSZ, SIG_IGN);
@@ -419,7 +433,10 @@ static void not_committed(void **state)
 
 static vld_sweep *open_sweep(sweeping *s, size_t batch_records)
 {
-    const vld_sweep_rule rule = { choose_any, confirm_some, s, batch_records };
+    const vld_sweep_rule rule = { .choose = choose_any,
+                                  .confirm = confirm_some,
+                                  .baton = s,
+                                  .batch_records = batch_records };
     vld_sweep *sweep;
 
     assert_int_equal(vld_sweep_open(&sweep, s->store, &rule, &s->deleted),
