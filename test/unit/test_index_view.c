@@ -759,13 +759,14 @@ static void end_race(race *g, const char *what)
     munmap(g, sizeof(*g));
 }
 
-static void fast_writer(void **state)
+/* One process writes and two read until the time is over. */
+static void run_race(void **state, void (*write)(race *), void (*read)(race *),
+                     int64_t ns, const char *what)
 {
     race *g = start_race(*state);
-    pid_t writer = start_process(g, write_on);
-    pid_t readers[2] = { start_process(g, read_opened),
-                         start_process(g, read_opened) };
-    int64_t until = vld_now_ns() + race_ns();
+    pid_t writer = start_process(g, write);
+    pid_t readers[2] = { start_process(g, read), start_process(g, read) };
+    int64_t until = vld_now_ns() + ns;
 
     while (vld_now_ns() < until && !has_stopped(g)) {
         nap_ms(10);
@@ -774,7 +775,12 @@ static void fast_writer(void **state)
     assert_true(has_ended_well(writer));
     assert_true(has_ended_well(readers[0]));
     assert_true(has_ended_well(readers[1]));
-    end_race(g, "fast writer");
+    end_race(g, what);
+}
+
+static void fast_writer(void **state)
+{
+    run_race(state, write_on, read_opened, race_ns(), "fast writer");
 }
 
 /* Stopped anywhere: some in the middle of a descent, some just before the end
@@ -961,20 +967,8 @@ static void read_changing(race *g)
 
 static void changing_file(void **state)
 {
-    race *g = start_race(*state);
-    pid_t writer = start_process(g, change_it);
-    pid_t readers[2] = { start_process(g, read_changing),
-                         start_process(g, read_changing) };
-    int64_t until = vld_now_ns() + 2 * race_ns();
-
-    while (vld_now_ns() < until && !has_stopped(g)) {
-        nap_ms(10);
-    }
-    g->stop = 1;
-    assert_true(has_ended_well(writer));
-    assert_true(has_ended_well(readers[0]));
-    assert_true(has_ended_well(readers[1]));
-    end_race(g, "a file that is enlarged, compacted and replaced");
+    run_race(state, change_it, read_changing, 2 * race_ns(),
+             "a file that is enlarged, compacted and replaced");
 }
 
 int main(void)
